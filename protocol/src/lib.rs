@@ -1,1 +1,11 @@
-//! crate
+//! Bytes to values and back, without I/O: requests, replies, and the packed formats that Redis keeps in memory and in files.
+
+pub mod args;
+pub mod error;
+pub mod quote;
+pub mod reply;
+pub mod resp;
+
+pub use args::{Args, OwnedArgs, Span};
+pub use error::ErrorReply;
+pub use reply::Reply;

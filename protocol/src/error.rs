@@ -1,0 +1,63 @@
+//! What a client is told when its command cannot be carried out: each text once, equal to Redis's.
+
+use std::borrow::Cow;
+
+/// An error reply without the leading `-` and the trailing CRLF. The first word is the error code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorReply(pub Cow<'static, str>);
+
+impl ErrorReply {
+    pub const fn new(text: &'static str) -> ErrorReply {
+        ErrorReply(Cow::Borrowed(text))
+    }
+
+    /// An error with the generic code: `ERR text`.
+    pub fn err(text: impl AsRef<str>) -> ErrorReply {
+        ErrorReply(Cow::Owned(format!("ERR {}", text.as_ref())))
+    }
+
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// The code: the text up to the first space.
+    pub fn code(&self) -> &str {
+        self.0.split(' ').next().unwrap_or("ERR")
+    }
+
+    pub fn wrong_arity(command: &str) -> ErrorReply {
+        ErrorReply::err(format!("wrong number of arguments for '{}' command", command.to_lowercase()))
+    }
+
+    pub fn invalid_expire(command: &str) -> ErrorReply {
+        ErrorReply::err(format!("invalid expire time in '{}' command", command.to_lowercase()))
+    }
+
+    pub fn unknown_subcommand(sub: &[u8], container: &str) -> ErrorReply {
+        let sub = String::from_utf8_lossy(&sub[..sub.len().min(128)]).into_owned();
+        ErrorReply::err(format!("unknown subcommand '{sub}'. Try {} HELP.", container.to_uppercase()))
+    }
+}
+
+pub const WRONGTYPE: ErrorReply =
+    ErrorReply::new("WRONGTYPE Operation against a key holding the wrong kind of value");
+pub const SYNTAX: ErrorReply = ErrorReply::new("ERR syntax error");
+pub const NOT_INTEGER: ErrorReply = ErrorReply::new("ERR value is not an integer or out of range");
+pub const NOT_FLOAT: ErrorReply = ErrorReply::new("ERR value is not a valid float");
+pub const OVERFLOW: ErrorReply = ErrorReply::new("ERR increment or decrement would overflow");
+pub const NAN_OR_INF: ErrorReply = ErrorReply::new("ERR increment would produce NaN or Infinity");
+pub const OUT_OF_RANGE: ErrorReply = ErrorReply::new("ERR value is out of range");
+pub const MUST_BE_POSITIVE: ErrorReply = ErrorReply::new("ERR value is out of range, must be positive");
+pub const NO_SUCH_KEY: ErrorReply = ErrorReply::new("ERR no such key");
+pub const INDEX_OUT_OF_RANGE: ErrorReply = ErrorReply::new("ERR index out of range");
+pub const STRING_TOO_LONG: ErrorReply =
+    ErrorReply::new("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+pub const OFFSET_OUT_OF_RANGE: ErrorReply = ErrorReply::new("ERR offset is out of range");
+pub const TIMEOUT_NOT_FLOAT: ErrorReply = ErrorReply::new("ERR timeout is not a float or out of range");
+pub const TIMEOUT_NEGATIVE: ErrorReply = ErrorReply::new("ERR timeout is negative");
+pub const OOM: ErrorReply = ErrorReply::new("OOM command not allowed when used memory > 'maxmemory'.");
+pub const EXEC_ABORT: ErrorReply =
+    ErrorReply::new("EXECABORT Transaction discarded because of previous errors.");
+pub const NO_AUTH: ErrorReply = ErrorReply::new("NOAUTH Authentication required.");
+pub const INVALID_CURSOR: ErrorReply = ErrorReply::new("ERR invalid cursor");
+pub const DB_OUT_OF_RANGE: ErrorReply = ErrorReply::new("ERR DB index is out of range");

@@ -1,0 +1,188 @@
+//! Writes replies straight into a connection's output buffer, in RESP2 or RESP3. There is no intermediate tree: a reply is
+//! bytes written once. An aggregate's length comes before its parts, so a command that cannot know it in advance reserves
+//! a place with [`Reply::deferred`] and fills it in.
+
+use crate::error::ErrorReply;
+
+/// An output buffer and the protocol its client speaks.
+#[derive(Debug, Default)]
+pub struct Reply {
+    pub buf: Vec<u8>,
+    pub resp3: bool,
+}
+
+/// A place kept for an aggregate's header, see [`Reply::deferred`].
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct Deferred(usize);
+
+impl Reply {
+    pub fn new(resp3: bool) -> Reply {
+        Reply { buf: Vec::new(), resp3 }
+    }
+
+    #[inline]
+    fn header(&mut self, kind: u8, n: i64) {
+        let mut text = itoa::Buffer::new();
+        let digits = text.format(n).as_bytes();
+        self.buf.reserve(digits.len() + 3);
+        self.buf.push(kind);
+        self.buf.extend_from_slice(digits);
+        self.buf.extend_from_slice(b"\r\n");
+    }
+
+    pub fn ok(&mut self) {
+        self.buf.extend_from_slice(b"+OK\r\n");
+    }
+
+    /// A status line; `text` must have no line break.
+    pub fn simple(&mut self, text: &str) {
+        self.buf.push(b'+');
+        self.buf.extend_from_slice(text.as_bytes());
+        self.buf.extend_from_slice(b"\r\n");
+    }
+
+    /// An error line; line breaks in it are turned into spaces, as a line must stay one.
+    pub fn error(&mut self, error: &ErrorReply) {
+        self.buf.push(b'-');
+        self.buf.extend(error.text().bytes().map(|b| if b == b'\r' || b == b'\n' { b' ' } else { b }));
+        self.buf.extend_from_slice(b"\r\n");
+    }
+
+    #[inline]
+    pub fn int(&mut self, n: i64) {
+        match n {
+            0 => self.buf.extend_from_slice(b":0\r\n"),
+            1 => self.buf.extend_from_slice(b":1\r\n"),
+            n => self.header(b':', n),
+        }
+    }
+
+    #[inline]
+    pub fn bulk(&mut self, bytes: &[u8]) {
+        self.header(b'$', bytes.len() as i64);
+        self.buf.reserve(bytes.len() + 2);
+        self.buf.extend_from_slice(bytes);
+        self.buf.extend_from_slice(b"\r\n");
+    }
+
+    pub fn bulk_str(&mut self, text: &str) {
+        self.bulk(text.as_bytes());
+    }
+
+    /// An integer as a bulk string.
+    pub fn bulk_int(&mut self, n: i64) {
+        let mut text = itoa::Buffer::new();
+        self.bulk(text.format(n).as_bytes());
+    }
+
+    /// Null: `$-1` in RESP2, `_` in RESP3.
+    #[inline]
+    pub fn null(&mut self) {
+        self.buf.extend_from_slice(if self.resp3 { b"_\r\n" } else { b"$-1\r\n" });
+    }
+
+    /// Null in the place of an array: `*-1` in RESP2, `_` in RESP3.
+    pub fn null_array(&mut self) {
+        self.buf.extend_from_slice(if self.resp3 { b"_\r\n" } else { b"*-1\r\n" });
+    }
+
+    pub fn array(&mut self, n: usize) {
+        self.header(b'*', n as i64);
+    }
+
+    /// A map of `pairs` key-value pairs; an array of twice as many in RESP2.
+    pub fn map(&mut self, pairs: usize) {
+        if self.resp3 { self.header(b'%', pairs as i64) } else { self.header(b'*', 2 * pairs as i64) }
+    }
+
+    /// A set; an array in RESP2.
+    pub fn set(&mut self, n: usize) {
+        self.header(if self.resp3 { b'~' } else { b'*' }, n as i64);
+    }
+
+    /// An out-of-band push; an array in RESP2.
+    pub fn push(&mut self, n: usize) {
+        self.header(if self.resp3 { b'>' } else { b'*' }, n as i64);
+    }
+
+    /// A boolean; `:1` or `:0` in RESP2.
+    pub fn bool(&mut self, value: bool) {
+        let text: &[u8] = match (self.resp3, value) {
+            (true, true) => b"#t\r\n",
+            (true, false) => b"#f\r\n",
+            (false, true) => b":1\r\n",
+            (false, false) => b":0\r\n",
+        };
+        self.buf.extend_from_slice(text);
+    }
+
+    /// A double already formatted; a bulk string in RESP2.
+    pub fn double_text(&mut self, text: &[u8]) {
+        if self.resp3 {
+            self.buf.push(b',');
+            self.buf.extend_from_slice(text);
+            self.buf.extend_from_slice(b"\r\n");
+        } else {
+            self.bulk(text);
+        }
+    }
+
+    /// A text with a three-letter format (`txt`, `mkd`); a bulk string in RESP2.
+    pub fn verbatim(&mut self, format: &str, text: &[u8]) {
+        if self.resp3 {
+            self.header(b'=', text.len() as i64 + 4);
+            self.buf.extend_from_slice(format.as_bytes());
+            self.buf.push(b':');
+            self.buf.extend_from_slice(text);
+            self.buf.extend_from_slice(b"\r\n");
+        } else {
+            self.bulk(text);
+        }
+    }
+
+    /// A big number; a bulk string in RESP2.
+    pub fn big_number(&mut self, digits: &str) {
+        if self.resp3 {
+            self.buf.push(b'(');
+            self.buf.extend_from_slice(digits.as_bytes());
+            self.buf.extend_from_slice(b"\r\n");
+        } else {
+            self.bulk(digits.as_bytes());
+        }
+    }
+
+    /// Bytes that are a reply already.
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.buf.extend_from_slice(bytes);
+    }
+
+    /// Marks the place of an aggregate whose length is not known yet.
+    pub fn deferred(&mut self) -> Deferred {
+        Deferred(self.buf.len())
+    }
+
+    /// Puts an array header of `n` where `place` was marked. Moves what was written since: for short replies.
+    pub fn fill_array(&mut self, place: Deferred, n: usize) {
+        self.fill(place, b'*', n as i64);
+    }
+
+    pub fn fill_set(&mut self, place: Deferred, n: usize) {
+        self.fill(place, if self.resp3 { b'~' } else { b'*' }, n as i64);
+    }
+
+    pub fn fill_map(&mut self, place: Deferred, pairs: usize) {
+        if self.resp3 {
+            self.fill(place, b'%', pairs as i64)
+        } else {
+            self.fill(place, b'*', 2 * pairs as i64)
+        }
+    }
+
+    fn fill(&mut self, place: Deferred, kind: u8, n: i64) {
+        let mut text = itoa::Buffer::new();
+        let digits = text.format(n).as_bytes();
+        let head = std::iter::once(kind).chain(digits.iter().copied()).chain(*b"\r\n");
+        self.buf.splice(place.0..place.0, head);
+    }
+}
