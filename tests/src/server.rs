@@ -1,0 +1,247 @@
+//! A server process in a directory of its own, on a free loopback port, gone when its [`Server`] is dropped.
+//!
+//! Two kinds stand side by side in every comparison: the real `redis-server` and ours. Which file is started:
+//! - [`Kind::Redis`]: `$REDIS_BIN`, else `redis-server` on the path.
+//! - [`Kind::Everwrite`]: `$EVERWRITE_BIN`, else what `cargo build -p everwrite` makes in the profile of the running
+//!   test, built on first use. Any program that takes Redis's options can stand in, `redis-server` itself included.
+//!
+//! Only processes started here are ever signalled, by their pid.
+
+use crate::client::Client;
+use crate::wait::wait_for;
+use std::fs::{self, File};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// Which program a [`Server`] runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The real thing.
+    Redis,
+    /// Ours.
+    Everwrite,
+}
+
+impl Kind {
+    /// The word used in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Redis => "redis",
+            Kind::Everwrite => "everwrite",
+        }
+    }
+
+    /// The file to execute.
+    pub fn program(self) -> PathBuf {
+        match self {
+            Kind::Redis => std::env::var_os("REDIS_BIN").unwrap_or("redis-server".into()).into(),
+            Kind::Everwrite => everwrite_program().to_path_buf(),
+        }
+    }
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    kind: Kind,
+    child: Child,
+    address: SocketAddr,
+    dir: PathBuf,
+    options: Vec<String>,
+}
+
+/// How long a server may take until it answers PING.
+const READY_WITHIN: Duration = Duration::from_secs(20);
+/// How long a server may take to end after SIGTERM before it is killed.
+const END_WITHIN: Duration = Duration::from_secs(10);
+/// Another process may take a port between our probe and the server's bind.
+const PORT_TRIES: usize = 5;
+
+impl Server {
+    /// Starts a server without persistence and waits until it answers.
+    pub fn start(kind: Kind) -> Server {
+        Server::start_with(kind, &[])
+    }
+
+    /// [`Server::start`] with more options, e.g. `&["--maxmemory", "10mb"]`. Panics, with the server's log, if it
+    /// does not come up.
+    pub fn start_with(kind: Kind, options: &[&str]) -> Server {
+        let options: Vec<String> = options.iter().map(|o| o.to_string()).collect();
+        let dir = fresh_dir(kind.name());
+        let mut log = String::new();
+        for _ in 0..PORT_TRIES {
+            let address = free_address();
+            let child =
+                spawn(kind, address, &dir, &options).unwrap_or_else(|e| panic!("{:?}: {e}", kind.program()));
+            let mut server = Server { kind, child, address, dir: dir.clone(), options: options.clone() };
+            if server.wait_ready() {
+                return server;
+            }
+            log = server.log();
+            server.kill();
+        }
+        panic!("{} {options:?} did not come up; its log:\n{log}", kind.name());
+    }
+
+    /// A new connection.
+    pub fn client(&self) -> Client {
+        Client::connect(self.address)
+            .unwrap_or_else(|e| panic!("{} at {}: {e}", self.kind.name(), self.address))
+    }
+
+    /// Ends the process with SIGTERM, then starts it again in the same directory on the same port.
+    pub fn restart(&mut self) {
+        self.terminate();
+        self.start_again();
+    }
+
+    /// Starts the process again after it has ended, in the same directory on the same port.
+    pub fn start_again(&mut self) {
+        self.child = spawn(self.kind, self.address, &self.dir, &self.options).expect("starts a second time");
+        assert!(self.wait_ready(), "{} did not come up again; its log:\n{}", self.kind.name(), self.log());
+    }
+
+    /// SIGTERM, and SIGKILL if that does not help.
+    pub fn terminate(&mut self) {
+        let _ = Command::new("kill").arg(self.pid().to_string()).status();
+        if wait_for(END_WITHIN, || self.child.try_wait().ok().flatten()).is_none() {
+            self.kill();
+        }
+    }
+
+    /// SIGKILL: what a crash looks like from outside.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Which program this is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its working directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What it wrote to standard output and error so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.dir.join("log")).unwrap_or_default()
+    }
+
+    fn wait_ready(&mut self) -> bool {
+        let answered = wait_for(READY_WITHIN, || match self.child.try_wait() {
+            Ok(None) => Client::connect(self.address).ok()?.cmd("PING").ok().map(|_| true),
+            _ => Some(false),
+        });
+        answered.unwrap_or(false)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+        if std::env::var_os("KEEP_DIRS").is_none() {
+            let _ = fs::remove_dir_all(&self.dir);
+        }
+    }
+}
+
+fn spawn(kind: Kind, address: SocketAddr, dir: &Path, options: &[String]) -> io::Result<Child> {
+    let log = File::options().create(true).append(true).open(dir.join("log"))?;
+    Command::new(kind.program())
+        .args(["--port", &address.port().to_string(), "--bind", "127.0.0.1", "--save", ""])
+        .arg("--dir")
+        .arg(dir)
+        .args(["--enable-debug-command", "yes", "--enable-protected-configs", "yes"])
+        .args(options)
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()
+}
+
+/// A loopback address nobody listens on just now.
+pub fn free_address() -> SocketAddr {
+    let probe = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free loopback port");
+    probe.local_addr().expect("the port it got")
+}
+
+/// A new directory below the system's temporary one.
+pub fn fresh_dir(label: &str) -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let dir = std::env::temp_dir().join(format!("everwrite-test-{}-{number}-{label}", std::process::id()));
+    fs::create_dir_all(&dir).unwrap_or_else(|e| panic!("{}: {e}", dir.display()));
+    dir
+}
+
+fn everwrite_program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| match std::env::var_os("EVERWRITE_BIN") {
+        Some(path) => path.into(),
+        None => build_everwrite(),
+    })
+}
+
+/// Builds the server in the profile this test was built in, so that a bare `cargo test` needs no preparation.
+fn build_everwrite() -> PathBuf {
+    let exe = std::env::current_exe().expect("the path of this test");
+    let profile_dir = exe.ancestors().skip(1).find(|d| !d.ends_with("deps")).expect("a target directory");
+    let profile = match profile_dir.file_name().and_then(|n| n.to_str()) {
+        Some("debug") | None => "dev",
+        Some(other) => other,
+    };
+    let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("Cargo.toml");
+    let built = Command::new(cargo)
+        .args(["build", "--quiet", "--package", "everwrite", "--bin", "everwrite", "--profile", profile])
+        .arg("--target-dir")
+        .arg(profile_dir.parent().expect("a target directory"))
+        .arg("--manifest-path")
+        .arg(manifest)
+        .status();
+    assert!(built.is_ok_and(|s| s.success()), "cargo build -p everwrite failed");
+    profile_dir.join("everwrite")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_answers_and_is_gone_when_dropped() {
+        let server = Server::start(Kind::Redis);
+        assert_eq!(server.client().cmd("PING").unwrap().to_string(), "+PONG");
+        let (address, dir) = (server.address(), server.dir().to_path_buf());
+        drop(server);
+        assert!(Client::connect(address).is_err());
+        assert!(!dir.exists());
+    }
+
+    #[test]
+    fn a_restarted_server_keeps_its_directory() {
+        let mut server = Server::start(Kind::Redis);
+        server.client().cmd("SET k v").unwrap();
+        server.client().cmd("SAVE").unwrap();
+        server.restart();
+        assert_eq!(server.client().cmd("GET k").unwrap().to_string(), "\"v\"");
+    }
+}
