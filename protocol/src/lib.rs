@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod error;
+pub mod number;
 pub mod quote;
 pub mod reply;
 pub mod resp;
