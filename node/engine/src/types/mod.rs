@@ -1,0 +1,3 @@
+//! The data types: one module each, in the order a reader meets them.
+
+pub mod rank_tree;
