@@ -1,2 +1,23 @@
-//! crate
+//! What a Redis does to data: types, keyspace, expiry, eviction, the data commands and their effects. No sockets, no
+//! threads of its own, no wall clock: the time is an argument.
+//!
+//! In reading order: [`table`] and [`thin`] hold things, [`entry`], [`value`] and [`types`] are the things, [`db`],
+//! [`shard`] and [`keyspace`] arrange them, [`ctx`] and [`effect`] are what a command works with, [`commands`] are the
+//! commands.
+
+pub mod access;
+mod apply;
+pub mod commands;
+pub mod ctx;
+pub mod db;
+pub mod effect;
+pub mod entry;
+pub mod interest;
+pub mod keyspace;
+pub mod shard;
+pub mod table;
+pub mod thin;
+pub mod tuning;
 pub mod types;
+pub mod value;
+pub mod waiting;

@@ -1,0 +1,96 @@
+//! The data commands, one file or folder per family. A command is one function and one [`Row`] at the end of its
+//! family's file; what is known about it (arity, flags, keys, categories) stands in [`crate::command`].
+
+use protocol::{Args, ErrorReply, Reply};
+
+use crate::ctx::Ctx;
+use crate::value::Kind;
+
+/// What a command did, beyond its reply.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Flow {
+    /// The reply is written.
+    Done,
+    /// Nothing is written: the client waits.
+    Block(Block),
+}
+
+/// What a blocked client waits for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Block {
+    /// Indexes of the arguments that are the keys waited on.
+    pub keys: Vec<usize>,
+    /// The kind of value that wakes it.
+    pub kind: Kind,
+    /// How long, ms; `None`: for ever.
+    pub timeout_ms: Option<u64>,
+    /// Woken too when a key goes away or changes type: group reads on streams.
+    pub wake_on_removal: bool,
+    /// The reply when time is up.
+    pub on_timeout: OnTimeout,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnTimeout {
+    Null,
+    NullArray,
+}
+
+/// A command's function. It runs with the shards of its keys held. An error reply must come before any other output.
+pub type Run = fn(&mut Ctx<'_>, Args<'_>, &mut Reply) -> Result<Flow, ErrorReply>;
+
+/// Which shards a command holds while it runs.
+#[derive(Clone, Copy)]
+pub enum Locking {
+    /// Those of its keys.
+    Keys,
+    /// All of them.
+    All,
+    /// None: it takes what it needs by itself.
+    Own,
+}
+
+/// A command: its name in the table of facts and its function.
+#[derive(Clone, Copy)]
+pub struct Row {
+    pub name: &'static str,
+    pub run: Run,
+    pub locking: Locking,
+}
+
+/// A row of a command that holds the shards of its keys.
+pub const fn row(name: &'static str, run: Run) -> Row {
+    Row { name, run, locking: Locking::Keys }
+}
+
+/// A row of a command that holds the whole keyspace.
+pub const fn row_all(name: &'static str, run: Run) -> Row {
+    Row { name, run, locking: Locking::All }
+}
+
+/// A row of a command that takes shards by itself.
+pub const fn row_own(name: &'static str, run: Run) -> Row {
+    Row { name, run, locking: Locking::Own }
+}
+
+/// All data commands.
+pub fn rows() -> impl Iterator<Item = &'static Row> {
+    [strings::ROWS, hashes::ROWS].into_iter().flatten()
+}
+
+pub mod hashes;
+pub mod strings;
+
+/// An integer argument.
+pub fn int(arg: &[u8]) -> Result<i64, ErrorReply> {
+    protocol::number::parse_i64(arg).ok_or(protocol::error::NOT_INTEGER)
+}
+
+/// Whether an argument is a keyword, in any case.
+#[inline]
+pub fn is(arg: &[u8], word: &str) -> bool {
+    arg.eq_ignore_ascii_case(word.as_bytes())
+}
+
+/// `Ok(Flow::Done)`, the usual end of a command.
+pub const DONE: Result<Flow, ErrorReply> = Ok(Flow::Done);
