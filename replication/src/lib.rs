@@ -1,1 +1,5 @@
-//! crate
+//! Order among the writes of many nodes, without I/O.
+
+pub mod stamp;
+
+pub use stamp::{Clock, Stamp};

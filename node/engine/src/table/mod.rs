@@ -318,6 +318,22 @@ impl<T: Item> Table<T> {
         }
     }
 
+    /// Forgets bounds at or below `now` between two positions: their segments hold nothing with a deadline.
+    pub fn clear_due_before(&mut self, from: u64, to: Option<u64>, now: u64) {
+        let Some(dir) = &self.dir else { return };
+        let mut at = from;
+        loop {
+            let seg = dir.segment(at);
+            if seg.due() <= now {
+                seg.set_due(u64::MAX);
+            }
+            match seg.range_end(at) {
+                Some(end) if to.is_none_or(|to| to == 0 || end < to) => at = end,
+                _ => return,
+            }
+        }
+    }
+
     /// Sets the exact earliest deadline of the segment that holds `hash`.
     pub fn set_due(&mut self, hash: u64, due: u64) {
         if let Some(dir) = &self.dir {

@@ -1,0 +1,174 @@
+//! Carries out effects: the one place that changes values, whoever wants the change.
+
+use crate::access;
+use crate::ctx::KeyMut;
+use crate::db::Db;
+use crate::effect::{Deadline, Effect, NewValue, Outcome};
+use crate::entry::Entry;
+use crate::types::{hash, hyperloglog, list, set, string, zset};
+use crate::value::Value;
+
+/// Applies one effect to one key and stamps it. The caller has checked the type: an effect on another type is a bug.
+#[inline]
+pub(crate) fn apply(key: &mut KeyMut<'_, '_>, effect: Effect<'_>) -> Outcome {
+    use Effect::*;
+    let outcome = match effect {
+        Put { value, deadline, absent } => return put(key, value, deadline, absent),
+        Clear => return clear(key),
+        ExpireAt(deadline) => expire_at(key, deadline),
+        Add { result, .. } => return string::apply_int(key, result),
+        AddFloat { result, .. } => return put(key, NewValue::String(result), Deadline::Keep, false),
+        Append(bytes) => string::apply_append(key, bytes),
+        SetRange { offset, bytes } => string::apply_set_range(key, offset, bytes),
+        SetField { field, value, absent } => hash::apply_set(key, field, value, absent),
+        DelField(field) => hash::apply_del(key, field),
+        AddField { field, result, .. } => {
+            let mut text = itoa::Buffer::new();
+            hash::apply_set(key, field, text.format(result).as_bytes(), false)
+        }
+        AddFieldFloat { field, result, .. } => hash::apply_set(key, field, result, false),
+        AddMember(member) => set::apply_add(key, member),
+        DelMember(member) => set::apply_del(key, member),
+        SetScore { member, score, only } => zset::apply_set(key, member, score, only),
+        AddScore { member, result, .. } => zset::apply_set(key, member, result, Default::default()),
+        DelScored(member) => zset::apply_del(key, member),
+        Insert { at, element } => list::apply_insert(key, at, element),
+        SetElement { at, element } => list::apply_set(key, at, element),
+        DelElements { at, count } => list::apply_del(key, at, count),
+        RaiseRegisters { bytes } => hyperloglog::apply_registers(key, bytes),
+    };
+    if outcome != Outcome::Unchanged {
+        key.restamp();
+    }
+    outcome
+}
+
+fn put(key: &mut KeyMut<'_, '_>, value: NewValue<'_>, deadline: Deadline, absent: bool) -> Outcome {
+    if absent && key.exists() {
+        return Outcome::Unchanged;
+    }
+    if let (NewValue::String(bytes), Deadline::Clear | Deadline::Keep) = (&value, deadline)
+        && key.overwrite_in_place(bytes, deadline)
+    {
+        return Outcome::Changed;
+    }
+    let deadline = match deadline {
+        Deadline::Clear => None,
+        Deadline::Keep => key.deadline(),
+        Deadline::At(at) => Some(at),
+    };
+    let (stamp, access) = (key.stamp(), key.access());
+    let entry = match value {
+        NewValue::String(bytes) => match string::as_int(bytes) {
+            Some(n) => Entry::new(key.key, Value::Int(n), deadline, stamp, access),
+            None if bytes.len() <= crate::entry::INLINE_MAX => {
+                Entry::new_inline(key.key, bytes, deadline, stamp, access)
+            }
+            None => Entry::new(key.key, Value::Bytes(bytes.to_vec()), deadline, stamp, access),
+        },
+        NewValue::Built(value) => Entry::new(key.key, value, deadline, stamp, access),
+    };
+    key.put_entry(entry)
+}
+
+fn clear(key: &mut KeyMut<'_, '_>) -> Outcome {
+    if !key.exists() {
+        return Outcome::Unchanged;
+    }
+    key.remove(true);
+    Outcome::Changed
+}
+
+fn expire_at(key: &mut KeyMut<'_, '_>, deadline: Option<u64>) -> Outcome {
+    let Some(pos) = key.pos else { return Outcome::Unchanged };
+    if key.deadline() == deadline {
+        return Outcome::Unchanged;
+    }
+    key.pos = Some(key.shard.dbs[key.db].set_deadline(key.hash, pos, deadline));
+    Outcome::Changed
+}
+
+impl KeyMut<'_, '_> {
+    /// The access record that the entry has or that a new one gets.
+    pub(crate) fn access(&self) -> u32 {
+        self.entry().map_or_else(|| access::fresh(self.env), |e| e.access())
+    }
+
+    fn dbm(&mut self) -> &mut Db {
+        &mut self.shard.dbs[self.db]
+    }
+
+    /// Overwrites a short string by one of the same length without a new allocation.
+    #[inline]
+    fn overwrite_in_place(&mut self, bytes: &[u8], deadline: Deadline) -> bool {
+        let Some(pos) = self.pos else { return false };
+        if deadline == Deadline::Clear && self.deadline().is_some() {
+            return false;
+        }
+        let stamp = self.stamp();
+        let mut entry = self.shard.dbs[self.db].at_mut(pos);
+        let done = match string::as_int(bytes) {
+            Some(n) => entry.overwrite_int(n),
+            None => entry.overwrite(bytes),
+        };
+        if done {
+            entry.set_stamp(stamp);
+        }
+        done
+    }
+
+    /// Puts a new entry in the key's place.
+    pub(crate) fn put_entry(&mut self, entry: Entry) -> Outcome {
+        let hash = self.hash;
+        match self.pos {
+            Some(pos) => {
+                let (new, old) = self.dbm().replace(hash, pos, entry);
+                self.pos = Some(new);
+                self.discard(old);
+                Outcome::Changed
+            }
+            None => {
+                self.pos = Some(self.dbm().insert(hash, entry));
+                Outcome::Created
+            }
+        }
+    }
+
+    /// Gives the key a new value, keeping its deadline.
+    pub(crate) fn put_value(&mut self, value: Value) -> Outcome {
+        let (deadline, stamp, access) = (self.deadline(), self.stamp(), self.access());
+        self.put_entry(Entry::new(self.key, value, deadline, stamp, access))
+    }
+
+    /// The boxed value, to be changed. `None` if the key is absent or its value is an integer or a short string.
+    pub(crate) fn value_mut(&mut self) -> Option<crate::value::ValueMut<'_>> {
+        let pos = self.pos?;
+        self.shard.dbs[self.db].at_mut(pos).value_mut()
+    }
+
+    /// The integer in place, if it is one.
+    pub(crate) fn overwrite_int(&mut self, n: i64) -> bool {
+        let stamp = self.stamp();
+        let Some(pos) = self.pos else { return false };
+        let mut entry = self.dbm().at_mut(pos);
+        if entry.overwrite_int(n) {
+            entry.set_stamp(stamp);
+            return true;
+        }
+        false
+    }
+
+    fn restamp(&mut self) {
+        let stamp = self.stamp();
+        if let Some(pos) = self.pos {
+            self.dbm().at_mut(pos).set_stamp(stamp);
+        }
+    }
+
+    /// Removes the key if its collection has become empty.
+    pub(crate) fn remove_if_empty(&mut self, empty: bool) {
+        if empty {
+            self.remove(false);
+        }
+    }
+}

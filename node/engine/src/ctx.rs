@@ -1,0 +1,471 @@
+//! What a command works with: the shards it holds, the time, the settings, and an outbox for what must happen after it.
+//!
+//! Reading goes through [`Ctx::read`] and friends; every change goes through [`Ctx::key`] and [`KeyMut::apply`]. A command
+//! reads, decides, applies effects and writes its reply; it never touches an entry in another way.
+
+use std::cell::{Cell, RefCell};
+
+use protocol::ErrorReply;
+use protocol::error::WRONGTYPE;
+use replication::Stamp;
+
+use crate::access;
+use crate::apply;
+use crate::db::Detached;
+use crate::effect::{Effect, Outcome};
+use crate::entry::EntryRef;
+use crate::keyspace::{Keyspace, Locks};
+use crate::shard::Shard;
+use crate::table::Pos;
+use crate::tuning::{Tuning, notify};
+use crate::types::{Hash, List, Set, Stream, Zset};
+use crate::value::{Kind, Value, ValueRef};
+
+/// What commands see of the world: one per worker, refreshed once per batch.
+pub struct Env {
+    pub now_ms: u64,
+    pub tuning: Tuning,
+    /// LRU clock or LFU minutes of this batch, see [`access`].
+    pub clock: u32,
+    /// The client has asked not to count as a use of the keys it reads (CLIENT NO-TOUCH).
+    pub no_touch: bool,
+    /// Deadlines in the past are hidden and reclaimed. Off while loading and in DEBUG SET-ACTIVE-EXPIRE tests.
+    pub expiry: bool,
+    pub hits: Cell<u64>,
+    pub misses: Cell<u64>,
+    rng: Cell<u64>,
+}
+
+impl Env {
+    pub fn new(seed: u64) -> Env {
+        Env {
+            now_ms: 0,
+            tuning: Tuning::default(),
+            clock: 0,
+            no_touch: false,
+            expiry: true,
+            hits: Cell::new(0),
+            misses: Cell::new(0),
+            rng: Cell::new(seed | 1),
+        }
+    }
+
+    /// Starts a batch at `now_ms`.
+    pub fn tick(&mut self, now_ms: u64) {
+        self.now_ms = now_ms;
+        self.clock = access::clock(now_ms, self.tuning.policy);
+    }
+
+    /// A random number; fast, not for secrets.
+    pub fn random(&self) -> u64 {
+        let mut x = self.rng.get();
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        self.rng.set(x);
+        x.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    /// A random number below `n`, which is not 0.
+    pub fn random_below(&self, n: u64) -> u64 {
+        ((u128::from(self.random()) * u128::from(n)) >> 64) as u64
+    }
+}
+
+/// Something that happened to a key, for keyspace notifications.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    pub class: u32,
+    pub name: &'static str,
+    pub db: usize,
+    pub key: Vec<u8>,
+}
+
+/// What must happen after a command, once its reply is written. Emptied by the node.
+#[derive(Default)]
+pub struct Outbox {
+    pub events: Vec<Event>,
+    /// Keys that blocked clients wait on and that were added to: database and key.
+    pub ready: Vec<(usize, Vec<u8>)>,
+    /// Clients that cached a key which changed.
+    pub invalidated: Vec<(u64, Vec<u8>)>,
+    /// Keys that changed, while some client asked to hear of all changes.
+    pub changed: Vec<Vec<u8>>,
+    /// A flush: every cache must drop everything.
+    pub flushed: bool,
+    pub wants_changed: bool,
+    /// Values too large to free here.
+    pub garbage: Vec<Garbage>,
+    /// Effects applied.
+    pub dirty: u64,
+    expired_seen: RefCell<Vec<(usize, Vec<u8>)>>,
+}
+
+/// Something to be freed, on another thread if it takes long.
+pub enum Garbage {
+    Value(Value),
+    Db(Detached),
+}
+
+/// Values whose freeing takes more steps than this are not freed on the hot path.
+pub const LAZYFREE_EFFORT: usize = 64;
+
+/// A command's working set. See the [module's page](self).
+pub struct Ctx<'e> {
+    pub keyspace: &'e Keyspace,
+    pub locks: Locks<'e>,
+    pub env: Env,
+    pub out: Outbox,
+    pub db: usize,
+    /// The version of the group being executed; 0: not minted yet.
+    version: u64,
+    /// The command is being run again for a blocked client: keys it does not hold are not there for it.
+    pub retrying: bool,
+}
+
+impl<'e> Ctx<'e> {
+    pub fn new(keyspace: &'e Keyspace, seed: u64) -> Ctx<'e> {
+        Ctx {
+            keyspace,
+            locks: Locks::new(keyspace),
+            env: Env::new(seed),
+            out: Outbox::default(),
+            db: 0,
+            version: 0,
+            retrying: false,
+        }
+    }
+
+    /// Begins a command or a transaction: what it writes will share one version.
+    #[inline]
+    pub fn begin(&mut self) {
+        self.version = 0;
+    }
+
+    #[inline]
+    fn place(&self, key: &[u8]) -> (u64, usize) {
+        let hash = self.keyspace.hash(key);
+        (hash, self.keyspace.shard_of(hash))
+    }
+
+    /// Whether the key's shard is held: always so but when [`Ctx::retrying`].
+    pub fn holds(&self, key: &[u8]) -> bool {
+        self.locks.holds(self.place(key).1)
+    }
+
+    /// The entry of a key for reading, in the selected database. Counts as a use of the key and as a hit or miss.
+    #[inline]
+    pub fn read(&self, key: &[u8]) -> Option<EntryRef<'_>> {
+        let entry = self.peek(key);
+        match &entry {
+            Some(entry) => {
+                self.env.hits.set(self.env.hits.get() + 1);
+                if !self.env.no_touch {
+                    access::touch(entry, &self.env);
+                }
+            }
+            None => self.env.misses.set(self.env.misses.get() + 1),
+        }
+        entry
+    }
+
+    /// The entry of a key, without any trace that it was read.
+    #[inline]
+    pub fn peek(&self, key: &[u8]) -> Option<EntryRef<'_>> {
+        self.peek_in(self.db, key)
+    }
+
+    /// [`Ctx::peek`] in another database.
+    #[inline]
+    pub fn peek_in(&self, db: usize, key: &[u8]) -> Option<EntryRef<'_>> {
+        let (hash, shard) = self.place(key);
+        let entry = self.locks.get(shard).dbs[db].get(hash, key)?;
+        if self.env.expiry && entry.deadline().is_some_and(|at| at <= self.env.now_ms) {
+            self.out.expired_seen.borrow_mut().push((db, key.to_vec()));
+            return None;
+        }
+        Some(entry)
+    }
+
+    /// Value for reading; see [`Ctx::read`]. Announces a miss to those who listen for it.
+    pub fn value(&self, key: &[u8]) -> Option<ValueRef<'_>> {
+        self.read(key).map(|e| e.value())
+    }
+
+    pub fn read_hash(&self, key: &[u8]) -> Result<Option<&Hash>, ErrorReply> {
+        match self.value(key) {
+            None => Ok(None),
+            Some(ValueRef::Hash(v)) => Ok(Some(v)),
+            Some(_) => Err(WRONGTYPE),
+        }
+    }
+
+    pub fn read_set(&self, key: &[u8]) -> Result<Option<&Set>, ErrorReply> {
+        match self.value(key) {
+            None => Ok(None),
+            Some(ValueRef::Set(v)) => Ok(Some(v)),
+            Some(_) => Err(WRONGTYPE),
+        }
+    }
+
+    pub fn read_zset(&self, key: &[u8]) -> Result<Option<&Zset>, ErrorReply> {
+        match self.value(key) {
+            None => Ok(None),
+            Some(ValueRef::Zset(v)) => Ok(Some(v)),
+            Some(_) => Err(WRONGTYPE),
+        }
+    }
+
+    pub fn read_list(&self, key: &[u8]) -> Result<Option<&List>, ErrorReply> {
+        match self.value(key) {
+            None => Ok(None),
+            Some(ValueRef::List(v)) => Ok(Some(v)),
+            Some(_) => Err(WRONGTYPE),
+        }
+    }
+
+    pub fn read_stream(&self, key: &[u8]) -> Result<Option<&Stream>, ErrorReply> {
+        match self.value(key) {
+            None => Ok(None),
+            Some(ValueRef::Stream(v)) => Ok(Some(v)),
+            Some(_) => Err(WRONGTYPE),
+        }
+    }
+
+    /// A key to be written, in the selected database. A value that has expired is removed first.
+    #[inline]
+    pub fn key<'c, 'k>(&'c mut self, key: &'k [u8]) -> KeyMut<'c, 'k> {
+        self.key_in(self.db, key)
+    }
+
+    /// [`Ctx::key`] in another database.
+    #[inline]
+    pub fn key_in<'c, 'k>(&'c mut self, db: usize, key: &'k [u8]) -> KeyMut<'c, 'k> {
+        let (hash, shard) = self.place(key);
+        if self.version == 0 {
+            self.version = self.locks.mint(self.env.now_ms);
+        }
+        let shard = self.locks.get_mut(shard);
+        let pos = shard.dbs[db].find(hash, key);
+        let mut handle =
+            KeyMut { shard, env: &self.env, out: &mut self.out, version: self.version, db, key, hash, pos };
+        handle.reclaim();
+        if let Some(entry) = handle.entry()
+            && !handle.env.no_touch
+        {
+            access::touch(&entry, handle.env);
+        }
+        handle
+    }
+
+    /// Announces an event on a key, if somebody listens for its class.
+    #[inline]
+    pub fn notify(&mut self, class: u32, name: &'static str, key: &[u8]) {
+        self.out.notify(&self.env.tuning, class, name, self.db, key);
+    }
+
+    /// Removes the keys that were found expired while reading. To be called before the locks are released.
+    #[inline]
+    pub fn reap(&mut self) {
+        if self.out.expired_seen.get_mut().is_empty() {
+            return;
+        }
+        self.begin();
+        for (db, key) in std::mem::take(self.out.expired_seen.get_mut()) {
+            if self.holds(&key) {
+                drop(self.key_in(db, &key));
+            }
+        }
+    }
+
+    /// Empties the selected database, whose shards must all be held; tells watchers and caches.
+    pub fn flush(&mut self, db: usize) {
+        self.begin();
+        self.version = self.locks.mint(self.env.now_ms);
+        for shard in self.locks.iter_mut() {
+            let Shard { dbs, interests, .. } = shard;
+            let hash = |key: &[u8]| self.keyspace.hash(key);
+            interests.changed_where(|d, key| d == db && dbs[d].get(hash(key), key).is_some());
+            interests.forget_tracked();
+            self.out.dirty += dbs[db].len() as u64;
+        }
+        let garbage = self.locks.take_db(db);
+        self.out.garbage.extend(garbage.into_iter().map(Garbage::Db));
+        self.out.flushed = true;
+    }
+}
+
+impl Outbox {
+    #[inline]
+    pub fn notify(&mut self, tuning: &Tuning, class: u32, name: &'static str, db: usize, key: &[u8]) {
+        if tuning.notify & class != 0 {
+            self.events.push(Event { class, name, db, key: key.to_vec() });
+        }
+    }
+
+    /// Frees a value, here if that is quick.
+    fn discard(&mut self, value: Value, lazily: bool) {
+        if lazily && value.free_effort() > LAZYFREE_EFFORT {
+            self.garbage.push(Garbage::Value(value));
+        }
+    }
+}
+
+/// A key that may be written: where it is or would be. The only way to change data.
+pub struct KeyMut<'c, 'k> {
+    pub(crate) shard: &'c mut Shard,
+    pub env: &'c Env,
+    pub(crate) out: &'c mut Outbox,
+    version: u64,
+    pub(crate) db: usize,
+    pub key: &'k [u8],
+    pub(crate) hash: u64,
+    pub(crate) pos: Option<Pos>,
+}
+
+impl KeyMut<'_, '_> {
+    #[inline]
+    pub fn exists(&self) -> bool {
+        self.pos.is_some()
+    }
+
+    #[inline]
+    pub fn entry(&self) -> Option<EntryRef<'_>> {
+        self.pos.map(|pos| self.shard.dbs[self.db].at(pos))
+    }
+
+    #[inline]
+    pub fn value(&self) -> Option<ValueRef<'_>> {
+        self.entry().map(|e| e.value())
+    }
+
+    pub fn kind(&self) -> Option<Kind> {
+        self.entry().map(|e| e.kind())
+    }
+
+    /// When the key expires, unix ms.
+    pub fn deadline(&self) -> Option<u64> {
+        self.entry().and_then(|e| e.deadline())
+    }
+
+    pub fn hash(&self) -> Result<Option<&Hash>, ErrorReply> {
+        match self.value() {
+            None => Ok(None),
+            Some(ValueRef::Hash(v)) => Ok(Some(v)),
+            Some(_) => Err(WRONGTYPE),
+        }
+    }
+
+    pub fn set(&self) -> Result<Option<&Set>, ErrorReply> {
+        match self.value() {
+            None => Ok(None),
+            Some(ValueRef::Set(v)) => Ok(Some(v)),
+            Some(_) => Err(WRONGTYPE),
+        }
+    }
+
+    pub fn zset(&self) -> Result<Option<&Zset>, ErrorReply> {
+        match self.value() {
+            None => Ok(None),
+            Some(ValueRef::Zset(v)) => Ok(Some(v)),
+            Some(_) => Err(WRONGTYPE),
+        }
+    }
+
+    pub fn list(&self) -> Result<Option<&List>, ErrorReply> {
+        match self.value() {
+            None => Ok(None),
+            Some(ValueRef::List(v)) => Ok(Some(v)),
+            Some(_) => Err(WRONGTYPE),
+        }
+    }
+
+    pub fn stream(&self) -> Result<Option<&Stream>, ErrorReply> {
+        match self.value() {
+            None => Ok(None),
+            Some(ValueRef::Stream(v)) => Ok(Some(v)),
+            Some(_) => Err(WRONGTYPE),
+        }
+    }
+
+    /// The stamp that effects of this command carry.
+    #[inline]
+    pub fn stamp(&self) -> Stamp {
+        Stamp { version: self.version, origin: 0 }
+    }
+
+    /// Changes the key. The one door for writes: stamps the key, tells watchers, caches and blocked clients.
+    #[inline]
+    pub fn apply(&mut self, effect: Effect<'_>) -> Outcome {
+        let outcome = apply::apply(self, effect);
+        if outcome != Outcome::Unchanged {
+            self.changed();
+        }
+        outcome
+    }
+
+    #[inline]
+    fn changed(&mut self) {
+        self.out.dirty += 1;
+        if !self.shard.interests.is_empty() {
+            let clients = self.shard.interests.changed(self.db, self.key);
+            self.out.invalidated.extend(clients.into_iter().map(|c| (c, self.key.to_vec())));
+        }
+        if self.out.wants_changed {
+            self.out.changed.push(self.key.to_vec());
+        }
+        if !self.shard.waiting.is_empty() && self.shard.waiting.has(self.db, self.key) {
+            self.out.ready.push((self.db, self.key.to_vec()));
+        }
+    }
+
+    /// Announces an event on this key.
+    #[inline]
+    pub fn notify(&mut self, class: u32, name: &'static str) {
+        self.out.notify(&self.env.tuning, class, name, self.db, self.key);
+    }
+
+    /// Removes the key if its deadline has passed.
+    #[inline]
+    fn reclaim(&mut self) {
+        let due = self.env.expiry && self.deadline().is_some_and(|at| at <= self.env.now_ms);
+        if due {
+            self.expire();
+        }
+    }
+
+    /// Removes the key because its time has come.
+    pub(crate) fn expire(&mut self) {
+        self.remove(self.env.tuning.lazyfree_expire);
+        self.shard.stats.expired += 1;
+        self.changed();
+        self.notify(notify::EXPIRED, "expired");
+    }
+
+    /// Removes the key to make room.
+    pub(crate) fn evict(&mut self) {
+        self.remove(self.env.tuning.lazyfree_eviction);
+        self.shard.stats.evicted += 1;
+        self.changed();
+        self.notify(notify::EVICTED, "evicted");
+    }
+
+    /// Takes the value out of the keyspace, for RENAME and MOVE, without freeing it.
+    pub fn take(&mut self) -> Option<Value> {
+        let pos = self.pos.take()?;
+        let value = self.shard.dbs[self.db].remove(pos);
+        self.changed();
+        Some(value)
+    }
+
+    pub(crate) fn remove(&mut self, lazily: bool) {
+        if let Some(pos) = self.pos.take() {
+            let value = self.shard.dbs[self.db].remove(pos);
+            self.out.discard(value, lazily);
+        }
+    }
+
+    pub(crate) fn discard(&mut self, value: Value) {
+        self.out.discard(value, self.env.tuning.lazyfree_server_del);
+    }
+}

@@ -1,0 +1,97 @@
+//! Effects: what a write does to one key. Every change of the keyspace is one of these and goes through
+//! [`KeyMut::apply`](crate::ctx::KeyMut::apply): local commands decide and apply, remote ones will arrive as effects.
+//!
+//! Effects are deterministic, absolute where they can be, and touch one *cell* of one key: the whole value, a hash field,
+//! a set member, a list element, the expire register. They borrow what they carry.
+
+use crate::value::Value;
+
+/// A change to one key. See the table in ARCHITECTURE.md for the commands behind each.
+pub enum Effect<'a> {
+    /// Replaces the value, whatever it was. `absent`: only if the key is not there (NX), which the fold evaluates again.
+    Put { value: NewValue<'a>, deadline: Deadline, absent: bool },
+    /// Removes the key.
+    Clear,
+    /// Sets or clears the expire register.
+    ExpireAt(Option<u64>),
+
+    /// Adds to an integer string; `result` is what it became where the write was made.
+    Add { delta: i64, result: i64 },
+    /// Adds to a string that holds a decimal number; both as text.
+    AddFloat { delta: &'a [u8], result: &'a [u8] },
+    Append(&'a [u8]),
+    /// Overwrites bytes from an offset on, zero-filling a gap. SETRANGE, and SETBIT and BITFIELD with the bytes they touch.
+    SetRange { offset: usize, bytes: &'a [u8] },
+
+    /// `absent`: only if the field is not there (HSETNX).
+    SetField { field: &'a [u8], value: &'a [u8], absent: bool },
+    DelField(&'a [u8]),
+    AddField { field: &'a [u8], delta: i64, result: i64 },
+    AddFieldFloat { field: &'a [u8], delta: &'a [u8], result: &'a [u8] },
+
+    AddMember(&'a [u8]),
+    DelMember(&'a [u8]),
+
+    /// Sets a member's score under a condition that the fold evaluates again.
+    SetScore { member: &'a [u8], score: f64, only: ScoreCondition },
+    /// Adds to a member's score.
+    AddScore { member: &'a [u8], delta: f64, result: f64 },
+    DelScored(&'a [u8]),
+
+    /// Inserts a list element so that it has the index `at` (0: new head, length: new tail).
+    Insert { at: usize, element: &'a [u8] },
+    SetElement { at: usize, element: &'a [u8] },
+    /// Removes `count` elements from index `at` on.
+    DelElements { at: usize, count: usize },
+
+    /// Raises HyperLogLog registers; `bytes` is the resulting representation.
+    RaiseRegisters { bytes: &'a [u8] },
+}
+
+/// A value that an effect puts.
+pub enum NewValue<'a> {
+    /// A string as the client sent it.
+    String(&'a [u8]),
+    /// A value built by the command.
+    Built(Value),
+}
+
+/// What a Put does to the expire register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deadline {
+    Clear,
+    Keep,
+    At(u64),
+}
+
+/// When SetScore applies to a member that is there (Greater, Less) or at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScoreCondition {
+    /// NX: only add.
+    pub absent: bool,
+    /// GT: only raise.
+    pub greater: bool,
+    /// LT: only lower.
+    pub less: bool,
+}
+
+/// What an effect did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The cell is new.
+    Created,
+    /// The cell was there and has been changed or removed.
+    Changed,
+    /// Nothing changed.
+    Unchanged,
+}
+
+impl Outcome {
+    pub fn created(self) -> bool {
+        self == Outcome::Created
+    }
+
+    pub fn changed(self) -> bool {
+        self != Outcome::Unchanged
+    }
+}

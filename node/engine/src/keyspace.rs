@@ -1,0 +1,201 @@
+//! The keyspace: shards by the top bits of a key's hash, and the locks a command holds on them.
+
+use parking_lot::MutexGuard;
+use smallvec::SmallVec;
+
+use crate::db::{self, Detached};
+use crate::shard::{Shard, ShardCell};
+
+/// All data of the node.
+pub struct Keyspace {
+    shards: Box<[ShardCell]>,
+    bits: u32,
+    databases: usize,
+    hasher: ahash::RandomState,
+}
+
+impl Keyspace {
+    /// A keyspace for `threads` workers: enough shards that two workers rarely meet, few enough to take them all.
+    pub fn new(databases: usize, threads: usize) -> Keyspace {
+        let count = (threads.max(1) * 32).next_power_of_two().clamp(64, 4096);
+        let bits = count.trailing_zeros();
+        let hasher = ahash::RandomState::new();
+        let shards = (0..count).map(|_| ShardCell::new(databases, bits, &hasher)).collect();
+        Keyspace { shards, bits, databases, hasher }
+    }
+
+    pub fn databases(&self) -> usize {
+        self.databases
+    }
+
+    pub fn shard_count(&self) -> usize {
+        self.shards.len()
+    }
+
+    #[inline]
+    pub fn hash(&self, key: &[u8]) -> u64 {
+        db::hash(&self.hasher, key)
+    }
+
+    /// The shard of a hash.
+    #[inline]
+    pub fn shard_of(&self, hash: u64) -> usize {
+        (hash >> (64 - self.bits)) as usize
+    }
+
+    /// Bits of a hash that select the shard.
+    pub fn shard_bits(&self) -> u32 {
+        self.bits
+    }
+
+    #[inline]
+    pub fn cell(&self, shard: usize) -> &ShardCell {
+        &self.shards[shard]
+    }
+
+    /// Brings the bucket of a key into the cache.
+    #[inline]
+    pub fn prefetch_bucket(&self, db: usize, hash: u64, pinned: &crossbeam_epoch::Guard) {
+        self.shards[self.shard_of(hash)].published[db].prefetch_bucket(hash << self.bits, pinned);
+    }
+
+    /// Brings the entry of a key into the cache, once its bucket is there.
+    #[inline]
+    pub fn prefetch_entry(&self, db: usize, hash: u64, pinned: &crossbeam_epoch::Guard) {
+        self.shards[self.shard_of(hash)].published[db].prefetch_item(hash << self.bits, hash, pinned);
+    }
+
+    /// Keys and keys with a deadline in one database. Takes the shards one after the other.
+    pub fn sizes(&self, db: usize) -> (usize, usize) {
+        self.shards.iter().fold((0, 0), |(keys, expiring), cell| {
+            let shard = cell.lock.lock();
+            (keys + shard.dbs[db].len(), expiring + shard.dbs[db].expiring())
+        })
+    }
+
+    /// Sums something over all shards, one after the other.
+    pub fn sum<T: std::iter::Sum>(&self, of: impl Fn(&Shard) -> T) -> T {
+        self.shards.iter().map(|cell| of(&cell.lock.lock())).sum()
+    }
+}
+
+/// The shards a command holds, in ascending order: that order is what makes deadlock impossible.
+pub struct Locks<'e> {
+    keyspace: &'e Keyspace,
+    held: SmallVec<[(usize, MutexGuard<'e, Shard>); 1]>,
+}
+
+impl<'e> Locks<'e> {
+    pub fn new(keyspace: &'e Keyspace) -> Locks<'e> {
+        Locks { keyspace, held: SmallVec::new() }
+    }
+
+    pub fn release(&mut self) {
+        self.held.clear();
+    }
+
+    /// Holds one shard, keeping it if it is held alone already.
+    #[inline]
+    pub fn hold_one(&mut self, shard: usize) {
+        if self.held.len() == 1 && self.held[0].0 == shard {
+            return;
+        }
+        self.held.clear();
+        self.held.push((shard, self.keyspace.shards[shard].lock.lock()));
+    }
+
+    /// Holds exactly the shards of `wanted`, which is sorted here.
+    pub fn hold(&mut self, wanted: &mut SmallVec<[usize; 16]>) {
+        wanted.sort_unstable();
+        wanted.dedup();
+        if let [one] = wanted[..] {
+            return self.hold_one(one);
+        }
+        if self.held.len() == wanted.len() && self.held.iter().zip(wanted.iter()).all(|(h, w)| h.0 == *w) {
+            return;
+        }
+        self.held.clear();
+        for &shard in wanted.iter() {
+            self.held.push((shard, self.keyspace.shards[shard].lock.lock()));
+        }
+    }
+
+    /// Holds every shard.
+    pub fn hold_all(&mut self) {
+        if self.held.len() == self.keyspace.shards.len() {
+            return;
+        }
+        self.held.clear();
+        for (i, cell) in self.keyspace.shards.iter().enumerate() {
+            self.held.push((i, cell.lock.lock()));
+        }
+    }
+
+    /// Holds one more shard without waiting for it. False if somebody else has it.
+    pub fn try_add(&mut self, shard: usize) -> bool {
+        let Err(at) = self.place(shard) else { return true };
+        match self.keyspace.shards[shard].lock.try_lock() {
+            Some(guard) => {
+                self.held.insert(at, (shard, guard));
+                true
+            }
+            None => false,
+        }
+    }
+
+    #[inline]
+    fn place(&self, shard: usize) -> Result<usize, usize> {
+        // One shard, or all of them, are the usual cases.
+        for guess in [0, shard] {
+            if self.held.get(guess).is_some_and(|h| h.0 == shard) {
+                return Ok(guess);
+            }
+        }
+        self.held.binary_search_by_key(&shard, |h| h.0)
+    }
+
+    #[inline]
+    pub fn holds(&self, shard: usize) -> bool {
+        self.place(shard).is_ok()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// A held shard. Panics if it is not held: the command's table row is wrong about its keys.
+    #[inline]
+    pub fn get(&self, shard: usize) -> &Shard {
+        let at = self.place(shard).expect("a command only touches shards that it holds");
+        &self.held[at].1
+    }
+
+    #[inline]
+    pub fn get_mut(&mut self, shard: usize) -> &mut Shard {
+        let at = self.place(shard).expect("a command only touches shards that it holds");
+        &mut self.held[at].1
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Shard> {
+        self.held.iter().map(|h| &*h.1)
+    }
+
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Shard> {
+        self.held.iter_mut().map(|h| &mut *h.1)
+    }
+
+    /// A version above all that the held shards have minted, which it becomes the last of.
+    pub fn mint(&mut self, now_ms: u64) -> u64 {
+        if let [(_, one)] = &mut self.held[..] {
+            return one.clock.mint(now_ms);
+        }
+        let version = self.held.iter_mut().map(|h| h.1.clock.mint(now_ms)).max().unwrap_or(0);
+        self.held.iter_mut().for_each(|h| h.1.clock.observe(version));
+        version
+    }
+
+    /// Empties one database in every held shard.
+    pub fn take_db(&mut self, db: usize) -> Vec<Detached> {
+        self.iter_mut().map(|shard| shard.dbs[db].take()).filter(|d| !d.is_empty()).collect()
+    }
+}

@@ -1,0 +1,110 @@
+//! The settings that commands on data depend on, copied from the node's configuration whenever it changes.
+
+/// Bits of keyspace notification classes, in the order of their letters.
+pub mod notify {
+    pub const KEYSPACE: u32 = 1 << 0;
+    pub const KEYEVENT: u32 = 1 << 1;
+    pub const GENERIC: u32 = 1 << 2;
+    pub const STRING: u32 = 1 << 3;
+    pub const LIST: u32 = 1 << 4;
+    pub const SET: u32 = 1 << 5;
+    pub const HASH: u32 = 1 << 6;
+    pub const ZSET: u32 = 1 << 7;
+    pub const EXPIRED: u32 = 1 << 8;
+    pub const EVICTED: u32 = 1 << 9;
+    pub const STREAM: u32 = 1 << 10;
+    pub const KEY_MISS: u32 = 1 << 11;
+    pub const MODULE: u32 = 1 << 12;
+    pub const NEW: u32 = 1 << 13;
+    /// What `A` stands for.
+    pub const ALL: u32 = GENERIC | STRING | LIST | SET | HASH | ZSET | EXPIRED | EVICTED | STREAM | MODULE;
+}
+
+/// `maxmemory-policy`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EvictionPolicy {
+    #[default]
+    NoEviction,
+    AllKeysLru,
+    AllKeysLfu,
+    AllKeysRandom,
+    VolatileLru,
+    VolatileLfu,
+    VolatileRandom,
+    VolatileTtl,
+}
+
+impl EvictionPolicy {
+    pub fn is_lfu(self) -> bool {
+        matches!(self, EvictionPolicy::AllKeysLfu | EvictionPolicy::VolatileLfu)
+    }
+
+    pub fn is_lru(self) -> bool {
+        matches!(self, EvictionPolicy::AllKeysLru | EvictionPolicy::VolatileLru)
+    }
+
+    pub fn only_expiring(self) -> bool {
+        use EvictionPolicy::*;
+        matches!(self, VolatileLru | VolatileLfu | VolatileRandom | VolatileTtl)
+    }
+}
+
+/// Defaults are Redis 7.0's.
+#[derive(Clone, Debug)]
+pub struct Tuning {
+    pub hash_max_listpack_entries: usize,
+    pub hash_max_listpack_value: usize,
+    pub zset_max_listpack_entries: usize,
+    pub zset_max_listpack_value: usize,
+    pub set_max_intset_entries: usize,
+    pub list_max_listpack_size: i32,
+    pub list_compress_depth: u32,
+    /// Largest element of a list that is packed with others, bytes (DEBUG QUICKLIST-PACKED-THRESHOLD).
+    pub list_packed_threshold: usize,
+    pub stream_node_max_bytes: usize,
+    pub stream_node_max_entries: usize,
+    pub hll_sparse_max_bytes: usize,
+    /// Longest string, bytes.
+    pub proto_max_bulk_len: usize,
+    pub policy: EvictionPolicy,
+    pub maxmemory_samples: usize,
+    pub lfu_log_factor: u32,
+    /// Minutes.
+    pub lfu_decay_time: u32,
+    /// Classes of [`notify`] that somebody may listen to.
+    pub notify: u32,
+    pub lazyfree_user_del: bool,
+    pub lazyfree_server_del: bool,
+    pub lazyfree_expire: bool,
+    pub lazyfree_eviction: bool,
+    pub sanitize_dump_payload: bool,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Tuning {
+            hash_max_listpack_entries: 512,
+            hash_max_listpack_value: 64,
+            zset_max_listpack_entries: 128,
+            zset_max_listpack_value: 64,
+            set_max_intset_entries: 512,
+            list_max_listpack_size: -2,
+            list_compress_depth: 0,
+            list_packed_threshold: 1 << 30,
+            stream_node_max_bytes: 4096,
+            stream_node_max_entries: 100,
+            hll_sparse_max_bytes: 3000,
+            proto_max_bulk_len: 512 << 20,
+            policy: EvictionPolicy::NoEviction,
+            maxmemory_samples: 5,
+            lfu_log_factor: 10,
+            lfu_decay_time: 1,
+            notify: 0,
+            lazyfree_user_del: false,
+            lazyfree_server_del: false,
+            lazyfree_expire: false,
+            lazyfree_eviction: false,
+            sanitize_dump_payload: false,
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The values of keys: what a command sees of an entry, and owned values that move between entries.
+
+use crate::types::{Hash, List, Set, Stream, Zset};
+
+/// How an entry holds its value. The numbers stand in the entry's head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// An integer string.
+    Int = 0,
+    /// A short string inside the entry.
+    Inline = 1,
+    /// A boxed string.
+    Raw = 2,
+    List = 3,
+    Set = 4,
+    Zset = 5,
+    Hash = 6,
+    Stream = 7,
+}
+
+impl Kind {
+    #[inline]
+    pub(crate) fn from_bits(bits: u8) -> Kind {
+        match bits {
+            0 => Kind::Int,
+            1 => Kind::Inline,
+            2 => Kind::Raw,
+            3 => Kind::List,
+            4 => Kind::Set,
+            5 => Kind::Zset,
+            6 => Kind::Hash,
+            7 => Kind::Stream,
+            _ => unreachable!("kinds are written from this enum"),
+        }
+    }
+
+    /// The type as TYPE names it.
+    pub fn type_name(self) -> &'static str {
+        match self {
+            Kind::Int | Kind::Inline | Kind::Raw => "string",
+            Kind::List => "list",
+            Kind::Set => "set",
+            Kind::Zset => "zset",
+            Kind::Hash => "hash",
+            Kind::Stream => "stream",
+        }
+    }
+}
+
+/// An owned value.
+pub enum Value {
+    Int(i64),
+    /// A string that goes inside the entry if it is short.
+    Bytes(Vec<u8>),
+    /// A string that stays boxed: it was appended to or patched, and may be again.
+    Raw(Box<Vec<u8>>),
+    List(Box<List>),
+    Set(Box<Set>),
+    Zset(Box<Zset>),
+    Hash(Box<Hash>),
+    Stream(Box<Stream>),
+}
+
+impl Value {
+    /// The string `bytes` as SET stores it: an integer if it is written like one.
+    pub fn string(bytes: &[u8]) -> Value {
+        match crate::types::string::as_int(bytes) {
+            Some(n) => Value::Int(n),
+            None => Value::Bytes(bytes.to_vec()),
+        }
+    }
+
+    /// About how many allocations freeing the value takes: what decides whether to free it on another thread.
+    pub fn free_effort(&self) -> usize {
+        match self {
+            Value::Int(_) | Value::Bytes(_) | Value::Raw(_) => 1,
+            Value::List(v) => v.free_effort(),
+            Value::Set(v) => v.free_effort(),
+            Value::Zset(v) => v.free_effort(),
+            Value::Hash(v) => v.free_effort(),
+            Value::Stream(v) => v.free_effort(),
+        }
+    }
+}
+
+/// A borrowed value.
+#[derive(Clone, Copy)]
+pub enum ValueRef<'a> {
+    Int(i64),
+    Bytes(&'a [u8]),
+    Raw(&'a Vec<u8>),
+    List(&'a List),
+    Set(&'a Set),
+    Zset(&'a Zset),
+    Hash(&'a Hash),
+    Stream(&'a Stream),
+}
+
+impl<'a> ValueRef<'a> {
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            ValueRef::Int(_) | ValueRef::Bytes(_) | ValueRef::Raw(_) => "string",
+            ValueRef::List(_) => "list",
+            ValueRef::Set(_) => "set",
+            ValueRef::Zset(_) => "zset",
+            ValueRef::Hash(_) => "hash",
+            ValueRef::Stream(_) => "stream",
+        }
+    }
+
+    /// The encoding as OBJECT ENCODING names it.
+    pub fn encoding(&self) -> &'static str {
+        match self {
+            ValueRef::Int(_) => "int",
+            ValueRef::Bytes(b) if b.len() <= crate::types::string::EMBSTR_MAX => "embstr",
+            ValueRef::Bytes(_) | ValueRef::Raw(_) => "raw",
+            ValueRef::List(v) => v.encoding(),
+            ValueRef::Set(v) => v.encoding(),
+            ValueRef::Zset(v) => v.encoding(),
+            ValueRef::Hash(v) => v.encoding(),
+            ValueRef::Stream(_) => "stream",
+        }
+    }
+}
+
+/// A borrowed boxed value that may be changed.
+pub enum ValueMut<'a> {
+    Raw(&'a mut Vec<u8>),
+    List(&'a mut List),
+    Set(&'a mut Set),
+    Zset(&'a mut Zset),
+    Hash(&'a mut Hash),
+    Stream(&'a mut Stream),
+}
