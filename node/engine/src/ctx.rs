@@ -469,3 +469,75 @@ impl KeyMut<'_, '_> {
         self.out.discard(value, self.env.tuning.lazyfree_server_del);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::effect::{Deadline, NewValue};
+    use crate::types::string::IntText;
+
+    fn put(ctx: &mut Ctx<'_>, key: &[u8], value: &[u8], deadline: Deadline) -> Outcome {
+        ctx.begin();
+        let shard = ctx.keyspace.shard_of(ctx.keyspace.hash(key));
+        ctx.locks.hold_one(shard);
+        ctx.key(key).apply(Effect::Put { value: NewValue::String(value), deadline, absent: false })
+    }
+
+    fn get(ctx: &mut Ctx<'_>, key: &[u8]) -> Option<Vec<u8>> {
+        let shard = ctx.keyspace.shard_of(ctx.keyspace.hash(key));
+        ctx.locks.hold_one(shard);
+        ctx.value(key).map(|v| v.string_bytes(&mut IntText::default()).unwrap().to_vec())
+    }
+
+    #[test]
+    fn what_was_put_is_read_until_its_deadline() {
+        let keyspace = Keyspace::new(16, 2);
+        let mut ctx = Ctx::new(&keyspace, 1);
+        ctx.env.tick(1_000);
+        for n in 0..20_000u32 {
+            let key = format!("key:{n}");
+            let value = "v".repeat(n as usize % 400);
+            assert_eq!(put(&mut ctx, key.as_bytes(), value.as_bytes(), Deadline::Clear), Outcome::Created);
+        }
+        for n in 0..20_000u32 {
+            let key = format!("key:{n}");
+            assert_eq!(get(&mut ctx, key.as_bytes()).map(|v| v.len()), Some(n as usize % 400));
+        }
+        put(&mut ctx, b"key:5", b"12", Deadline::At(2_000));
+        ctx.env.tick(1_999);
+        assert_eq!(get(&mut ctx, b"key:5"), Some(b"12".to_vec()));
+        ctx.env.tick(2_000);
+        assert_eq!(get(&mut ctx, b"key:5"), None);
+        ctx.reap();
+        ctx.locks.release();
+        assert_eq!(keyspace.sizes(0), (19_999, 0));
+        put(&mut ctx, b"key:5", b"13", Deadline::Clear);
+        assert_eq!(get(&mut ctx, b"key:5"), Some(b"13".to_vec()));
+    }
+
+    #[test]
+    fn every_effect_of_a_command_has_one_version_and_versions_rise() {
+        let keyspace = Keyspace::new(16, 2);
+        let mut ctx = Ctx::new(&keyspace, 1);
+        ctx.env.tick(5);
+        ctx.locks.hold_all();
+        let mut last = 0;
+        for round in 0..100 {
+            ctx.begin();
+            let stamps: Vec<u64> = [&b"a"[..], b"b", b"c"]
+                .iter()
+                .map(|key| {
+                    let mut k = ctx.key(key);
+                    k.apply(Effect::Put {
+                        value: NewValue::String(format!("{round}").as_bytes()),
+                        deadline: Deadline::Clear,
+                        absent: false,
+                    });
+                    k.entry().unwrap().stamp().version
+                })
+                .collect();
+            assert!(stamps[0] > last && stamps.iter().all(|s| *s == stamps[0]));
+            last = stamps[0];
+        }
+    }
+}

@@ -9,43 +9,87 @@ use crate::value::Value;
 /// A change to one key. See the table in ARCHITECTURE.md for the commands behind each.
 pub enum Effect<'a> {
     /// Replaces the value, whatever it was. `absent`: only if the key is not there (NX), which the fold evaluates again.
-    Put { value: NewValue<'a>, deadline: Deadline, absent: bool },
+    Put {
+        value: NewValue<'a>,
+        deadline: Deadline,
+        absent: bool,
+    },
     /// Removes the key.
     Clear,
     /// Sets or clears the expire register.
     ExpireAt(Option<u64>),
 
     /// Adds to an integer string; `result` is what it became where the write was made.
-    Add { delta: i64, result: i64 },
+    Add {
+        delta: i64,
+        result: i64,
+    },
     /// Adds to a string that holds a decimal number; both as text.
-    AddFloat { delta: &'a [u8], result: &'a [u8] },
+    AddFloat {
+        delta: &'a [u8],
+        result: &'a [u8],
+    },
     Append(&'a [u8]),
     /// Overwrites bytes from an offset on, zero-filling a gap. SETRANGE, and SETBIT and BITFIELD with the bytes they touch.
-    SetRange { offset: usize, bytes: &'a [u8] },
+    SetRange {
+        offset: usize,
+        bytes: &'a [u8],
+    },
 
     /// `absent`: only if the field is not there (HSETNX).
-    SetField { field: &'a [u8], value: &'a [u8], absent: bool },
+    SetField {
+        field: &'a [u8],
+        value: &'a [u8],
+        absent: bool,
+    },
     DelField(&'a [u8]),
-    AddField { field: &'a [u8], delta: i64, result: i64 },
-    AddFieldFloat { field: &'a [u8], delta: &'a [u8], result: &'a [u8] },
+    AddField {
+        field: &'a [u8],
+        delta: i64,
+        result: i64,
+    },
+    AddFieldFloat {
+        field: &'a [u8],
+        delta: &'a [u8],
+        result: &'a [u8],
+    },
 
     AddMember(&'a [u8]),
     DelMember(&'a [u8]),
 
     /// Sets a member's score under a condition that the fold evaluates again.
-    SetScore { member: &'a [u8], score: f64, only: ScoreCondition },
+    SetScore {
+        member: &'a [u8],
+        score: f64,
+        only: ScoreCondition,
+    },
     /// Adds to a member's score.
-    AddScore { member: &'a [u8], delta: f64, result: f64 },
+    AddScore {
+        member: &'a [u8],
+        delta: f64,
+        result: f64,
+    },
     DelScored(&'a [u8]),
 
     /// Inserts a list element so that it has the index `at` (0: new head, length: new tail).
-    Insert { at: usize, element: &'a [u8] },
-    SetElement { at: usize, element: &'a [u8] },
+    Insert {
+        at: usize,
+        element: &'a [u8],
+    },
+    SetElement {
+        at: usize,
+        element: &'a [u8],
+    },
     /// Removes `count` elements from index `at` on.
-    DelElements { at: usize, count: usize },
+    DelElements {
+        at: usize,
+        count: usize,
+    },
 
     /// Raises HyperLogLog registers; `bytes` is the resulting representation.
-    RaiseRegisters { bytes: &'a [u8] },
+    RaiseRegisters {
+        bytes: &'a [u8],
+    },
 }
 
 /// A value that an effect puts.

@@ -84,7 +84,8 @@ impl<S: Shape> Thin<S> {
     const HEAD: usize = if S::SCORE { 8 } else { 0 };
 
     fn layout(size: usize) -> Layout {
-        Layout::from_size_align(size, if S::SCORE { 8 } else { 1 }).expect("members are far below the address space")
+        Layout::from_size_align(size, if S::SCORE { 8 } else { 1 })
+            .expect("members are far below the address space")
     }
 
     fn build(score: f64, first: &[u8], second: &[u8]) -> Self {
@@ -98,7 +99,7 @@ impl<S: Shape> Thin<S> {
                 p.cast::<f64>().write(score);
                 p = p.add(8);
             }
-            for part in if S::SECOND { &[first, second][..] } else { &[first][..] } {
+            for part in [first, second].into_iter().take(1 + usize::from(S::SECOND)) {
                 if part.len() < 255 {
                     p.write(part.len() as u8);
                 } else {

@@ -32,7 +32,16 @@ pub struct Ticket {
 
 impl Ticket {
     pub fn new(client: u64, db: usize, args: OwnedArgs, command: u16, resp3: bool, kind: Kind) -> Ticket {
-        Ticket { client, db, args, command, resp3, kind, wake_on_removal: false, state: AtomicU8::new(WAITING) }
+        Ticket {
+            client,
+            db,
+            args,
+            command,
+            resp3,
+            kind,
+            wake_on_removal: false,
+            state: AtomicU8::new(WAITING),
+        }
     }
 
     /// Takes the right to answer the client. At most one caller gets it.

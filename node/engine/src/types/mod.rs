@@ -1,3 +1,16 @@
 //! The data types: one module each, in the order a reader meets them.
 
+pub mod hash;
+pub mod hyperloglog;
+pub mod list;
 pub mod rank_tree;
+pub mod set;
+pub mod stream;
+pub mod string;
+pub mod zset;
+
+pub use hash::Hash;
+pub use list::List;
+pub use set::Set;
+pub use stream::Stream;
+pub use zset::Zset;

@@ -1,0 +1,16 @@
+//! Stream.
+
+#[derive(Default)]
+pub struct Stream {}
+
+impl Stream {
+    pub fn is_empty(&self) -> bool {
+        true
+    }
+    pub fn free_effort(&self) -> usize {
+        1
+    }
+    pub fn encoding(&self) -> &'static str {
+        "stream"
+    }
+}
