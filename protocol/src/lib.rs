@@ -2,6 +2,8 @@
 
 pub mod args;
 pub mod error;
+pub mod listpack;
+pub mod malformed;
 pub mod number;
 pub mod quote;
 pub mod reply;
@@ -9,4 +11,5 @@ pub mod resp;
 
 pub use args::{Args, OwnedArgs, Span};
 pub use error::ErrorReply;
+pub use malformed::Malformed;
 pub use reply::Reply;
