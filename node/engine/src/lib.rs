@@ -7,6 +7,7 @@
 
 pub mod access;
 mod apply;
+pub mod command;
 pub mod commands;
 pub mod ctx;
 pub mod db;

@@ -1,0 +1,19 @@
+//! What is known about every command without running it: one generated table, and what derives from it.
+//!
+//! A command is a row of [`Facts`] under a dense [`CommandId`]; so is a subcommand (`CONFIG GET`), whose container
+//! (`CONFIG`) is a row too. The table holds Redis 7.0.15's commands and, after them, names from elsewhere; which of them
+//! this server answers is for dispatch to say. In reading order: the shape of a row, the sets of bits in it, the table.
+
+pub mod model;
+
+pub mod flags;
+
+#[rustfmt::skip]
+pub mod facts;
+
+pub use facts::{ALL, BEYOND, FACTS, id};
+pub use flags::{Categories, Flags, KeyFlags};
+pub use model::{CommandId, Facts, Group, KeyRule, Origin};
+
+#[cfg(test)]
+mod tests;
