@@ -1,10 +1,13 @@
 //! Bytes to values and back, without I/O: requests, replies, and the packed formats that Redis keeps in memory and in files.
 
 pub mod args;
+pub mod crc64;
 pub mod error;
+pub mod intset;
 pub mod listpack;
 pub mod malformed;
 pub mod number;
+mod packed;
 pub mod quote;
 pub mod reply;
 pub mod resp;

@@ -5,6 +5,7 @@ use std::fmt;
 use super::view::{Iter, Pairs};
 use super::{COUNT_UNKNOWN, END, Entry, HEADER, View, validate};
 use crate::malformed::Malformed;
+use crate::packed::{reallocate, size_class, splice};
 
 /// A listpack that can be changed. Sixteen bytes and one allocation.
 ///
@@ -46,7 +47,7 @@ impl Listpack {
 
     /// An empty listpack with room for `bytes` in all.
     pub fn with_capacity(bytes: usize) -> Self {
-        let mut room = vec![0; allocation_size(bytes.max(HEADER + 1))].into_boxed_slice();
+        let mut room = vec![0; size_class(bytes.max(HEADER + 1))].into_boxed_slice();
         room[..=HEADER].copy_from_slice(&[HEADER as u8 + 1, 0, 0, 0, 0, 0, END]);
         Listpack(room)
     }
@@ -76,7 +77,8 @@ impl Listpack {
 
     /// Gives back the room that is not used.
     pub fn shrink_to_fit(&mut self) {
-        self.reallocate(self.total());
+        let total = self.total();
+        reallocate(&mut self.0, total);
     }
 
     #[inline]
@@ -156,16 +158,8 @@ impl Listpack {
         let total = self.total();
         let changed = total - (end - start) + len;
         assert!(changed <= u32::MAX as usize, "a listpack of {changed} bytes; callers keep to BYTES_MAX");
-        if changed > self.0.len() {
-            self.reallocate(allocation_size(changed));
-        }
-        if end != start + len {
-            self.0.copy_within(end..total, start + len);
-            self.0[..4].copy_from_slice(&(changed as u32).to_le_bytes());
-        }
-        if changed < self.0.len() / 2 {
-            self.reallocate(allocation_size(changed));
-        }
+        splice(&mut self.0, total, start, end, len);
+        self.0[..4].copy_from_slice(&(changed as u32).to_le_bytes());
         &mut self.0[start..start + len]
     }
 
@@ -178,25 +172,6 @@ impl Listpack {
             self.0[4..6].copy_from_slice(&count.to_le_bytes());
         }
     }
-
-    /// Makes the allocation exactly `size` bytes long.
-    fn reallocate(&mut self, size: usize) {
-        if size == self.0.len() {
-            return;
-        }
-        let mut bytes = std::mem::take(&mut self.0).into_vec();
-        bytes.reserve_exact(size.saturating_sub(bytes.len()));
-        bytes.resize(size, 0);
-        self.0 = bytes.into_boxed_slice();
-    }
-}
-
-/// Rounds up to a size that allocators have a class for: multiples of 16, above 128 quarters of a power of two.
-fn allocation_size(bytes: usize) -> usize {
-    match bytes {
-        0..=128 => bytes.next_multiple_of(16),
-        _ => bytes.next_multiple_of(1 << ((bytes - 1).ilog2() - 2)),
-    }
 }
 
 #[cfg(test)]
@@ -207,13 +182,5 @@ mod tests {
     fn the_handle_is_two_words() {
         assert_eq!(size_of::<Listpack>(), 16);
         assert_eq!(Listpack::new().capacity(), 16);
-    }
-
-    #[test]
-    fn room_is_at_most_a_quarter_more() {
-        for bytes in 7..10_000 {
-            let size = allocation_size(bytes);
-            assert!(size >= bytes && (size < bytes + 16 || size * 4 <= bytes * 5), "{bytes}: {size}");
-        }
     }
 }
