@@ -5,6 +5,7 @@ pub mod crc64;
 pub mod error;
 pub mod intset;
 pub mod listpack;
+pub mod lzf;
 pub mod malformed;
 pub mod number;
 mod packed;
