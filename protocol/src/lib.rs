@@ -12,6 +12,8 @@ mod packed;
 pub mod quote;
 pub mod reply;
 pub mod resp;
+pub mod ziplist;
+pub mod zipmap;
 
 pub use args::{Args, OwnedArgs, Span};
 pub use error::ErrorReply;
