@@ -11,9 +11,11 @@
 //! - [`wait`]: wait for a condition, with a deadline
 //! - [`server`]: a server process in a directory of its own
 //! - [`process`]: what the kernel says a process has used
+//! - [`golden`]: scripts of requests and the replies they must get
 
 pub mod client;
 pub mod decode;
+pub mod golden;
 pub mod process;
 pub mod server;
 pub mod value;

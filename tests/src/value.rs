@@ -111,7 +111,7 @@ impl Value {
     }
 
     /// The canonical text on lines of at most `width` characters where that is possible: an aggregate that does not
-    /// fit on one line has its elements on lines of their own, indented by two.
+    /// fit on one line is filled into lines of their own, indented by two.
     pub fn pretty(&self, width: usize) -> String {
         let mut out = String::new();
         self.write_pretty(&mut out, width, 0);
@@ -129,11 +129,29 @@ impl Value {
             _ => return out.push_str(&line),
         };
         out.push_str(open);
-        for item in items {
-            let _ = write!(out, "\n{:pad$}{item},", "", pad = indent + 2);
+        for line in packed(items, width, indent + 2) {
+            let _ = write!(out, "\n{:pad$}{line}", "", pad = indent + 2);
         }
         let _ = write!(out, "\n{:indent$}{close}", "");
     }
+}
+
+/// Fills lines with as many one-line items as fit; items of several lines stand alone.
+fn packed(items: Vec<String>, width: usize, indent: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for item in items {
+        match lines.last_mut() {
+            Some(line)
+                if !line.contains('\n')
+                    && !item.contains('\n')
+                    && indent + line.len() + item.len() + 2 <= width =>
+            {
+                let _ = write!(line, " {item},");
+            }
+            _ => lines.push(item + ","),
+        }
+    }
+    lines
 }
 
 fn pretty_items(items: &[Value], width: usize, indent: usize) -> Vec<String> {
@@ -284,8 +302,8 @@ mod tests {
 
     #[test]
     fn wide_aggregates_are_broken_over_lines() {
-        let v = Value::Array(vec![bulk("aaaa"), Value::Array(vec![bulk("bbbb"), bulk("cccc")])]);
-        assert_eq!(v.pretty(80), r#"["aaaa", ["bbbb", "cccc"]]"#);
-        assert_eq!(v.pretty(20), "[\n  \"aaaa\",\n  [\"bbbb\", \"cccc\"],\n]");
+        let v = Value::Array(vec![bulk("aaaa"), bulk("a"), Value::Array(vec![bulk("bbbb"), bulk("cccc")])]);
+        assert_eq!(v.pretty(80), r#"["aaaa", "a", ["bbbb", "cccc"]]"#);
+        assert_eq!(v.pretty(20), "[\n  \"aaaa\", \"a\",\n  [\"bbbb\", \"cccc\"],\n]");
     }
 }
