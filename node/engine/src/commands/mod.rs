@@ -80,6 +80,8 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
 
 pub mod hashes;
 pub mod strings;
+#[cfg(test)]
+pub mod testing;
 
 /// An integer argument.
 pub fn int(arg: &[u8]) -> Result<i64, ErrorReply> {

@@ -3,6 +3,7 @@
 pub mod hash;
 pub mod hyperloglog;
 pub mod list;
+pub mod member_hash;
 pub mod rank_tree;
 pub mod set;
 pub mod stream;
@@ -11,6 +12,7 @@ pub mod zset;
 
 pub use hash::Hash;
 pub use list::List;
+pub use member_hash::member_hash;
 pub use set::Set;
 pub use stream::Stream;
 pub use zset::Zset;

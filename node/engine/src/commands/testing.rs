@@ -1,0 +1,180 @@
+//! Runs command lines in tests, and compares their replies with those recorded from a live Redis.
+//!
+//! A golden script is a file of `testdata/`: each line that begins with `> ` is a command, the line after it the reply
+//! as Redis 7.0.15 gave it, with `¶` for CRLF and `\xHH` for what is not printable. `testdata/record.py` fills in the
+//! replies. `HELLO 2|3`, `FLUSHALL`, `DEL`, `TYPE`, `EXISTS`, `OBJECT ENCODING` and `CONFIG SET` of limits are understood here.
+
+use protocol::{ErrorReply, OwnedArgs, Reply, error};
+
+use super::{Flow, Row, rows};
+use crate::command::CommandId;
+use crate::ctx::Ctx;
+use crate::effect::Effect;
+use crate::keyspace::Keyspace;
+
+/// A client of a keyspace, without a network.
+pub struct Console<'e> {
+    pub ctx: Ctx<'e>,
+    pub resp3: bool,
+}
+
+impl<'e> Console<'e> {
+    pub fn new(keyspace: &'e Keyspace) -> Console<'e> {
+        let mut ctx = Ctx::new(keyspace, 7);
+        ctx.env.tick(1_700_000_000_000);
+        ctx.locks.hold_all();
+        Console { ctx, resp3: false }
+    }
+
+    /// Runs one line and returns the reply's bytes, or the word `(blocked)`.
+    pub fn run(&mut self, line: &str) -> Vec<u8> {
+        let words = protocol::quote::split(line.as_bytes()).expect("a line of a test has balanced quotes");
+        self.run_words(&words)
+    }
+
+    pub fn run_words<W: AsRef<[u8]>>(&mut self, words: &[W]) -> Vec<u8> {
+        let args = OwnedArgs::from_slices(words.iter().map(AsRef::as_ref));
+        let mut out = Reply::new(self.resp3);
+        match self.dispatch(&args, &mut out) {
+            Ok(Flow::Done) => {}
+            Ok(Flow::Block(_)) => out.raw(b"(blocked)"),
+            Err(error) => {
+                assert!(
+                    out.buf.is_empty(),
+                    "an error after other output: {:?}",
+                    out.buf.escape_ascii().to_string()
+                );
+                out.error(&error);
+            }
+        }
+        self.ctx.reap();
+        out.buf
+    }
+
+    /// Runs one line and returns the reply in the notation of golden scripts.
+    pub fn text(&mut self, line: &str) -> String {
+        shown(&self.run(line))
+    }
+
+    fn dispatch(&mut self, args: &OwnedArgs, out: &mut Reply) -> Result<Flow, ErrorReply> {
+        let name = String::from_utf8_lossy(&args.view()[0]).to_uppercase();
+        if let Some(row) = rows().find(|row| row.name == name) {
+            return self.call(row, args, out);
+        }
+        self.call_stand_in(&name, args, out)
+    }
+
+    fn call(&mut self, row: &Row, args: &OwnedArgs, out: &mut Reply) -> Result<Flow, ErrorReply> {
+        let facts = CommandId::all().map(CommandId::facts).find(|facts| facts.name == row.name);
+        let facts = facts.expect("every row has its facts");
+        if !facts.takes(args.view().len()) {
+            return Err(ErrorReply::wrong_arity(row.name));
+        }
+        self.ctx.begin();
+        (row.run)(&mut self.ctx, args.view(), out)
+    }
+
+    /// What scripts need of commands that belong to other families or to the node.
+    fn call_stand_in(&mut self, name: &str, args: &OwnedArgs, out: &mut Reply) -> Result<Flow, ErrorReply> {
+        let args = args.view();
+        self.ctx.begin();
+        match name {
+            "HELLO" => self.resp3 = &args[1] == b"3",
+            "FLUSHALL" => {
+                self.ctx.flush(0);
+                out.ok();
+            }
+            "DEL" => {
+                let gone = args
+                    .iter()
+                    .skip(1)
+                    .filter(|key| self.ctx.key(key).apply(Effect::Clear).changed())
+                    .count();
+                out.int(gone as i64);
+            }
+            "EXISTS" => {
+                out.int(args.iter().skip(1).filter(|key| self.ctx.peek(key).is_some()).count() as i64);
+            }
+            "TYPE" => out.simple(self.ctx.value(&args[1]).map_or("none", |v| v.type_name())),
+            "OBJECT" => match self.ctx.value(&args[2]) {
+                Some(value) => out.bulk_str(value.encoding()),
+                None => out.null(),
+            },
+            "CONFIG" => {
+                self.configure(&args[2], &args[3]);
+                out.ok();
+            }
+            other => panic!("{other} is not implemented"),
+        }
+        Ok(Flow::Done)
+    }
+
+    fn configure(&mut self, name: &[u8], value: &[u8]) {
+        let tuning = &mut self.ctx.env.tuning;
+        let place = match name {
+            b"hash-max-listpack-entries" => &mut tuning.hash_max_listpack_entries,
+            b"hash-max-listpack-value" => &mut tuning.hash_max_listpack_value,
+            b"zset-max-listpack-entries" => &mut tuning.zset_max_listpack_entries,
+            b"zset-max-listpack-value" => &mut tuning.zset_max_listpack_value,
+            b"set-max-intset-entries" => &mut tuning.set_max_intset_entries,
+            other => panic!("{} is no limit", other.escape_ascii()),
+        };
+        *place = super::int(value).map_or_else(|e: ErrorReply| panic!("{}", e.text()), |n| n as usize);
+    }
+}
+
+/// A reply in the notation of golden scripts.
+pub fn shown(reply: &[u8]) -> String {
+    let mut text = String::new();
+    let mut at = 0;
+    while let Some(&byte) = reply.get(at) {
+        if reply[at..].starts_with(b"\r\n") {
+            text.push('¶');
+            at += 1;
+        } else if byte == b'\\' || !(byte == b' ' || byte.is_ascii_graphic()) {
+            text.push_str(&format!("\\x{byte:02x}"));
+        } else {
+            text.push(byte as char);
+        }
+        at += 1;
+    }
+    text
+}
+
+/// Runs a golden script and compares every reply.
+pub fn check_golden(script: &str) {
+    let keyspace = Keyspace::new(1, 1);
+    let mut console = Console::new(&keyspace);
+    let mut lines = script.lines().enumerate().peekable();
+    let mut wrong = Vec::new();
+    while let Some((at, line)) = lines.next() {
+        let Some(command) = line.strip_prefix("> ") else { continue };
+        let got = console.text(command);
+        if command.starts_with("HELLO") {
+            continue;
+        }
+        let expected = lines.next_if(|(_, next)| !next.starts_with("> ")).map_or("", |(_, next)| next);
+        if got != expected {
+            wrong.push(format!("line {}: {command}\n  expected {expected}\n  got      {got}", at + 1));
+        }
+    }
+    assert!(wrong.is_empty(), "{} replies differ from Redis:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// The text of an error, for tests that ask for nothing else.
+pub fn error_of(reply: &[u8]) -> Option<&[u8]> {
+    reply.strip_prefix(b"-")?.strip_suffix(b"\r\n")
+}
+
+#[test]
+fn replies_are_shown_on_one_line() {
+    assert_eq!(shown(b"*1\r\n$3\r\na\n\\\r\n"), "*1¶$3¶a\\x0a\\x5c¶");
+    assert_eq!(error_of(b"-ERR syntax error\r\n"), Some(error::SYNTAX.text().as_bytes()));
+}
+
+#[test]
+fn a_golden_script_of_strings_is_met() {
+    check_golden(
+        "> SET a 1\n+OK¶\n> GET a\n$1¶1¶\n> GET b\n$-1¶\n> GET\n-ERR wrong number of arguments for 'get' command¶\n",
+    );
+}
