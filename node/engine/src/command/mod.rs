@@ -2,7 +2,10 @@
 //!
 //! A command is a row of [`Facts`] under a dense [`CommandId`]; so is a subcommand (`CONFIG GET`), whose container
 //! (`CONFIG`) is a row too. The table holds Redis 7.0.15's commands and, after them, names from elsewhere; which of them
-//! this server answers is for dispatch to say. In reading order: the shape of a row, the sets of bits in it, the table.
+//! this server answers is for dispatch to say.
+//!
+//! In reading order: [`model`] is the shape of a row, [`flags`] the sets of bits in it, [`facts`] the table; [`lookup`]
+//! finds a row by name.
 
 pub mod model;
 
@@ -11,8 +14,12 @@ pub mod flags;
 #[rustfmt::skip]
 pub mod facts;
 
+pub mod lookup;
+mod name_table;
+
 pub use facts::{ALL, BEYOND, FACTS, id};
 pub use flags::{Categories, Flags, KeyFlags};
+pub use lookup::{Lookup, Miss, RenameError};
 pub use model::{CommandId, Facts, Group, KeyRule, Origin};
 
 #[cfg(test)]
