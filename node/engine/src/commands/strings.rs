@@ -29,3 +29,13 @@ fn set(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, Error
 }
 
 pub const ROWS: &[Row] = &[row("GET", get), row("SET", set)];
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::check_golden;
+
+    #[test]
+    fn golden() {
+        check_golden(include_str!("testdata/strings.golden"));
+    }
+}

@@ -2,7 +2,9 @@
 //!
 //! A golden script is a file of `testdata/`: each line that begins with `> ` is a command, the line after it the reply
 //! as Redis 7.0.15 gave it, with `¶` for CRLF and `\xHH` for what is not printable. `testdata/record.py` fills in the
-//! replies. `HELLO 2|3`, `FLUSHALL`, `DEL`, `TYPE`, `EXISTS`, `OBJECT ENCODING` and `CONFIG SET` of limits are understood here.
+//! replies. After `CONFIG SET notify-keyspace-events KEA` the events that a command announces follow its reply, one a line:
+//! `! set key`. Of other families' and the node's commands, `HELLO 2|3`, `FLUSHALL`, `DEL`, `TYPE`, `EXISTS`,
+//! `OBJECT ENCODING`, `PEXPIRETIME` and `CONFIG SET` of limits are understood here.
 
 use protocol::{ErrorReply, OwnedArgs, Reply, error};
 
@@ -56,6 +58,12 @@ impl<'e> Console<'e> {
         shown(&self.run(line))
     }
 
+    /// The events announced since the last call, in the notation of golden scripts.
+    pub fn events(&mut self) -> Vec<String> {
+        let events = std::mem::take(&mut self.ctx.out.events);
+        events.into_iter().map(|e| format!("! {} {}", e.name, shown(&e.key))).collect()
+    }
+
     fn dispatch(&mut self, args: &OwnedArgs, out: &mut Reply) -> Result<Flow, ErrorReply> {
         let name = String::from_utf8_lossy(&args.view()[0]).to_uppercase();
         if let Some(row) = rows().find(|row| row.name == name) {
@@ -100,6 +108,14 @@ impl<'e> Console<'e> {
                 Some(value) => out.bulk_str(value.encoding()),
                 None => out.null(),
             },
+            "PEXPIRETIME" => {
+                let entry = self.ctx.peek(&args[1]);
+                out.int(entry.map_or(-2, |e| e.deadline().map_or(-1, |at| at as i64)));
+            }
+            "CONFIG" if &args[2] == b"notify-keyspace-events" => {
+                self.ctx.env.tuning.notify = if args[3].is_empty() { 0 } else { u32::MAX };
+                out.ok();
+            }
             "CONFIG" => {
                 self.configure(&args[2], &args[3]);
                 out.ok();
@@ -116,6 +132,8 @@ impl<'e> Console<'e> {
             b"hash-max-listpack-value" => &mut tuning.hash_max_listpack_value,
             b"zset-max-listpack-entries" => &mut tuning.zset_max_listpack_entries,
             b"zset-max-listpack-value" => &mut tuning.zset_max_listpack_value,
+            b"hll-sparse-max-bytes" => &mut tuning.hll_sparse_max_bytes,
+            b"proto-max-bulk-len" => &mut tuning.proto_max_bulk_len,
             b"set-max-intset-entries" => &mut tuning.set_max_intset_entries,
             other => panic!("{} is no limit", other.escape_ascii()),
         };
@@ -153,7 +171,10 @@ pub fn check_golden(script: &str) {
         if command.starts_with("HELLO") {
             continue;
         }
-        let expected = lines.next_if(|(_, next)| !next.starts_with("> ")).map_or("", |(_, next)| next);
+        let got = std::iter::once(got).chain(console.events()).collect::<Vec<_>>().join("\n  ");
+        let is_answer = |line: &str| !(line.starts_with("> ") || line.starts_with('#') || line.is_empty());
+        let answers = std::iter::from_fn(|| lines.next_if(|(_, next)| is_answer(next)));
+        let expected = answers.map(|(_, line)| line).collect::<Vec<_>>().join("\n  ");
         if got != expected {
             wrong.push(format!("line {}: {command}\n  expected {expected}\n  got      {got}", at + 1));
         }
