@@ -99,6 +99,22 @@ impl Listpack {
         self.count(-(count as isize));
         other
     }
+
+    /// The same entries, last to first.
+    pub fn reversed(&self) -> Listpack {
+        let mut other = Listpack::with_capacity(self.total());
+        other.0[4..6].copy_from_slice(&self.0[4..6]);
+        let view = self.view();
+        let room = other.splice(HEADER, HEADER, self.end() - HEADER);
+        let (mut from, mut to) = (HEADER, room.len());
+        while let Some(at) = view.at(from) {
+            let end = at + view.size(at);
+            to -= end - at;
+            room[to..to + end - at].copy_from_slice(&view.as_bytes()[at..end]);
+            from = end;
+        }
+        other
+    }
 }
 
 impl<'e, E: Into<Entry<'e>>> Extend<E> for Listpack {
@@ -211,6 +227,8 @@ mod tests {
             assert_eq!(listpack.find(at, text, 0), Some(at));
         }
         assert_eq!(listpack.seek(model.len() as i64), None);
+        assert!(listpack.reversed().iter().map(|entry| entry.to_vec()).eq(model.iter().rev().cloned()));
+        assert_eq!(listpack.reversed().reversed(), *listpack);
         assert!(listpack.capacity() <= 16 + listpack.total() * 2);
     }
 
