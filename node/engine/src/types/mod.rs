@@ -4,6 +4,7 @@ pub mod hash;
 pub mod hyperloglog;
 pub mod list;
 pub mod member_hash;
+pub mod quicklist;
 pub mod rank_tree;
 pub mod set;
 pub mod stream;

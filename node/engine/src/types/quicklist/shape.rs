@@ -1,0 +1,61 @@
+//! How much goes into a node.
+
+use crate::tuning::Tuning;
+
+/// The settings that shape the nodes of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Bytes of a packed node of more than one element.
+    pub(super) bytes_max: usize,
+    /// Elements of a packed node.
+    pub(super) count_max: usize,
+    /// Nodes at either end that are never squeezed; 0: no node is.
+    pub(super) depth: usize,
+    /// An element of this many bytes gets a plain node.
+    pub(super) plain_bytes: usize,
+}
+
+/// Node sizes that a negative `list-max-listpack-size` names, -1 first.
+const SIZES: [usize; 5] = [4096, 8192, 16_384, 32_768, 65_536];
+/// A limit in elements is one in bytes too.
+const COUNTED_BYTES_MAX: usize = 8192;
+/// The largest limit in elements.
+const COUNT_MAX: usize = (1 << 15) - 1;
+
+impl Shape {
+    /// From `list-max-listpack-size`, `list-compress-depth` and the least size of plain elements.
+    pub fn new(listpack_size: i32, depth: u32, plain_bytes: usize) -> Self {
+        let (bytes_max, count_max) = match usize::try_from(listpack_size) {
+            Ok(count) => (COUNTED_BYTES_MAX, count.clamp(1, COUNT_MAX)),
+            Err(_) => (SIZES[(listpack_size.unsigned_abs() as usize).min(SIZES.len()) - 1], usize::MAX),
+        };
+        Self { bytes_max, count_max, depth: depth as usize, plain_bytes }
+    }
+}
+
+impl From<&Tuning> for Shape {
+    fn from(tuning: &Tuning) -> Self {
+        Self::new(tuning.list_max_listpack_size, tuning.list_compress_depth, tuning.list_packed_threshold)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listpack_sizes_mean_bytes_or_elements() {
+        let limits = |size| {
+            let shape = Shape::new(size, 0, 1 << 30);
+            (shape.bytes_max, shape.count_max)
+        };
+        assert_eq!(limits(-1), (4096, usize::MAX));
+        assert_eq!(limits(-2), (8192, usize::MAX));
+        assert_eq!(limits(-5), (65_536, usize::MAX));
+        assert_eq!(limits(-6), limits(-5));
+        assert_eq!(limits(i32::MIN), limits(-5));
+        assert_eq!(limits(0), (8192, 1));
+        assert_eq!(limits(128), (8192, 128));
+        assert_eq!(limits(i32::MAX), (8192, 32_767));
+    }
+}
