@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod crc64;
+pub mod dump;
 pub mod error;
 pub mod intset;
 pub mod listpack;
@@ -10,6 +11,7 @@ pub mod malformed;
 pub mod number;
 mod packed;
 pub mod quote;
+pub mod rdb;
 pub mod reply;
 pub mod resp;
 pub mod ziplist;

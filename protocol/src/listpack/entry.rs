@@ -6,7 +6,7 @@ use crate::number::{fmt_i64, parse_i64};
 /// An element of a listpack, borrowed from it or about to be stored in it.
 ///
 /// To store a text it need not be classified first: a `Str` that is a canonical integer is stored as the integer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Entry<'a> {
     Str(&'a [u8]),
     Int(i64),

@@ -1,5 +1,7 @@
 //! Finding an entry by its text: the lookup of a small hash's field or a small sorted set's member.
 
+use std::collections::HashSet;
+
 use super::entry::{Entry, decode};
 use super::{END, View};
 use crate::number::parse_i64;
@@ -51,5 +53,14 @@ impl<'a> View<'a> {
     pub fn find_value(self, text: &[u8]) -> Option<Entry<'a>> {
         let at = self.find_first(text, 1)?;
         self.next(at).map(|at| self.get(at))
+    }
+
+    /// Whether two groups of `step` entries begin with the same text. Takes memory for one reference per group.
+    pub fn has_duplicates(self, step: usize) -> bool {
+        let mut seen = HashSet::new();
+        self.iter().step_by(step).any(|entry| {
+            // A text that is an integer counts as that integer, though stored as a string.
+            !seen.insert(entry.as_int().map_or(entry, Entry::Int))
+        })
     }
 }

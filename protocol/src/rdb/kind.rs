@@ -1,0 +1,92 @@
+//! The byte before an object: its type and how it is laid out.
+
+use super::Error;
+
+/// A kind of object; the discriminant is the byte in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    String = 0,
+    /// Elements one by one; written before Redis 3.2.
+    List = 1,
+    /// Members one by one.
+    Set = 2,
+    /// Scores as text; written before Redis 4.0.
+    ZsetText = 3,
+    /// Fields and values one by one.
+    Hash = 4,
+    /// Scores in binary.
+    Zset = 5,
+    /// A module's value that only the module could delimit.
+    Module1 = 6,
+    Module2 = 7,
+    HashZipmap = 9,
+    ListZiplist = 10,
+    SetIntset = 11,
+    ZsetZiplist = 12,
+    HashZiplist = 13,
+    /// Nodes, each a ziplist.
+    ListQuicklist = 14,
+    /// Without the counters that Redis 7.0 added.
+    Stream1 = 15,
+    HashListpack = 16,
+    ZsetListpack = 17,
+    /// Nodes, each a listpack or one big element.
+    ListQuicklist2 = 18,
+    Stream2 = 19,
+    /// Written from Redis 7.2 on.
+    SetListpack = 20,
+    /// With consumers' active time; written from Redis 7.2 on.
+    Stream3 = 21,
+}
+
+impl Kind {
+    const ALL: [Kind; 21] = [
+        Kind::String,
+        Kind::List,
+        Kind::Set,
+        Kind::ZsetText,
+        Kind::Hash,
+        Kind::Zset,
+        Kind::Module1,
+        Kind::Module2,
+        Kind::HashZipmap,
+        Kind::ListZiplist,
+        Kind::SetIntset,
+        Kind::ZsetZiplist,
+        Kind::HashZiplist,
+        Kind::ListQuicklist,
+        Kind::Stream1,
+        Kind::HashListpack,
+        Kind::ZsetListpack,
+        Kind::ListQuicklist2,
+        Kind::Stream2,
+        Kind::SetListpack,
+        Kind::Stream3,
+    ];
+
+    /// The byte in the file.
+    pub fn byte(self) -> u8 {
+        self as u8
+    }
+}
+
+impl TryFrom<u8> for Kind {
+    type Error = Error;
+
+    fn try_from(byte: u8) -> Result<Self, Error> {
+        Kind::ALL.into_iter().find(|kind| kind.byte() == byte).ok_or(Error::UnknownKind(byte))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twenty_one_of_256_bytes_are_kinds() {
+        let known: Vec<u8> = (0..=255).filter(|byte| Kind::try_from(*byte).is_ok()).collect();
+        assert_eq!(known, (0..=21).filter(|byte| *byte != 8).collect::<Vec<_>>());
+        assert!(matches!(Kind::try_from(64), Err(Error::UnknownKind(64))));
+    }
+}

@@ -1,0 +1,63 @@
+//! Layouts that Redis 7.0 does not write: those of its ancestors, and of 7.2.
+
+use super::*;
+
+#[test]
+fn the_layouts_of_old_are_read() {
+    let words = texts(&["a", "12", "b", "0.5"]);
+    let packed = string(&ziplist::tests::build(&words));
+    assert_eq!(read(Kind::ListZiplist, &packed).unwrap(), words);
+    assert_eq!(read(Kind::HashZiplist, &packed).unwrap(), words);
+    assert_eq!(
+        read(Kind::ListQuicklist, &[&[2], &packed[..], &packed].concat()).unwrap(),
+        [&words[..], &words].concat()
+    );
+    assert_eq!(read(Kind::HashZipmap, &string(b"\x02\x01a\x02\x0012\x01b\x03\x000.5\xff")).unwrap(), words);
+    assert_eq!(read(Kind::List, b"\x02\x01a\xc0\x0c").unwrap(), texts(&["a", "12"]));
+
+    let scored = texts(&["b", "-3", "a", "12.5"]);
+    assert_eq!(read(Kind::ZsetZiplist, &string(&ziplist::tests::build(&scored))).unwrap(), scored);
+    assert_eq!(read(Kind::ZsetText, b"\x03\x01c\xfe\x01a\x0412.5\x01b\x02-3").unwrap()[..4], scored);
+    assert_eq!(rule(read(Kind::ZsetText, b"\x01\x01c\xfd")), "score is not a number");
+    let set: Listpack = texts(&["b", "7"]).iter().map(|text| &text[..]).collect();
+    assert_eq!(read(Kind::SetListpack, &string(set.as_bytes())).unwrap(), texts(&["7", "b"]));
+}
+
+#[test]
+fn streams_of_old_get_their_counters_from_their_nodes() {
+    let row = recorded().iter().find(|row| row.kind == "stream" && !row.compressed).unwrap();
+    let (_, mut reader) = dump::open(dump::verify(&row.payload).unwrap()).unwrap();
+    let Ok(Object::Stream(stream)) = read_object(&mut reader, Kind::Stream2) else { panic!("not a stream") };
+    let mut writer = Writer::new(false);
+    writer.length(1);
+    writer.stream_node(stream.nodes[0].key, stream.nodes[0].entries.as_bytes());
+    writer.length(1);
+    writer.mark(stream.last_id);
+    writer.length(0);
+    let Ok(Object::Stream(old)) = read_object(&mut Reader::new(writer.as_bytes()), Kind::Stream1) else {
+        panic!("not a stream")
+    };
+    assert_eq!(old, stream);
+}
+
+#[test]
+fn active_times_are_kept_where_they_can_be() {
+    let id = StreamId { ms: 5, seq: 1 };
+    let consumer = Consumer { name: b"c".to_vec(), seen_ms: 70, active_ms: 60, pending: vec![id] };
+    let pending = vec![Pending { id, delivered_ms: 9, deliveries: 2 }];
+    let group =
+        Group { name: b"g".to_vec(), last_id: id, entries_read: None, pending, consumers: vec![consumer] };
+    let mut stream = Stream { last_id: id, entries_added: 1, groups: vec![group], ..Stream::default() };
+    let read_back = |stream: &Stream, kind| {
+        let mut writer = Writer::new(true);
+        stream.write(&mut writer, kind);
+        match read_object(&mut Reader::new(writer.as_bytes()), kind) {
+            Ok(Object::Stream(stream)) => *stream,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(read_back(&stream, Kind::Stream3), stream);
+    let older = read_back(&stream, Kind::Stream2);
+    stream.groups[0].consumers[0].active_ms = 70;
+    assert_eq!(older, stream);
+}
