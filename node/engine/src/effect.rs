@@ -119,6 +119,14 @@ pub struct ScoreCondition {
     pub less: bool,
 }
 
+impl ScoreCondition {
+    /// Whether a member that has the score `old` may get the score `new`.
+    #[inline]
+    pub fn permits(self, old: f64, new: f64) -> bool {
+        !self.absent && (!self.greater || new > old) && (!self.less || new < old)
+    }
+}
+
 /// What an effect did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {

@@ -1,26 +1,275 @@
-//! Zset.
+//! Sorted sets: members, each with a score, in the order of (score, member bytes).
+//!
+//! A small set is one listpack, a big one is two views of the same allocations:
+//!
+//! ```text
+//! listpack   member score member score ...                in order; found by walking
+//! skiplist   table  member -> [score, length, bytes]      one allocation per member
+//!            tree   (score, handle of that allocation)    order, ranks, ranges
+//! ```
+//!
+//! The second is called "skiplist" because that is what clients know it by; there is none. The first becomes the second when
+//! it outgrows `zset-max-listpack-entries` or `-value`, and never back, but for results that are built anew.
+//!
+//! Everything that asks for a stretch of the order works in two steps: bounds become ranks ([`Zset::ranks_of_scores`],
+//! [`Zset::ranks_of_members`]), then a [`Walk`] goes over those ranks in either direction. So LIMIT, REV and counting are
+//! arithmetic on ranks.
+
+mod big;
+mod bounds;
+mod builder;
+mod packed;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+use std::ops::Range;
+
+use protocol::Malformed;
+use protocol::listpack::{Entry, Listpack};
 
 use crate::ctx::KeyMut;
-use crate::effect::Outcome;
+use crate::effect::{Outcome, ScoreCondition};
+use crate::tuning::Tuning;
+use crate::value::{Value, ValueMut};
+use big::Big;
+pub use bounds::{LexBound, LexRange, ScoreRange};
+pub use builder::Builder;
+use packed::Packed;
+pub use walk::Walk;
 
-#[derive(Default)]
-pub struct Zset {}
+/// A sorted set. See the [module's page](self). The score of a member is never NaN.
+#[derive(Clone)]
+pub struct Zset(Form);
+
+#[derive(Clone)]
+enum Form {
+    Packed(Packed),
+    Big(Box<Big>),
+}
+
+/// What a listpack may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub entries: usize,
+    /// Longest member, bytes.
+    pub value: usize,
+}
+
+impl Limits {
+    pub fn of(tuning: &Tuning) -> Limits {
+        Limits { entries: tuning.zset_max_listpack_entries, value: tuning.zset_max_listpack_value }
+    }
+
+    /// Whether a listpack of `entries` members, none longer than `longest`, is within the limits.
+    fn allow(&self, entries: usize, longest: usize) -> bool {
+        entries <= self.entries && longest <= self.value
+    }
+}
+
+impl Default for Zset {
+    fn default() -> Zset {
+        Zset(Form::Packed(Packed::default()))
+    }
+}
 
 impl Zset {
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Form::Packed(packed) => packed.len(),
+            Form::Big(big) => big.len(),
+        }
+    }
+
     pub fn is_empty(&self) -> bool {
-        true
+        self.len() == 0
     }
+
+    /// See [`Value::free_effort`].
     pub fn free_effort(&self) -> usize {
-        1
+        match &self.0 {
+            Form::Packed(_) => 1,
+            Form::Big(big) => big.len(),
+        }
     }
+
+    /// The encoding as OBJECT ENCODING names it.
     pub fn encoding(&self) -> &'static str {
-        "skiplist"
+        match &self.0 {
+            Form::Packed(_) => "listpack",
+            Form::Big(_) => "skiplist",
+        }
+    }
+
+    /// Bytes allocated for the members and what orders them. Linear in the size of the table's directory.
+    pub fn heap_bytes(&self) -> usize {
+        match &self.0 {
+            Form::Packed(packed) => packed.listpack().capacity(),
+            Form::Big(big) => size_of::<Big>() + big.heap_bytes(),
+        }
+    }
+
+    /// The listpack, for saving, if that is what the set is.
+    pub fn listpack(&self) -> Option<&Listpack> {
+        match &self.0 {
+            Form::Packed(packed) => Some(packed.listpack()),
+            Form::Big(_) => None,
+        }
+    }
+
+    /// Adopts a listpack from outside: checks that it is in order and all scores are numbers.
+    pub fn from_listpack(listpack: Listpack, limits: Limits) -> Result<Zset, Malformed> {
+        let packed = Packed::from_listpack(listpack)?;
+        let longest = packed.walk(0..packed.len(), false).map(|(member, _)| member.text_len()).max();
+        let mut zset = Zset(Form::Packed(packed));
+        if !limits.allow(zset.len(), longest.unwrap_or(0)) {
+            zset.big();
+        }
+        Ok(zset)
+    }
+
+    #[inline]
+    pub fn score(&self, member: &[u8]) -> Option<f64> {
+        match &self.0 {
+            Form::Packed(packed) => packed.score(member),
+            Form::Big(big) => big.score(member),
+        }
+    }
+
+    pub fn contains(&self, member: &[u8]) -> bool {
+        match &self.0 {
+            Form::Packed(packed) => packed.contains(member),
+            Form::Big(big) => big.score(member).is_some(),
+        }
+    }
+
+    /// The rank of a member, counted from the lowest, and its score.
+    pub fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
+        match &self.0 {
+            Form::Packed(packed) => packed.rank(member),
+            Form::Big(big) => big.rank(member),
+        }
+    }
+
+    /// The element at a rank.
+    pub fn at(&self, rank: usize) -> Option<(Entry<'_>, f64)> {
+        self.walk(rank..rank.saturating_add(1), false).next()
+    }
+
+    /// The elements at the ranks (cut to what exists), lowest first, or highest first if `reverse`.
+    pub fn walk(&self, ranks: Range<usize>, reverse: bool) -> Walk<'_> {
+        let end = ranks.end.min(self.len());
+        let ranks = ranks.start.min(end)..end;
+        match &self.0 {
+            Form::Packed(packed) => packed.walk(ranks, reverse),
+            Form::Big(big) => big.walk(ranks, reverse),
+        }
+    }
+
+    /// All elements, lowest first.
+    pub fn iter(&self) -> Walk<'_> {
+        self.walk(0..self.len(), false)
+    }
+
+    /// The ranks of the elements with a score in the range.
+    pub fn ranks_of_scores(&self, range: &ScoreRange) -> Range<usize> {
+        if range.is_empty() {
+            return 0..0;
+        }
+        match &self.0 {
+            Form::Packed(packed) => packed.ranks_of_scores(range),
+            Form::Big(big) => big.ranks_of_scores(range),
+        }
+    }
+
+    /// The ranks of the members in the range, which means something if all scores are equal.
+    pub fn ranks_of_members(&self, range: &LexRange<'_>) -> Range<usize> {
+        if range.is_empty() {
+            return 0..0;
+        }
+        match &self.0 {
+            Form::Packed(packed) => packed.ranks_of_members(range),
+            Form::Big(big) => big.ranks_of_members(range),
+        }
+    }
+
+    /// Hands over at least `count` elements from `cursor` on, if there are as many; returns the cursor to go on with,
+    /// 0 at the end. Elements present from the first call to the last are handed over once.
+    pub fn scan(&self, cursor: u64, count: usize, mut each: impl FnMut(Entry<'_>, f64)) -> u64 {
+        match &self.0 {
+            Form::Packed(packed) => {
+                packed.walk(0..packed.len(), false).for_each(|(member, score)| each(member, score));
+                0
+            }
+            Form::Big(big) => big.scan(cursor, count, |member, score| each(Entry::Str(member), score)),
+        }
+    }
+
+    /// Gives a member a score, if `only` permits.
+    pub(crate) fn set(&mut self, member: &[u8], score: f64, only: ScoreCondition, limits: Limits) -> Outcome {
+        if let Form::Packed(packed) = &mut self.0 {
+            let found = packed.find(member);
+            let fits = || limits.allow(packed.len() + 1, member.len()) && packed.has_room_for(member);
+            if found.is_some() || fits() {
+                return packed.set(found, member, score, only);
+            }
+        }
+        self.big().set(member, score, only)
+    }
+
+    /// Removes a member; false if it is not there.
+    pub(crate) fn remove(&mut self, member: &[u8]) -> bool {
+        match &mut self.0 {
+            Form::Packed(packed) => packed.remove(member),
+            Form::Big(big) => big.remove(member),
+        }
+    }
+
+    /// The big form, which the set takes on if it has not.
+    fn big(&mut self) -> &mut Big {
+        if let Form::Packed(packed) = &self.0 {
+            self.0 = Form::Big(Box::new(Big::from_ascending(packed.walk(0..packed.len(), false))));
+        }
+        match &mut self.0 {
+            Form::Big(big) => big,
+            Form::Packed(_) => unreachable!("turned into the other form above"),
+        }
     }
 }
-use crate::effect::ScoreCondition;
-pub(crate) fn apply_set(_: &mut KeyMut<'_, '_>, _: &[u8], _: f64, _: ScoreCondition) -> Outcome {
-    Outcome::Unchanged
+
+/// Gives a member of the key's sorted set a score, if `only` permits. Creates the key.
+pub(crate) fn apply_set(
+    key: &mut KeyMut<'_, '_>,
+    member: &[u8],
+    score: f64,
+    only: ScoreCondition,
+) -> Outcome {
+    let limits = Limits::of(&key.env.tuning);
+    if let Some(zset) = zset_mut(key) {
+        return zset.set(member, score, only, limits);
+    }
+    let mut zset = Zset::default();
+    zset.set(member, score, only, limits);
+    key.put_value(Value::Zset(Box::new(zset)))
 }
-pub(crate) fn apply_del(_: &mut KeyMut<'_, '_>, _: &[u8]) -> Outcome {
-    Outcome::Unchanged
+
+/// Removes a member of the key's sorted set, and the key with the last one.
+pub(crate) fn apply_del(key: &mut KeyMut<'_, '_>, member: &[u8]) -> Outcome {
+    let Some(zset) = zset_mut(key) else { return Outcome::Unchanged };
+    if !zset.remove(member) {
+        return Outcome::Unchanged;
+    }
+    let empty = zset.is_empty();
+    key.remove_if_empty(empty);
+    Outcome::Changed
+}
+
+fn zset_mut<'a>(key: &'a mut KeyMut<'_, '_>) -> Option<&'a mut Zset> {
+    if !key.exists() {
+        return None;
+    }
+    match key.value_mut() {
+        Some(ValueMut::Zset(zset)) => Some(zset),
+        _ => panic!("an effect on a sorted set meets a value of another type"),
+    }
 }
