@@ -45,6 +45,7 @@ pub const SYNTAX: ErrorReply = ErrorReply::new("ERR syntax error");
 pub const NOT_INTEGER: ErrorReply = ErrorReply::new("ERR value is not an integer or out of range");
 pub const NOT_FLOAT: ErrorReply = ErrorReply::new("ERR value is not a valid float");
 pub const OVERFLOW: ErrorReply = ErrorReply::new("ERR increment or decrement would overflow");
+pub const DECREMENT_OVERFLOW: ErrorReply = ErrorReply::new("ERR decrement would overflow");
 pub const NAN_OR_INF: ErrorReply = ErrorReply::new("ERR increment would produce NaN or Infinity");
 pub const OUT_OF_RANGE: ErrorReply = ErrorReply::new("ERR value is out of range");
 pub const MUST_BE_POSITIVE: ErrorReply = ErrorReply::new("ERR value is out of range, must be positive");
@@ -52,6 +53,11 @@ pub const NO_SUCH_KEY: ErrorReply = ErrorReply::new("ERR no such key");
 pub const INDEX_OUT_OF_RANGE: ErrorReply = ErrorReply::new("ERR index out of range");
 pub const STRING_TOO_LONG: ErrorReply =
     ErrorReply::new("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+pub const LCS_NOT_STRINGS: ErrorReply = ErrorReply::new("ERR The specified keys must contain string values");
+pub const LCS_LEN_AND_IDX: ErrorReply =
+    ErrorReply::new("ERR If you want both the length and indexes, please just use IDX.");
+pub const LCS_TOO_LARGE: ErrorReply =
+    ErrorReply::new("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
 pub const OFFSET_OUT_OF_RANGE: ErrorReply = ErrorReply::new("ERR offset is out of range");
 pub const TIMEOUT_NOT_FLOAT: ErrorReply = ErrorReply::new("ERR timeout is not a float or out of range");
 pub const TIMEOUT_NEGATIVE: ErrorReply = ErrorReply::new("ERR timeout is negative");

@@ -17,7 +17,7 @@ pub(crate) fn apply(key: &mut KeyMut<'_, '_>, effect: Effect<'_>) -> Outcome {
         Clear => return clear(key),
         ExpireAt(deadline) => expire_at(key, deadline),
         Add { result, .. } => return string::apply_int(key, result),
-        AddFloat { result, .. } => return put(key, NewValue::String(result), Deadline::Keep, false),
+        AddFloat { result, .. } => return string::apply_text(key, result),
         Append(bytes) => string::apply_append(key, bytes),
         SetRange { offset, bytes } => string::apply_set_range(key, offset, bytes),
         SetField { field, value, absent } => hash::apply_set(key, field, value, absent),

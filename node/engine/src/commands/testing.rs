@@ -11,8 +11,10 @@ use protocol::{ErrorReply, OwnedArgs, Reply, error};
 use super::{Flow, Row, rows};
 use crate::command::CommandId;
 use crate::ctx::Ctx;
-use crate::effect::Effect;
+use crate::effect::{Deadline, Effect, NewValue};
 use crate::keyspace::Keyspace;
+use crate::tuning::notify;
+use crate::value::Value;
 
 /// A client of a keyspace, without a network.
 pub struct Console<'e> {
@@ -108,6 +110,13 @@ impl<'e> Console<'e> {
                 Some(value) => out.bulk_str(value.encoding()),
                 None => out.null(),
             },
+            "RPUSH" => {
+                let value = NewValue::Built(Value::List(Box::default()));
+                let mut key = self.ctx.key(&args[1]);
+                key.apply(Effect::Put { value, deadline: Deadline::Clear, absent: true });
+                key.notify(notify::LIST, "rpush");
+                out.int(1);
+            }
             "PEXPIRETIME" => {
                 let entry = self.ctx.peek(&args[1]);
                 out.int(entry.map_or(-2, |e| e.deadline().map_or(-1, |at| at as i64)));
