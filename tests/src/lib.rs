@@ -12,11 +12,13 @@
 //! - [`server`]: a server process in a directory of its own
 //! - [`process`]: what the kernel says a process has used
 //! - [`golden`]: scripts of requests and the replies they must get
+//! - [`random`]: random requests
 
 pub mod client;
 pub mod decode;
 pub mod golden;
 pub mod process;
+pub mod random;
 pub mod server;
 pub mod value;
 pub mod wait;

@@ -36,6 +36,14 @@ impl View {
         reply.pretty(WIDTH)
     }
 
+    /// Whether two texts made by [`View::text`] are the same reply.
+    pub fn agrees(&self, one: &str, other: &str) -> bool {
+        match self.near {
+            Some(tolerance) => near(one, other, tolerance),
+            None => one == other,
+        }
+    }
+
     /// Whether `actual`, made by [`View::text`], is what the script expects.
     pub fn accepts(&self, expected: &str, actual: &str) -> bool {
         match self.near {

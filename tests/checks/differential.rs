@@ -1,0 +1,226 @@
+//! Random requests to `redis-server` and to ours: every reply and the whole keyspace afterwards must agree.
+//!
+//! A round sends the same few hundred random requests to both, compares the replies, then compares keys, types,
+//! encodings, deadlines and contents, and hands each value of ours to Redis (and back) through DUMP and RESTORE. When something
+//! differs, requests are taken away for as long as the difference stays, and what is left is shown.
+//!
+//! - `DIFF_SECONDS=n` runs for n seconds (default 8); `DIFF_SEED=n` begins with another seed (default 1).
+//! - Commands that ours calls unknown are left out, and named.
+
+use harness::golden::View;
+use harness::random::{Request, Requests, Rng, commands};
+use harness::value::{Escaped, Value};
+use harness::{Client, Kind, Server};
+use std::time::{Duration, Instant};
+
+const REQUESTS_PER_ROUND: usize = 400;
+/// Small limits, so that compact forms turn into large ones within a round.
+const LIMITS: &str = "CONFIG SET hash-max-listpack-entries 6 zset-max-listpack-entries 6 set-max-intset-entries 6 list-max-listpack-size 5";
+const DATABASES: [&[u8]; 2] = [b"0", b"1"];
+const SHRINK_WITHIN: Duration = Duration::from_secs(15);
+
+struct Pair {
+    redis: Client,
+    ours: Client,
+    compare_encodings: bool,
+}
+
+#[test]
+fn random_requests_get_the_same_replies() {
+    let (redis, ours) = (Server::start(Kind::Redis), Server::start(Kind::Everwrite));
+    let mut pair = Pair { redis: redis.client(), ours: ours.client(), compare_encodings: true };
+    pair.redis.cmd(LIMITS).expect("CONFIG SET");
+    if pair.ours.cmd(LIMITS).is_ok_and(|r| r.is_error()) {
+        println!("differential: ours can't set its limits yet: encodings are not compared");
+        pair.compare_encodings = false;
+    }
+    let requests = Requests::new(|name| known(&mut ours.client(), name));
+    report_unknown(&requests);
+    let deadline = Instant::now() + Duration::from_secs(number_from("DIFF_SECONDS", 8));
+    let mut seed = number_from("DIFF_SEED", 1);
+    let (mut rounds, mut sent) = (0, 0);
+    while Instant::now() < deadline {
+        let round = requests.generate(&mut Rng::new(seed), REQUESTS_PER_ROUND);
+        if let Err(difference) = pair.difference(&round) {
+            let smallest = pair.shrink(round.clone());
+            let difference = pair.difference(&smallest).err().unwrap_or(difference);
+            panic!("DIFF_SEED={seed}: {difference}\nafter:\n{}", show(&smallest));
+        }
+        (rounds, sent, seed) = (rounds + 1, sent + round.len(), seed + 1);
+    }
+    println!("differential: {sent} requests in {rounds} rounds agree");
+}
+
+fn number_from(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
+}
+
+fn known(ours: &mut Client, name: &str) -> bool {
+    let reply = ours.call(&[name]).expect("a reply");
+    !reply.to_string().starts_with("-ERR unknown command")
+}
+
+fn report_unknown(requests: &Requests) {
+    let all = Requests::new(|_| true);
+    let unknown: Vec<&str> = all.names().into_iter().filter(|n| !requests.names().contains(n)).collect();
+    if !unknown.is_empty() {
+        println!("differential: not known to ours yet, left out: {}", unknown.join(" "));
+    }
+}
+
+impl Pair {
+    /// Plays a round on both from empty databases. Says what differs, if anything does.
+    fn difference(&mut self, round: &[Request]) -> Result<(), String> {
+        self.reset();
+        let theirs = self.redis.pipeline(round).expect("redis-server answers everything");
+        let ours = self.ours.pipeline(round).map_err(|e| format!("ours stopped answering: {e}"))?;
+        for ((request, theirs), ours) in round.iter().zip(&theirs).zip(&ours) {
+            let view = commands::view(&String::from_utf8_lossy(&request[0]));
+            differ(&view, theirs, ours).map_err(|text| format!("{}\n{text}", line(request)))?;
+        }
+        self.state_difference()
+    }
+
+    fn reset(&mut self) {
+        for client in [&mut self.redis, &mut self.ours] {
+            for request in ["DISCARD", "SELECT 0", "FLUSHALL"] {
+                client.cmd(request).expect(request);
+            }
+        }
+    }
+
+    fn state_difference(&mut self) -> Result<(), String> {
+        for client in [&mut self.redis, &mut self.ours] {
+            client.cmd("DISCARD").map_err(|e| e.to_string())?;
+        }
+        for database in DATABASES {
+            self.same(&[b"SELECT", database], &View::default())?;
+            let keys = self.same(&[b"KEYS", b"*"], &View { sort: true, ..View::default() })?;
+            for key in keys.items().unwrap_or_default() {
+                self.key_difference(database, key.bytes().unwrap_or_default())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn key_difference(&mut self, database: &[u8], key: &[u8]) -> Result<(), String> {
+        let kind = self.same(&[b"TYPE", key], &View::default())?.text();
+        if self.compare_encodings {
+            self.same(&[b"OBJECT", b"ENCODING", key], &View::default())?;
+        }
+        self.same(&[b"PEXPIRETIME", key], &commands::view("PEXPIRETIME"))?;
+        let (request, view) = content_request(&kind, key);
+        let content = self.same(&request, &view)?;
+        let (read_copy, _) = content_request(&kind, COPY);
+        for ours_reads in [false, true] {
+            let (from, to, way) = match ours_reads {
+                false => (&mut self.ours, &mut self.redis, "redis reads our DUMP of"),
+                true => (&mut self.redis, &mut self.ours, "we read Redis's DUMP of"),
+            };
+            let copied = carry(from, to, database, key, &read_copy)
+                .map_err(|e| format!("{way} {}: {e}", Escaped(key)))?;
+            differ(&view, &unsigned(&content), &unsigned(&copied))
+                .map_err(|text| format!("{way} {}\n{text}", Escaped(key)))?;
+        }
+        Ok(())
+    }
+
+    /// The reply on which both agree.
+    fn same(&mut self, request: &[&[u8]], view: &View) -> Result<Value, String> {
+        let theirs = self.redis.call(request).expect("redis-server answers everything");
+        let ours = self.ours.call(request).map_err(|e| format!("ours stopped answering: {e}"))?;
+        let request: Request = request.iter().map(|a| a.to_vec()).collect();
+        differ(view, &theirs, &ours).map_err(|text| format!("afterwards, {}\n{text}", line(&request)))?;
+        Ok(theirs)
+    }
+
+    /// Takes away requests for as long as something differs.
+    fn shrink(&mut self, mut round: Vec<Request>) -> Vec<Request> {
+        let deadline = Instant::now() + SHRINK_WITHIN;
+        let mut chunk = round.len() / 2;
+        while chunk > 0 {
+            let mut at = 0;
+            while at < round.len() && Instant::now() < deadline {
+                let mut fewer = round.clone();
+                fewer.drain(at..(at + chunk).min(round.len()));
+                if self.difference(&fewer).is_err() { round = fewer } else { at += chunk }
+            }
+            chunk /= 2;
+        }
+        round
+    }
+}
+
+/// Where copies are restored: in a database of their own.
+const COPY: &[u8] = b"copy";
+const COPY_DATABASE: &str = "SELECT 9";
+
+/// The request that reads all of a key, and how to look at its reply.
+fn content_request<'a>(kind: &str, key: &'a [u8]) -> (Vec<&'a [u8]>, View) {
+    let (request, name): (Vec<&[u8]>, &str) = match kind {
+        "string" => (vec![b"GET", key], "GET"),
+        "list" => (vec![b"LRANGE", key, b"0", b"-1"], "LRANGE"),
+        "set" => (vec![b"SMEMBERS", key], "SMEMBERS"),
+        "zset" => (vec![b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"], "ZRANGE"),
+        "hash" => (vec![b"HGETALL", key], "HGETALL"),
+        "stream" => (vec![b"XRANGE", key, b"-", b"+"], "XRANGE"),
+        other => panic!("a key of type {other}"),
+    };
+    (request, commands::view(name))
+}
+
+/// Without the sign of zero scores: Redis's own compact form does not keep it.
+fn unsigned(content: &Value) -> Value {
+    let zero =
+        |v: &Value| if *v == Value::Bulk(b"-0".to_vec()) { Value::Bulk(b"0".to_vec()) } else { v.clone() };
+    match content {
+        Value::Array(items) => Value::Array(items.iter().map(zero).collect()),
+        other => other.clone(),
+    }
+}
+
+/// What `to` reads after it has restored what `from` dumped.
+fn carry(
+    from: &mut Client,
+    to: &mut Client,
+    database: &[u8],
+    key: &[u8],
+    read: &[&[u8]],
+) -> Result<Value, String> {
+    let io = |e: std::io::Error| e.to_string();
+    let dump = from.call(&[b"DUMP", key]).map_err(io)?;
+    let payload = dump.bytes().ok_or_else(|| format!("DUMP gave {dump}"))?;
+    to.cmd(COPY_DATABASE).map_err(io)?;
+    let restored = to.call(&[b"RESTORE", COPY, b"0", payload, b"REPLACE"]).map_err(io)?;
+    let reply = to.call(read).map_err(io)?;
+    to.call(&[b"DEL", COPY]).map_err(io)?;
+    to.call(&[b"SELECT", database]).map_err(io)?;
+    if restored.is_error() { Err(format!("RESTORE of {dump} gave {restored}")) } else { Ok(reply) }
+}
+
+fn differ(view: &View, theirs: &Value, ours: &Value) -> Result<(), String> {
+    let (theirs, ours) = (view.text(theirs), view.text(ours));
+    if view.agrees(&theirs, &ours) {
+        Ok(())
+    } else {
+        Err(format!("  redis     {theirs}\n  everwrite {ours}"))
+    }
+}
+
+fn line(request: &Request) -> String {
+    let quote = |arg: &Vec<u8>| match Escaped(arg).to_string() {
+        plain
+            if !plain.is_empty()
+                && plain.bytes().all(|b| b.is_ascii_graphic() && !b"\"'$<\\".contains(&b)) =>
+        {
+            plain
+        }
+        other => format!("\"{other}\""),
+    };
+    request.iter().map(quote).collect::<Vec<_>>().join(" ")
+}
+
+/// The requests as lines of a golden script, to be kept as one.
+fn show(round: &[Request]) -> String {
+    round.iter().map(|r| format!("> {}\n", line(r))).collect()
+}
