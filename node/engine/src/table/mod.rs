@@ -43,6 +43,9 @@ pub trait Item: Copy {
 /// Depth beyond which a segment is not split: the directory would be larger than any memory.
 const DEPTH_MAX: u32 = 36;
 
+/// Bits of a position that a cursor leaves out: cursors are below 2^52, so they survive clients that keep them in doubles.
+pub const CURSOR_UNIT: u32 = 12;
+
 /// Where an item was found. Good until the table changes; a stale one is detected, not followed.
 #[derive(Clone, Copy, Debug)]
 pub struct Pos {
@@ -279,6 +282,29 @@ impl<T: Item> Table<T> {
             }
         });
         end
+    }
+
+    /// A step of a SCAN: visits at least `count` items from `cursor` on, if there are as many. Returns the cursor to go
+    /// on with, 0 at the end. Cursors are positions without their last [`CURSOR_UNIT`] bits.
+    pub fn scan_some(
+        &self,
+        cursor: u64,
+        count: usize,
+        hash_of: impl Fn(T) -> u64,
+        mut each: impl FnMut(T),
+    ) -> u64 {
+        let (mut at, mut seen) = (cursor << CURSOR_UNIT, 0);
+        loop {
+            let next = self.scan(at, CURSOR_UNIT, &hash_of, |item| {
+                seen += 1;
+                each(item);
+            });
+            match next {
+                None => return 0,
+                Some(next) if seen >= count => return next >> CURSOR_UNIT,
+                Some(next) => at = next,
+            }
+        }
     }
 
     /// Bytes held by the table itself.
