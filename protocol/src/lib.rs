@@ -4,6 +4,7 @@ pub mod args;
 pub mod crc64;
 pub mod dump;
 pub mod error;
+pub mod glob;
 pub mod intset;
 pub mod listpack;
 pub mod lzf;

@@ -18,6 +18,26 @@ pub fn split(line: &[u8]) -> Option<Vec<Vec<u8>>> {
     }
 }
 
+/// A word in double quotes that [`split`] reads back: printable ASCII as it is, the rest as `\n` and its like or `\xHH`.
+pub fn quoted(word: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(word.len() + 2);
+    text.push(b'"');
+    for &b in word {
+        match b {
+            b'\\' | b'"' => text.extend([b'\\', b]),
+            b'\n' => text.extend(b"\\n"),
+            b'\r' => text.extend(b"\\r"),
+            b'\t' => text.extend(b"\\t"),
+            7 => text.extend(b"\\a"),
+            8 => text.extend(b"\\b"),
+            b' '..=b'~' => text.push(b),
+            _ => text.extend(format!("\\x{b:02x}").bytes()),
+        }
+    }
+    text.push(b'"');
+    text
+}
+
 fn is_space(b: u8) -> bool {
     b.is_ascii_whitespace() || b == 0x0b
 }
@@ -67,4 +87,24 @@ fn split_quoted(line: &[u8], mut at: usize, quote: u8, word: &mut Vec<u8>) -> Op
         at += 2;
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn quoted_as_redis_quotes() {
+        assert_eq!(quoted(b"a b\x01\xff\"\n\\"), b"\"a b\\x01\\xff\\\"\\n\\\\\"");
+        assert_eq!(quoted(b""), b"\"\"");
+    }
+
+    proptest! {
+        #[test]
+        fn split_reads_what_quoted_writes(words: Vec<Vec<u8>>) {
+            let line = words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(&b' ');
+            prop_assert_eq!(split(&line), Some(words));
+        }
+    }
 }
