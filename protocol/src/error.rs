@@ -47,7 +47,13 @@ pub const NOT_FLOAT: ErrorReply = ErrorReply::new("ERR value is not a valid floa
 pub const OVERFLOW: ErrorReply = ErrorReply::new("ERR increment or decrement would overflow");
 pub const DECREMENT_OVERFLOW: ErrorReply = ErrorReply::new("ERR decrement would overflow");
 pub const NAN_OR_INF: ErrorReply = ErrorReply::new("ERR increment would produce NaN or Infinity");
+pub const VALUE_NAN_OR_INF: ErrorReply = ErrorReply::new("ERR value is NaN or Infinity");
+pub const HASH_VALUE_NOT_INTEGER: ErrorReply = ErrorReply::new("ERR hash value is not an integer");
+pub const HASH_VALUE_NOT_FLOAT: ErrorReply = ErrorReply::new("ERR hash value is not a float");
 pub const OUT_OF_RANGE: ErrorReply = ErrorReply::new("ERR value is out of range");
+pub const COUNT_OUT_OF_RANGE: ErrorReply = ErrorReply::new(
+    "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+);
 pub const MUST_BE_POSITIVE: ErrorReply = ErrorReply::new("ERR value is out of range, must be positive");
 pub const NO_SUCH_KEY: ErrorReply = ErrorReply::new("ERR no such key");
 pub const INDEX_OUT_OF_RANGE: ErrorReply = ErrorReply::new("ERR index out of range");

@@ -3,6 +3,7 @@
 //! a place with [`Reply::deferred`] and fills it in.
 
 use crate::error::ErrorReply;
+use crate::listpack::Entry;
 
 /// An output buffer and the protocol its client speaks.
 #[derive(Debug, Default)]
@@ -74,6 +75,21 @@ impl Reply {
     pub fn bulk_int(&mut self, n: i64) {
         let mut text = itoa::Buffer::new();
         self.bulk(text.format(n).as_bytes());
+    }
+
+    /// A number without sign as a bulk string.
+    pub fn bulk_u64(&mut self, n: u64) {
+        let mut text = itoa::Buffer::new();
+        self.bulk(text.format(n).as_bytes());
+    }
+
+    /// An element of a packed collection as a bulk string.
+    #[inline]
+    pub fn bulk_entry(&mut self, entry: Entry<'_>) {
+        match entry {
+            Entry::Str(bytes) => self.bulk(bytes),
+            Entry::Int(n) => self.bulk_int(n),
+        }
     }
 
     /// Null: `$-1` in RESP2, `_` in RESP3.

@@ -95,12 +95,15 @@ impl<'e> Console<'e> {
                 out.ok();
             }
             "DEL" => {
-                let gone = args
-                    .iter()
-                    .skip(1)
-                    .filter(|key| self.ctx.key(key).apply(Effect::Clear).changed())
-                    .count();
-                out.int(gone as i64);
+                let mut gone = 0;
+                for at in args.iter().skip(1) {
+                    let mut key = self.ctx.key(at);
+                    if key.apply(Effect::Clear).changed() {
+                        key.notify(notify::GENERIC, "del");
+                        gone += 1;
+                    }
+                }
+                out.int(gone);
             }
             "EXISTS" => {
                 out.int(args.iter().skip(1).filter(|key| self.ctx.peek(key).is_some()).count() as i64);

@@ -144,7 +144,7 @@ impl Hash {
 
     /// Hands over at least `count` fields from `cursor` on, if there are as many; returns the cursor to go on with,
     /// 0 at the end. Fields present from the first call to the last are handed over once.
-    pub fn scan(&self, cursor: u64, count: usize, mut each: impl FnMut(Entry<'_>, Entry<'_>)) -> u64 {
+    pub fn scan<'a>(&'a self, cursor: u64, count: usize, mut each: impl FnMut(Entry<'a>, Entry<'a>)) -> u64 {
         match &self.0 {
             Form::Packed(packed) => {
                 packed.pairs().for_each(|(field, value)| each(field, value));

@@ -56,7 +56,7 @@ impl Big {
     }
 
     /// See [`super::Hash::scan`].
-    pub fn scan(&self, cursor: u64, count: usize, mut each: impl FnMut(&[u8], &[u8])) -> u64 {
+    pub fn scan<'a>(&'a self, cursor: u64, count: usize, mut each: impl FnMut(&'a [u8], &'a [u8])) -> u64 {
         self.table.scan_some(cursor, count, hash_of, |item| each(item.first(), item.second()))
     }
 

@@ -1,3 +1,0 @@
-//! Hashes.
-use super::Row;
-pub const ROWS: &[Row] = &[];
