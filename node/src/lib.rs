@@ -1,1 +1,3 @@
-//! crate
+//! The server: the only place with sockets, files, threads, wall clock and entropy.
+
+pub mod config;

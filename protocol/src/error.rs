@@ -68,6 +68,7 @@ pub const OFFSET_OUT_OF_RANGE: ErrorReply = ErrorReply::new("ERR offset is out o
 pub const TIMEOUT_NOT_FLOAT: ErrorReply = ErrorReply::new("ERR timeout is not a float or out of range");
 pub const TIMEOUT_NEGATIVE: ErrorReply = ErrorReply::new("ERR timeout is negative");
 pub const OOM: ErrorReply = ErrorReply::new("OOM command not allowed when used memory > 'maxmemory'.");
+pub const LOADING: ErrorReply = ErrorReply::new("LOADING Redis is loading the dataset in memory");
 pub const EXEC_ABORT: ErrorReply =
     ErrorReply::new("EXECABORT Transaction discarded because of previous errors.");
 pub const NO_AUTH: ErrorReply = ErrorReply::new("NOAUTH Authentication required.");
