@@ -72,11 +72,11 @@ bitset! {
         ASKING(12) = "asking",
         FAST(13) = "fast",
         NO_AUTH(14) = "no_auth",
-        NO_MULTI(15) = "no_multi",
-        MOVABLEKEYS(16) = "movablekeys",
-        ALLOW_BUSY(17) = "allow_busy",
-        NO_ASYNC_LOADING(18) = "no_async_loading",
-        NO_MANDATORY_KEYS(19) = "no_mandatory_keys",
+        NO_MANDATORY_KEYS(15) = "no_mandatory_keys",
+        NO_ASYNC_LOADING(16) = "no_async_loading",
+        NO_MULTI(17) = "no_multi",
+        MOVABLEKEYS(18) = "movablekeys",
+        ALLOW_BUSY(19) = "allow_busy",
     }
 }
 

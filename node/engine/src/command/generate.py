@@ -77,7 +77,9 @@ ORIGINS = {"redis 7.0": "Redis70", "redis": "Redis", "valkey": "Valkey", "keydb"
            "everwrite": "Everwrite"}
 
 # Where keys are not where the specs alone say, or their flags depend on the arguments: a rule of keys.rs.
-KEY_RULES = {"SORT": "Sort", "MIGRATE": "Migrate", "STRALGO": "Stralgo", "SET": "SetGet", "BITFIELD": "Bitfield"}
+KEY_RULES = {"SORT": "Sort", "SORT_RO": "SortRo", "MIGRATE": "Migrate", "STRALGO": "Stralgo", "SET": "SetGet",
+             "BITFIELD": "Bitfield", "XREAD": "Streams", "XREADGROUP": "Streams", "GEORADIUS": "Store",
+             "GEORADIUSBYMEMBER": "Store"}
 
 
 def main():

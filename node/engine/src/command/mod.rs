@@ -5,7 +5,7 @@
 //! this server answers is for dispatch to say.
 //!
 //! In reading order: [`model`] is the shape of a row, [`flags`] the sets of bits in it, [`facts`] the table; [`lookup`]
-//! finds a row by name.
+//! finds a row by name, [`keys`] the keys of a command line; [`reply`] answers COMMAND, [`help`] the HELP of a container.
 
 pub mod model;
 
@@ -16,6 +16,11 @@ pub mod facts;
 
 pub mod lookup;
 mod name_table;
+
+mod key_rules;
+mod key_specs;
+pub mod keys;
+
 
 pub use facts::{ALL, BEYOND, FACTS, id};
 pub use flags::{Categories, Flags, KeyFlags};

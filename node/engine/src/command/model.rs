@@ -191,12 +191,18 @@ pub enum KeyRule {
     Specs,
     /// The specs, with a count of keys that is an argument.
     Counted,
+    /// GEORADIUS and its like: the specs, which may miss a destination when there are several.
+    Store,
+    /// XREAD and XREADGROUP: the specs, which may take a name for the keyword before the keys.
+    Streams,
     /// SET: with GET, the key is read too.
     SetGet,
     /// BITFIELD: with nothing but GET, the key is only read.
     Bitfield,
     /// SORT: the last STORE names a second key.
     Sort,
+    /// SORT_RO: the first spec says it all.
+    SortRo,
     /// MIGRATE: one key, or all that follow KEYS.
     Migrate,
     /// STRALGO: the two that follow KEYS.
