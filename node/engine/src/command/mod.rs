@@ -21,6 +21,11 @@ mod key_rules;
 mod key_specs;
 pub mod keys;
 
+mod docs;
+pub mod help;
+mod info;
+pub mod reply;
+pub mod usage;
 
 pub use facts::{ALL, BEYOND, FACTS, id};
 pub use flags::{Categories, Flags, KeyFlags};
