@@ -1,3 +1,33 @@
-//! The server: the only place with sockets, files, threads, wall clock and entropy.
+//! The server: sockets, threads, configuration, and the commands that are about them. What happens to data is in the
+//! `engine` crate.
 
+pub mod client;
+pub mod clients;
+pub mod commands;
 pub mod config;
+pub mod connection;
+pub mod dispatch;
+pub mod eviction;
+pub mod listener;
+pub mod log;
+pub mod memory;
+pub mod monitors;
+pub mod pause;
+pub mod pubsub;
+pub mod reclaim;
+pub mod server;
+pub mod session;
+pub mod settings;
+pub mod slowlog;
+pub mod start;
+pub mod stats;
+pub mod system;
+pub mod ticks;
+pub mod tracking;
+pub mod worker;
+
+/// The Redis that clients are told they speak to: what they may expect depends on it.
+pub const REDIS_VERSION: &str = "7.0.15";
+
+#[global_allocator]
+static ALLOCATOR: memory::Counted = memory::Counted;

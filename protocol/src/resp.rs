@@ -126,6 +126,11 @@ impl Parser {
         (start, None)
     }
 
+    /// Whether the parser is at the start of a frame.
+    pub fn is_fresh(&self) -> bool {
+        self.at == 0 && self.args_left == 0
+    }
+
     /// Bytes of the unfinished argument that are still to come: how much room the next read should have.
     pub fn wanted(&self, buffered: usize) -> usize {
         if self.bulk_len < 0 { 0 } else { (self.at + self.bulk_len as usize + 2).saturating_sub(buffered) }

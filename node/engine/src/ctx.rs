@@ -4,6 +4,7 @@
 //! reads, decides, applies effects and writes its reply; it never touches an entry in another way.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 
 use protocol::ErrorReply;
 use protocol::error::WRONGTYPE;
@@ -86,7 +87,7 @@ pub struct Event {
 pub struct Outbox {
     pub events: Vec<Event>,
     /// Keys that blocked clients wait on and that were added to: database and key.
-    pub ready: Vec<(usize, Vec<u8>)>,
+    pub ready: VecDeque<(usize, Vec<u8>)>,
     /// Clients that cached a key which changed.
     pub invalidated: Vec<(u64, Vec<u8>)>,
     /// Keys that changed, while some client asked to hear of all changes.
@@ -278,6 +279,25 @@ impl<'e> Ctx<'e> {
         }
     }
 
+    /// Keys, and keys with a deadline, in one database. Takes the shards one after the other unless all are held.
+    pub fn sizes(&mut self, db: usize) -> (usize, usize) {
+        let (mut keys, mut expiring) = (0, 0);
+        self.each_shard(|shard| {
+            keys += shard.dbs[db].len();
+            expiring += shard.dbs[db].expiring();
+        });
+        (keys, expiring)
+    }
+
+    /// Visits every shard, one after the other. Inside a transaction all of them must be held.
+    pub fn each_shard(&mut self, mut visit: impl FnMut(&mut Shard)) {
+        for shard in 0..self.keyspace.shard_count() {
+            self.locks.hold_one(shard);
+            visit(self.locks.get_mut(shard));
+        }
+        self.locks.release();
+    }
+
     /// Empties the selected database, whose shards must all be held; tells watchers and caches.
     pub fn flush(&mut self, db: usize) {
         self.begin();
@@ -296,6 +316,17 @@ impl<'e> Ctx<'e> {
 }
 
 impl Outbox {
+    /// Nothing has to happen.
+    #[inline]
+    pub fn is_quiet(&self) -> bool {
+        self.ready.is_empty()
+            && self.events.is_empty()
+            && self.invalidated.is_empty()
+            && self.changed.is_empty()
+            && self.garbage.is_empty()
+            && !self.flushed
+    }
+
     #[inline]
     pub fn notify(&mut self, tuning: &Tuning, class: u32, name: &'static str, db: usize, key: &[u8]) {
         if tuning.notify & class != 0 {
@@ -415,7 +446,7 @@ impl KeyMut<'_, '_> {
             self.out.changed.push(self.key.to_vec());
         }
         if !self.shard.waiting.is_empty() && self.shard.waiting.has(self.db, self.key) {
-            self.out.ready.push((self.db, self.key.to_vec()));
+            self.out.ready.push_back((self.db, self.key.to_vec()));
         }
     }
 

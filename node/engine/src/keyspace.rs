@@ -83,14 +83,19 @@ impl Keyspace {
 pub struct Locks<'e> {
     keyspace: &'e Keyspace,
     held: SmallVec<[(usize, MutexGuard<'e, Shard>); 1]>,
+    /// A transaction holds what it needs: commands inside neither release nor add.
+    pinned: bool,
 }
 
 impl<'e> Locks<'e> {
     pub fn new(keyspace: &'e Keyspace) -> Locks<'e> {
-        Locks { keyspace, held: SmallVec::new() }
+        Locks { keyspace, held: SmallVec::new(), pinned: false }
     }
 
     pub fn release(&mut self) {
+        if self.pinned {
+            return;
+        }
         self.held.clear();
     }
 
@@ -100,12 +105,19 @@ impl<'e> Locks<'e> {
         if self.held.len() == 1 && self.held[0].0 == shard {
             return;
         }
+        if self.pinned {
+            assert!(self.holds(shard), "a transaction holds the shards of all its keys");
+            return;
+        }
         self.held.clear();
         self.held.push((shard, self.keyspace.shards[shard].lock.lock()));
     }
 
     /// Holds exactly the shards of `wanted`, which is sorted here.
     pub fn hold(&mut self, wanted: &mut SmallVec<[usize; 16]>) {
+        if self.pinned {
+            return;
+        }
         wanted.sort_unstable();
         wanted.dedup();
         if let [one] = wanted[..] {
@@ -129,6 +141,20 @@ impl<'e> Locks<'e> {
         for (i, cell) in self.keyspace.shards.iter().enumerate() {
             self.held.push((i, cell.lock.lock()));
         }
+    }
+
+    /// Keeps what is held until [`Locks::unpin`].
+    pub fn pin(&mut self) {
+        self.pinned = true;
+    }
+
+    pub fn unpin(&mut self) {
+        self.pinned = false;
+    }
+
+    /// Whether every shard is held.
+    pub fn holds_all(&self) -> bool {
+        self.held.len() == self.keyspace.shards.len()
     }
 
     /// Holds one more shard without waiting for it. False if somebody else has it.

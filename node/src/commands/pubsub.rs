@@ -1,0 +1,106 @@
+//! SUBSCRIBE, PUBLISH and their kin.
+
+use protocol::ErrorReply;
+
+use super::{NodeRow, row};
+use crate::dispatch::{Call, Next};
+use crate::pubsub::Kind;
+
+const DONE: Result<Next, ErrorReply> = Ok(Next::Done);
+
+fn subscribe_to(call: &mut Call<'_>, kind: Kind) -> Result<Next, ErrorReply> {
+    let word = match kind {
+        Kind::Channel => "subscribe",
+        Kind::Pattern => "psubscribe",
+        Kind::Shard => "ssubscribe",
+    };
+    for name in call.args.rest(1).iter() {
+        call.worker.server.pubsub.subscribe(call.session, kind, name);
+        confirm(call, word, Some(name), kind);
+    }
+    DONE
+}
+
+fn unsubscribe_from(call: &mut Call<'_>, kind: Kind) -> Result<Next, ErrorReply> {
+    let (word, own) = match kind {
+        Kind::Channel => ("unsubscribe", &call.session.subscriptions.channels),
+        Kind::Pattern => ("punsubscribe", &call.session.subscriptions.patterns),
+        Kind::Shard => ("sunsubscribe", &call.session.subscriptions.shard_channels),
+    };
+    let names: Vec<Vec<u8>> = if call.args.len() > 1 {
+        call.args.rest(1).iter().map(<[u8]>::to_vec).collect()
+    } else {
+        own.iter().cloned().collect()
+    };
+    if names.is_empty() {
+        confirm(call, word, None, kind);
+    }
+    for name in names {
+        call.worker.server.pubsub.unsubscribe(call.session, kind, &name);
+        confirm(call, word, Some(&name), kind);
+    }
+    DONE
+}
+
+fn confirm(call: &mut Call<'_>, word: &str, name: Option<&[u8]>, kind: Kind) {
+    let count = match kind {
+        Kind::Shard => call.session.subscriptions.shard_channels.len(),
+        _ => call.session.subscriptions.count(),
+    };
+    call.out.push(3);
+    call.out.bulk_str(word);
+    match name {
+        Some(name) => call.out.bulk(name),
+        None => call.out.null(),
+    }
+    call.out.int(count as i64);
+}
+
+fn subscribe(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
+    subscribe_to(call, Kind::Channel)
+}
+
+fn psubscribe(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
+    subscribe_to(call, Kind::Pattern)
+}
+
+fn ssubscribe(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
+    subscribe_to(call, Kind::Shard)
+}
+
+fn unsubscribe(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
+    unsubscribe_from(call, Kind::Channel)
+}
+
+fn punsubscribe(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
+    unsubscribe_from(call, Kind::Pattern)
+}
+
+fn sunsubscribe(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
+    unsubscribe_from(call, Kind::Shard)
+}
+
+fn publish(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
+    let server = call.worker.server;
+    let reached = server.pubsub.publish(server, &call.args[1], &call.args[2]);
+    call.out.int(reached as i64);
+    DONE
+}
+
+fn spublish(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
+    let server = call.worker.server;
+    let reached = server.pubsub.publish_shard(server, &call.args[1], &call.args[2]);
+    call.out.int(reached as i64);
+    DONE
+}
+
+pub const ROWS: &[NodeRow] = &[
+    row("SUBSCRIBE", subscribe),
+    row("PSUBSCRIBE", psubscribe),
+    row("SSUBSCRIBE", ssubscribe),
+    row("UNSUBSCRIBE", unsubscribe),
+    row("PUNSUBSCRIBE", punsubscribe),
+    row("SUNSUBSCRIBE", sunsubscribe),
+    row("PUBLISH", publish),
+    row("SPUBLISH", spublish),
+];

@@ -1,0 +1,547 @@
+//! A connection: reads requests, has them executed in batches, sends the replies.
+//!
+//! One turn reads what has arrived, parses up to [`BATCH`] commands, brings the memory they will touch into the cache,
+//! executes them and sends all replies with one write. Buffers are the worker's; a connection owns memory only for what is
+//! left over: half a request, or replies that a slow reader has not taken yet.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::*;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use engine::command::Flags;
+use engine::ctx::Ctx;
+use protocol::Reply;
+use protocol::resp::{Limits, Parser};
+use smallvec::SmallVec;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::client::{Client, Mail, flag};
+use crate::dispatch::{self, Blocked, Next};
+use crate::session::Session;
+use crate::worker::{Arrival, Buffers, Worker, unix_ms};
+
+/// Commands executed before the loop lets others have their turn, and the span of prefetching.
+const BATCH: usize = 64;
+/// Replies are sent when they exceed this, bytes, even if more requests are waiting.
+const FLUSH_AT: usize = 128 * 1024;
+/// A worker's shared buffer that has grown beyond this is given back, bytes.
+const KEEP: usize = 1024 * 1024;
+
+/// What bytes come through.
+pub enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Stream {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        match self {
+            Stream::Tcp(s) => Pin::new(s).poll_read(cx, buf),
+            Stream::Unix(s) => Pin::new(s).poll_read(cx, buf),
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        match self {
+            Stream::Tcp(s) => Pin::new(s).poll_write(cx, bytes),
+            Stream::Unix(s) => Pin::new(s).poll_write(cx, bytes),
+        }
+    }
+}
+
+/// Why a connection ended.
+#[derive(Debug)]
+struct Closed;
+
+struct Connection {
+    stream: Stream,
+    session: Session,
+    parser: Parser,
+    /// Requests read but not executed: usually empty.
+    pending: Vec<u8>,
+    /// Replies not sent: usually empty.
+    unsent: Vec<u8>,
+    sent: usize,
+    /// Waiting for keys.
+    blocked: Option<Blocked>,
+    /// Waiting for the end of a pause, or to try again.
+    held: bool,
+    /// When something happens without a message: a block's end, a pause's end, a retry.
+    timer: Option<Pin<Box<Sleep>>>,
+    soft_limit_since: Option<Instant>,
+    active: Instant,
+}
+
+/// Serves a connection to its end.
+pub async fn serve(worker: &Worker, arrival: Arrival) {
+    let client =
+        Arc::new(Client::new(arrival.id, worker.index, arrival.addr, arrival.laddr, arrival.fd, unix_ms()));
+    client.set(flag::UNIX, arrival.unix);
+    worker.server.clients.add(&client);
+    let authenticated = worker.server.config.get().requirepass.is_empty();
+    let mut connection = Connection {
+        stream: arrival.stream,
+        session: Session::new(client, authenticated),
+        parser: Parser::new(),
+        pending: Vec::new(),
+        unsent: Vec::new(),
+        sent: 0,
+        blocked: None,
+        held: false,
+        timer: None,
+        soft_limit_since: None,
+        active: Instant::now(),
+    };
+    let _ = poll_fn(|cx| connection.turn(cx, worker)).await;
+    connection.end(worker);
+}
+
+impl Connection {
+    /// Does what can be done now. Ready when the connection is to be closed.
+    fn turn(&mut self, cx: &mut Context<'_>, worker: &Worker) -> Poll<Closed> {
+        self.session.client.set_waker(cx.waker());
+        // A few batches in a row, then the others of this worker have their turn.
+        for _ in 0..4 {
+            if self.session.client.mail_waiting.load(Acquire) && self.take_mail(worker).is_err() {
+                return Poll::Ready(Closed);
+            }
+            if self.send(cx, worker).is_err() {
+                return Poll::Ready(Closed);
+            }
+            if self.session.closing {
+                return if self.unsent.is_empty() { Poll::Ready(Closed) } else { self.wait_to_close() };
+            }
+            if self.timer_fired(cx) {
+                self.time_is_up(worker);
+                continue;
+            }
+            match self.receive(cx, worker) {
+                Poll::Pending if self.session.client.mail_waiting.load(Acquire) => continue,
+                Poll::Pending => return self.idle(cx, worker),
+                Poll::Ready(Err(closed)) => return Poll::Ready(closed),
+                Poll::Ready(Ok(())) => {}
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn wait_to_close(&mut self) -> Poll<Closed> {
+        // Whoever does not take the last reply soon never will.
+        if self.active.elapsed() > Duration::from_secs(60) { Poll::Ready(Closed) } else { Poll::Pending }
+    }
+
+    /// Nothing to do now: leaves word of the state, and a timer if idle clients are closed.
+    fn idle(&mut self, cx: &mut Context<'_>, worker: &Worker) -> Poll<Closed> {
+        let timeout = worker.config.borrow().timeout;
+        let may_time_out = timeout > 0
+            && self.blocked.is_none()
+            && self.session.subscriptions.is_empty()
+            && !self.session.client.has(flag::REPLICA | flag::MASTER | flag::MONITOR);
+        if may_time_out && self.timer.is_none() {
+            let at = self.active + Duration::from_secs(timeout as u64);
+            if at <= Instant::now() {
+                return Poll::Ready(Closed);
+            }
+            self.timer = Some(Box::pin(sleep_until(at)));
+            if self.timer_fired(cx) {
+                return Poll::Ready(Closed);
+            }
+        }
+        Poll::Pending
+    }
+
+    fn timer_fired(&mut self, cx: &mut Context<'_>) -> bool {
+        let fired = self.timer.as_mut().is_some_and(|t| t.as_mut().poll(cx).is_ready());
+        if fired {
+            self.timer = None;
+        }
+        fired
+    }
+
+    fn set_timer(&mut self, after_ms: u64) {
+        let at = Instant::now() + Duration::from_millis(after_ms);
+        self.timer = Some(Box::pin(sleep_until(at)));
+    }
+
+    fn time_is_up(&mut self, worker: &Worker) {
+        if let Some(blocked) = &self.blocked {
+            if blocked.ticket.claim() {
+                let mut out = Reply::new(self.session.resp3);
+                dispatch::timed_out(blocked.on_timeout, &mut out);
+                self.unblock(worker, &out.buf);
+            }
+        } else {
+            self.held = false;
+        }
+    }
+
+    /// Ends a block with a reply. The ticket is claimed.
+    fn unblock(&mut self, worker: &Worker, reply: &[u8]) {
+        let Some(blocked) = self.blocked.take() else { return };
+        self.timer = None;
+        self.leave_queues(worker, &blocked);
+        worker.server.blocked.fetch_sub(1, Relaxed);
+        self.session.client.set(flag::BLOCKED, false);
+        if self.session.reply_mode == crate::session::ReplyMode::On {
+            self.unsent.extend_from_slice(reply);
+        }
+    }
+
+    fn leave_queues(&self, worker: &Worker, blocked: &Blocked) {
+        for key in &blocked.keys {
+            let shard = worker.server.keyspace.shard_of(worker.server.keyspace.hash(key));
+            worker.server.keyspace.cell(shard).lock.lock().waiting.remove(key, &blocked.ticket);
+        }
+    }
+
+    fn take_mail(&mut self, worker: &Worker) -> Result<(), Closed> {
+        let client = self.session.client.clone();
+        let mail = client.collect();
+        if client.kill.load(Acquire) {
+            return Err(Closed);
+        }
+        for mail in mail {
+            match mail {
+                Mail::Send(bytes) => self.unsent.extend_from_slice(&bytes),
+                Mail::Served(reply) => self.unblock(worker, &reply),
+                Mail::Abort(reply) => {
+                    if self.blocked.as_ref().is_some_and(|b| b.ticket.claim()) {
+                        self.unblock(worker, &reply);
+                    }
+                }
+                Mail::Unblock { error } => {
+                    if let Some(blocked) = &self.blocked
+                        && blocked.ticket.claim()
+                    {
+                        let mut out = Reply::new(self.session.resp3);
+                        if error {
+                            out.raw(b"-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n");
+                        } else {
+                            dispatch::timed_out(blocked.on_timeout, &mut out);
+                        }
+                        self.unblock(worker, &out.buf);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what is left over from before.
+    fn send(&mut self, cx: &mut Context<'_>, worker: &Worker) -> Result<(), Closed> {
+        while self.sent < self.unsent.len() {
+            match self.stream.poll_write(cx, &self.unsent[self.sent..]) {
+                Poll::Ready(Ok(n)) if n > 0 => {
+                    self.sent += n;
+                    worker.stats.net_out.add(n as u64);
+                    worker.stats.writes.add(1);
+                }
+                Poll::Ready(_) => return Err(Closed),
+                Poll::Pending => break,
+            }
+        }
+        if self.sent == self.unsent.len() {
+            if self.sent > 0 {
+                self.unsent = Vec::new();
+                self.sent = 0;
+                self.soft_limit_since = None;
+                self.session.client.output_bytes.store(0, Relaxed);
+            }
+            return Ok(());
+        }
+        self.check_output_limit(worker)
+    }
+
+    /// Closes a client whose unsent replies exceed its class's limits.
+    #[cold]
+    fn check_output_limit(&mut self, worker: &Worker) -> Result<(), Closed> {
+        let bytes = (self.unsent.len() - self.sent) as u64;
+        self.session.client.output_bytes.store(self.unsent.capacity() as u64, Relaxed);
+        let limit = worker.config.borrow().client_output_buffer_limit.of(self.session.client.class());
+        if limit.hard > 0 && bytes > limit.hard {
+            worker.server.log_output_limit(&self.session.client, bytes);
+            return Err(Closed);
+        }
+        if limit.soft == 0 || bytes <= limit.soft {
+            self.soft_limit_since = None;
+            return Ok(());
+        }
+        let since = *self.soft_limit_since.get_or_insert_with(Instant::now);
+        if since.elapsed() >= Duration::from_secs(limit.soft_seconds) {
+            worker.server.log_output_limit(&self.session.client, bytes);
+            return Err(Closed);
+        }
+        Ok(())
+    }
+
+    /// Reads once and executes what came.
+    fn receive(&mut self, cx: &mut Context<'_>, worker: &Worker) -> Poll<Result<(), Closed>> {
+        let mut buffers = worker.buffers.borrow_mut();
+        let stalled = self.blocked.is_some() || self.held;
+        if !stalled && !self.pending.is_empty() && self.parser.is_fresh() {
+            // Commands that were read before and held back.
+            let had = self.pending.len();
+            self.execute_pending(cx, worker, &mut buffers)?;
+            if self.pending.len() != had || self.blocked.is_some() || self.held || self.session.closing {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        if self.pending.is_empty() && !stalled {
+            let mut read = std::mem::take(&mut buffers.read);
+            let result = self.read_into(cx, worker, &mut read, 0);
+            let outcome = match result {
+                Poll::Ready(Ok(n)) => {
+                    let done = self.execute(cx, worker, &mut buffers, &read[..n]);
+                    done.map(|used| self.pending.extend_from_slice(&read[used..n]))
+                }
+                Poll::Ready(Err(closed)) => Err(closed),
+                Poll::Pending => {
+                    buffers.read = read;
+                    return Poll::Pending;
+                }
+            };
+            buffers.read = read;
+            return Poll::Ready(outcome);
+        }
+        // Half a request is here already (or the client has to wait): the rest goes behind it.
+        let had = self.pending.len();
+        let limit = worker.config.borrow().client_query_buffer_limit as usize;
+        let room = self.parser.wanted(had).clamp(16 * 1024, 64 * 1024 * 1024);
+        if had >= limit {
+            worker.server.log_query_limit(&self.session.client, had);
+            return Poll::Ready(Err(Closed));
+        }
+        let mut pending = std::mem::take(&mut self.pending);
+        pending.resize(had + room, 0);
+        let result = self.read_into(cx, worker, &mut pending, had);
+        pending.truncate(had + if let Poll::Ready(Ok(n)) = result { n } else { 0 });
+        self.pending = pending;
+        ready!(result)?;
+        if !stalled {
+            self.execute_pending(cx, worker, &mut buffers)?;
+        }
+        self.show_query(self.pending.len(), self.pending.capacity() - self.pending.len());
+        Poll::Ready(Ok(()))
+    }
+
+    fn execute_pending(
+        &mut self,
+        cx: &mut Context<'_>,
+        worker: &Worker,
+        buffers: &mut Buffers,
+    ) -> Result<(), Closed> {
+        let mut pending = std::mem::take(&mut self.pending);
+        let used = self.execute(cx, worker, buffers, &pending)?;
+        if used == pending.len() {
+            pending = Vec::new();
+        } else {
+            pending.drain(..used);
+        }
+        self.pending = pending;
+        self.show_query(self.pending.len(), self.pending.capacity() - self.pending.len());
+        Ok(())
+    }
+
+    fn show_query(&self, bytes: usize, free: usize) {
+        self.session.client.query_bytes.store(bytes as u64, Relaxed);
+        self.session.client.query_free.store(free as u64, Relaxed);
+    }
+
+    fn read_into(
+        &mut self,
+        cx: &mut Context<'_>,
+        worker: &Worker,
+        buf: &mut [u8],
+        from: usize,
+    ) -> Poll<Result<usize, Closed>> {
+        let mut read = ReadBuf::new(&mut buf[from..]);
+        match ready!(self.stream.poll_read(cx, &mut read)) {
+            Ok(()) if !read.filled().is_empty() => {
+                let n = read.filled().len();
+                worker.stats.net_in.add(n as u64);
+                worker.stats.reads.add(1);
+                Poll::Ready(Ok(n))
+            }
+            _ => Poll::Ready(Err(Closed)),
+        }
+    }
+
+    /// Executes the commands at the front of `data`. Returns how many bytes they took.
+    fn execute(
+        &mut self,
+        cx: &mut Context<'_>,
+        worker: &Worker,
+        buffers: &mut Buffers,
+        data: &[u8],
+    ) -> Result<usize, Closed> {
+        let mut ctx = worker.ctx.borrow_mut();
+        worker.tick(&mut ctx);
+        self.active = Instant::now();
+        let mut used = 0;
+        loop {
+            let limits = Limits {
+                bulk_max: worker.config.borrow().proto_max_bulk_len as i64,
+                authenticated: self.session.authenticated,
+            };
+            let max = if limits.authenticated { BATCH } else { 1 };
+            buffers.batch.clear();
+            let (parsed, error) = self.parser.parse(&data[used..], limits, max, &mut buffers.batch);
+            let batch = &data[used..];
+            prefetch(worker, &ctx, &self.session, buffers, batch);
+            let executed = self.execute_batch(worker, &mut ctx, buffers, batch);
+            ctx.locks.release();
+            if let Some(end) = executed {
+                // Not all were executed: what follows is parsed again later.
+                self.parser = Parser::new();
+                used += end;
+                break;
+            }
+            used += parsed;
+            if let Some(error) = error {
+                worker.stats.error("ERR");
+                buffers.reply.error(&protocol::ErrorReply::err(format!("Protocol error: {}", error.0)));
+                self.session.closing = true;
+                used = data.len();
+                break;
+            }
+            if buffers.batch.is_empty() || used == data.len() {
+                break;
+            }
+            if buffers.reply.buf.len() >= FLUSH_AT {
+                self.flush(cx, worker, &mut buffers.reply)?;
+            }
+        }
+        worker.count_lookups(&ctx);
+        self.session.client.active_ms.store(ctx.env.now_ms, Relaxed);
+        drop(ctx);
+        self.flush(cx, worker, &mut buffers.reply)?;
+        if buffers.reply.buf.capacity() > KEEP {
+            buffers.reply.buf = Vec::new();
+        }
+        Ok(used)
+    }
+
+    /// Executes a parsed batch. `Some(end)`: stopped early, having used that many bytes.
+    fn execute_batch(
+        &mut self,
+        worker: &Worker,
+        ctx: &mut Ctx<'static>,
+        buffers: &mut Buffers,
+        data: &[u8],
+    ) -> Option<usize> {
+        let Buffers { batch, reply, .. } = buffers;
+        for i in 0..batch.len() {
+            let args = batch.args(i, data);
+            let start = if i == 0 { 0 } else { batch.end(i - 1) };
+            worker.stats.processed.add(1);
+            match dispatch::execute(worker, &mut self.session, ctx, args, reply) {
+                Next::Done => {
+                    if self.session.closing {
+                        return Some(data.len());
+                    }
+                }
+                Next::Blocked(blocked) => {
+                    if let Some(ms) = blocked.timeout_ms {
+                        self.set_timer(ms);
+                    }
+                    self.session.client.set(flag::BLOCKED, true);
+                    self.blocked = Some(blocked);
+                    return Some(batch.end(i));
+                }
+                Next::Paused => {
+                    self.held = true;
+                    self.set_timer(worker.server.pause.left_ms(ctx.env.now_ms).clamp(1, 50));
+                    return Some(start);
+                }
+                Next::Later(ms) => {
+                    self.held = true;
+                    self.set_timer(ms);
+                    return Some(start);
+                }
+            }
+        }
+        None
+    }
+
+    /// Sends replies, keeping what the socket does not take.
+    fn flush(&mut self, cx: &mut Context<'_>, worker: &Worker, reply: &mut Reply) -> Result<(), Closed> {
+        if reply.buf.is_empty() {
+            return Ok(());
+        }
+        let mut sent = 0;
+        if self.unsent.is_empty() {
+            while sent < reply.buf.len() {
+                match self.stream.poll_write(cx, &reply.buf[sent..]) {
+                    Poll::Ready(Ok(n)) if n > 0 => {
+                        sent += n;
+                        worker.stats.net_out.add(n as u64);
+                        worker.stats.writes.add(1);
+                    }
+                    Poll::Ready(_) => return Err(Closed),
+                    Poll::Pending => break,
+                }
+            }
+        }
+        if sent < reply.buf.len() {
+            self.unsent.extend_from_slice(&reply.buf[sent..]);
+        }
+        reply.buf.clear();
+        if self.unsent.is_empty() { Ok(()) } else { self.check_output_limit(worker) }
+    }
+
+    /// Leaves nothing behind.
+    fn end(mut self, worker: &Worker) {
+        if let Some(blocked) = self.blocked.take() {
+            blocked.ticket.claim();
+            self.leave_queues(worker, &blocked);
+            worker.server.blocked.fetch_sub(1, Relaxed);
+        }
+        crate::commands::transactions::unwatch(worker.server, &mut self.session);
+        worker.server.forget(&mut self.session);
+    }
+}
+
+/// Brings the buckets, then the entries, of a batch's keys into the cache, so that their misses overlap.
+fn prefetch(worker: &Worker, ctx: &Ctx<'static>, session: &Session, buffers: &Buffers, data: &[u8]) {
+    let batch = &buffers.batch;
+    if batch.len() < 2 {
+        return;
+    }
+    let keyspace = ctx.keyspace;
+    let pinned = crossbeam_epoch::pin();
+    let mut hashes: SmallVec<[u64; 2 * BATCH]> = SmallVec::new();
+    for i in 0..batch.len() {
+        let args = batch.args(i, data);
+        let Some(facts) = worker.server.lookup.command(&args[0]).map(|id| id.facts()) else { continue };
+        if facts.first_key <= 0 || !facts.flags.meets(Flags::READONLY.or(Flags::WRITE)) {
+            continue;
+        }
+        let last = if facts.last_key < 0 { args.len() as i16 + facts.last_key } else { facts.last_key };
+        let mut at = facts.first_key;
+        while at <= last && (at as usize) < args.len() && hashes.len() < 4 * BATCH {
+            let hash = keyspace.hash(&args[at as usize]);
+            keyspace.prefetch_bucket(session.db, hash, &pinned);
+            hashes.push(hash);
+            at += facts.step.max(1);
+        }
+    }
+    for hash in hashes {
+        keyspace.prefetch_entry(session.db, hash, &pinned);
+    }
+}
+
+impl Stream {
+    /// Sends a few last bytes, if they can be sent at once.
+    pub fn refuse(&mut self, bytes: &[u8]) {
+        let _ = match self {
+            Stream::Tcp(s) => s.try_write(bytes),
+            Stream::Unix(s) => s.try_write(bytes),
+        };
+    }
+}

@@ -1,0 +1,437 @@
+//! From arguments to a reply: finds the command, checks whether it may run now, takes the locks it needs, runs it, counts
+//! it, and sees to what it left in the outbox.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use engine::command::keys::touched;
+use engine::command::lookup::refusal;
+use engine::command::{CommandId, Facts, Flags};
+use engine::commands::{Block, Flow, Locking, OnTimeout};
+use engine::ctx::Ctx;
+use engine::waiting::Ticket;
+use protocol::{Args, ErrorReply, Reply, error};
+use smallvec::SmallVec;
+
+use crate::client::Mail;
+use crate::session::{ReplyMode, Session};
+use crate::ticks;
+use crate::worker::Worker;
+
+/// What the connection does after a command.
+#[derive(Debug)]
+pub enum Next {
+    /// Goes on with the next one.
+    Done,
+    /// Waits until the ticket is claimed.
+    Blocked(Blocked),
+    /// Waits until the clients are no longer paused, then runs the command again.
+    Paused,
+    /// Runs the command again after so many ms.
+    Later(u64),
+}
+
+/// A client that waits for keys.
+pub struct Blocked {
+    pub ticket: Arc<Ticket>,
+    pub keys: Vec<Vec<u8>>,
+    pub timeout_ms: Option<u64>,
+    pub on_timeout: OnTimeout,
+}
+
+impl std::fmt::Debug for Blocked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Blocked({} keys, {:?})", self.keys.len(), self.timeout_ms)
+    }
+}
+
+/// What a command of the node works with.
+pub struct Call<'a> {
+    pub worker: &'a Worker,
+    pub session: &'a mut Session,
+    pub ctx: &'a mut Ctx<'static>,
+    pub args: Args<'a>,
+    pub out: &'a mut Reply,
+    pub id: CommandId,
+}
+
+/// A command of the node: one that is about connections, transactions or the server rather than data.
+pub type NodeRun = fn(&mut Call<'_>) -> Result<Next, ErrorReply>;
+
+/// A command's function.
+#[derive(Clone, Copy)]
+pub enum Handler {
+    Data(engine::commands::Run, Locking),
+    Node(NodeRun),
+    /// Known, but not answered by this server.
+    Missing,
+}
+
+/// Runs one command of a client and writes its reply.
+pub fn execute(
+    worker: &Worker,
+    session: &mut Session,
+    ctx: &mut Ctx<'static>,
+    args: Args<'_>,
+    out: &mut Reply,
+) -> Next {
+    let start = out.buf.len();
+    out.resp3 = session.resp3;
+    let next = match admit(worker, session, ctx, args, out) {
+        Ok(Some(id)) => run(worker, session, ctx, id, args, out),
+        Ok(None) => Next::Done,
+        Err(next) => next,
+    };
+    match session.reply_mode {
+        ReplyMode::On => {}
+        ReplyMode::Off | ReplyMode::Skip => {
+            out.buf.truncate(start);
+            if session.reply_mode == ReplyMode::Skip {
+                session.reply_mode = ReplyMode::On;
+            }
+        }
+        ReplyMode::SkipNext => session.reply_mode = ReplyMode::Skip,
+    }
+    next
+}
+
+/// Finds the command and decides whether it runs now. `None`: it has been answered (refused or queued) instead.
+#[inline]
+fn admit(
+    worker: &Worker,
+    session: &mut Session,
+    ctx: &mut Ctx<'static>,
+    args: Args<'_>,
+    out: &mut Reply,
+) -> Result<Option<CommandId>, Next> {
+    let id = match worker.server.lookup.resolve(args) {
+        Ok(id) => id,
+        Err(miss) => {
+            reject(worker, session, None, &refusal(miss, args), out);
+            return Ok(None);
+        }
+    };
+    let facts = id.facts();
+    if let Err(error) = check(worker, session, facts, args) {
+        reject(worker, session, Some(id), &error, out);
+        return Ok(None);
+    }
+    if let Some(multi) = &mut session.multi
+        && !runs_in_multi(facts)
+    {
+        if facts.flags.has(Flags::NO_MULTI) {
+            reject(
+                worker,
+                session,
+                Some(id),
+                &ErrorReply::err("Command not allowed inside a transaction"),
+                out,
+            );
+            return Ok(None);
+        }
+        multi.bytes += args.bytes() + args.len() * 8;
+        multi.queue.push((id, args.to_owned()));
+        session.client.queued.store(multi.queue.len() as u32, Relaxed);
+        session.client.multi_bytes.store(multi.bytes as u64, Relaxed);
+        out.simple("QUEUED");
+        return Ok(None);
+    }
+    if worker.server.pause.blocks(facts, session, ctx.env.now_ms) {
+        return Err(Next::Paused);
+    }
+    Ok(Some(id))
+}
+
+/// Commands that act at once although a transaction is being queued.
+fn runs_in_multi(facts: &Facts) -> bool {
+    matches!(facts.name, "EXEC" | "DISCARD" | "MULTI" | "WATCH" | "QUIT" | "RESET")
+}
+
+/// Whether the command may run at all.
+#[inline]
+fn check(
+    worker: &Worker,
+    session: &Session,
+    facts: &'static Facts,
+    args: Args<'_>,
+) -> Result<(), ErrorReply> {
+    if !facts.takes(args.len()) {
+        return Err(ErrorReply::wrong_arity(facts.full_name));
+    }
+    if !session.authenticated && !facts.flags.has(Flags::NO_AUTH) {
+        return Err(error::NO_AUTH);
+    }
+    if !session.resp3 && !session.subscriptions.is_empty() && !runs_in_subscription(facts) {
+        return Err(ErrorReply::err(format!(
+            "Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+            facts.full_name
+        )));
+    }
+    if facts.flags.has(Flags::DENYOOM) && worker.server.memory.is_full() {
+        return Err(error::OOM);
+    }
+    Ok(())
+}
+
+fn runs_in_subscription(facts: &Facts) -> bool {
+    matches!(
+        facts.name,
+        "SUBSCRIBE"
+            | "PSUBSCRIBE"
+            | "SSUBSCRIBE"
+            | "UNSUBSCRIBE"
+            | "PUNSUBSCRIBE"
+            | "SUNSUBSCRIBE"
+            | "PING"
+            | "QUIT"
+            | "RESET"
+    )
+}
+
+/// Answers a command that does not run.
+#[cold]
+fn reject(
+    worker: &Worker,
+    session: &mut Session,
+    id: Option<CommandId>,
+    error: &ErrorReply,
+    out: &mut Reply,
+) {
+    if let Some(id) = id {
+        worker.stats.commands[id.index()].rejected.add(1);
+    }
+    if let Some(multi) = &mut session.multi {
+        multi.failed = true;
+    }
+    worker.stats.error(error.code());
+    out.error(error);
+}
+
+/// Runs a command that has been admitted, and counts it.
+pub fn run(
+    worker: &Worker,
+    session: &mut Session,
+    ctx: &mut Ctx<'static>,
+    id: CommandId,
+    args: Args<'_>,
+    out: &mut Reply,
+) -> Next {
+    if worker.server.monitors.any() {
+        worker.server.monitors.feed(session, id, args, ctx.env.now_ms);
+    }
+    let start = out.buf.len();
+    let began = ticks::now();
+    ctx.db = session.db;
+    ctx.env.no_touch = session.no_touch;
+    if !session.in_exec {
+        ctx.begin();
+    }
+    let result = match worker.server.handlers[id.index()] {
+        Handler::Data(run, locking) => data(worker, session, ctx, id, run, locking, args, out),
+        Handler::Node(run) => {
+            if !session.in_exec {
+                ctx.locks.release();
+            }
+            run(&mut Call { worker, session, ctx, args, out, id })
+        }
+        Handler::Missing => Err(missing(id.facts())),
+    };
+    let stats = &worker.stats.commands[id.index()];
+    let next = match result {
+        Ok(next) => next,
+        Err(error) => {
+            out.buf.truncate(start);
+            stats.failed.add(1);
+            worker.stats.error(error.code());
+            out.error(&error);
+            Next::Done
+        }
+    };
+    settle(worker, session, ctx);
+    if !matches!(next, Next::Paused | Next::Later(_)) {
+        let ticks = ticks::now().wrapping_sub(began);
+        worker.count(stats, ticks, session, id, args);
+    }
+    next
+}
+
+fn missing(facts: &Facts) -> ErrorReply {
+    ErrorReply::err(format!("'{}' is not supported by this server", facts.full_name))
+}
+
+/// Takes the locks of a data command and runs it.
+#[inline]
+#[expect(clippy::too_many_arguments, reason = "everything a command needs, passed on")]
+fn data(
+    worker: &Worker,
+    session: &mut Session,
+    ctx: &mut Ctx<'static>,
+    id: CommandId,
+    run: engine::commands::Run,
+    locking: Locking,
+    args: Args<'_>,
+    out: &mut Reply,
+) -> Result<Next, ErrorReply> {
+    if !session.in_exec {
+        lock(ctx, id.facts(), locking, args);
+    }
+    match run(ctx, args, out)? {
+        Flow::Done => Ok(Next::Done),
+        Flow::Block(block) if session.in_exec => {
+            timed_out(block.on_timeout, out);
+            Ok(Next::Done)
+        }
+        Flow::Block(block) => Ok(wait(worker, session, ctx, id, args, block)),
+    }
+}
+
+/// Takes the shards that a command needs.
+#[inline]
+pub fn lock(ctx: &mut Ctx<'static>, facts: &'static Facts, locking: Locking, args: Args<'_>) {
+    match locking {
+        Locking::Keys if facts.last_key == facts.first_key && facts.first_key > 0 => {
+            let hash = ctx.keyspace.hash(&args[facts.first_key as usize]);
+            let shard = ctx.keyspace.shard_of(hash);
+            ctx.locks.hold_one(shard);
+        }
+        Locking::Keys => {
+            let mut shards = SmallVec::new();
+            shards_of(ctx, facts, args, &mut shards);
+            ctx.locks.hold(&mut shards);
+        }
+        Locking::All => ctx.locks.hold_all(),
+        Locking::Own => ctx.locks.release(),
+    }
+}
+
+/// Adds the shards of a command's keys to `shards`. Malformed key counts name no keys: the command will say so.
+pub fn shards_of(ctx: &Ctx<'_>, facts: &'static Facts, args: Args<'_>, shards: &mut SmallVec<[usize; 16]>) {
+    touched(facts, args, |index| {
+        shards.push(ctx.keyspace.shard_of(ctx.keyspace.hash(&args[index])));
+    });
+}
+
+/// Puts a client into the queues of the keys it waits on, while their shards are still held.
+#[cold]
+fn wait(
+    worker: &Worker,
+    session: &mut Session,
+    ctx: &mut Ctx<'static>,
+    id: CommandId,
+    args: Args<'_>,
+    block: Block,
+) -> Next {
+    let keys: Vec<Vec<u8>> = block.keys.iter().map(|i| args[*i].to_vec()).collect();
+    let mut ticket =
+        Ticket::new(session.client.id, session.db, args.to_owned(), id.0, session.resp3, block.kind);
+    ticket.wake_on_removal = block.wake_on_removal;
+    let ticket = Arc::new(ticket);
+    for key in &keys {
+        let shard = ctx.keyspace.shard_of(ctx.keyspace.hash(key));
+        ctx.locks.get_mut(shard).waiting.add(key, &ticket);
+    }
+    worker.server.blocked.fetch_add(1, Relaxed);
+    Next::Blocked(Blocked { ticket, keys, timeout_ms: block.timeout_ms, on_timeout: block.on_timeout })
+}
+
+/// The reply of a blocking command whose time is up.
+pub fn timed_out(reply: OnTimeout, out: &mut Reply) {
+    match reply {
+        OnTimeout::Null => out.null(),
+        OnTimeout::NullArray => out.null_array(),
+    }
+}
+
+/// Sees to what a command left behind: expired keys it met, blocked clients it can serve, messages to others.
+#[inline]
+pub fn settle(worker: &Worker, session: &mut Session, ctx: &mut Ctx<'static>) {
+    ctx.reap();
+    if ctx.out.is_quiet() || session.in_exec {
+        return;
+    }
+    deliver(worker, Some(session), ctx);
+}
+
+/// [`settle`] for what has no session: expiry, eviction.
+#[cold]
+pub fn deliver(worker: &Worker, session: Option<&mut Session>, ctx: &mut Ctx<'static>) {
+    let mut later = Vec::new();
+    while let Some((db, key)) = ctx.out.ready.pop_front() {
+        serve(worker, ctx, db, &key, &mut later);
+    }
+    worker.publish(session, ctx);
+    if later.is_empty() {
+        return;
+    }
+    // A destination's shard was busy while the source's was held: take both in order and try again.
+    ctx.locks.release();
+    for (db, key, ticket) in later {
+        let mut shards = SmallVec::new();
+        shards.push(ctx.keyspace.shard_of(ctx.keyspace.hash(&key)));
+        shards_of(ctx, CommandId(ticket.command).facts(), ticket.args.view(), &mut shards);
+        ctx.locks.hold(&mut shards);
+        serve(worker, ctx, db, &key, &mut Vec::new());
+        while let Some((db, key)) = ctx.out.ready.pop_front() {
+            serve(worker, ctx, db, &key, &mut Vec::new());
+        }
+    }
+    worker.publish(None, ctx);
+    ctx.locks.release();
+}
+
+/// Runs the commands of clients that wait on a key which has been added to, first come first.
+fn serve(
+    worker: &Worker,
+    ctx: &mut Ctx<'static>,
+    db: usize,
+    key: &[u8],
+    later: &mut Vec<(usize, Vec<u8>, Arc<Ticket>)>,
+) {
+    let shard = ctx.keyspace.shard_of(ctx.keyspace.hash(key));
+    for ticket in ctx.locks.get(shard).waiting.queue(db, key) {
+        let kind = ctx.peek_in(db, key).map(|e| e.kind());
+        let wakes = kind == Some(ticket.kind) || (ticket.wake_on_removal && kind != Some(ticket.kind));
+        if !wakes || !ticket.claim() {
+            continue;
+        }
+        let (command, args) = (CommandId(ticket.command), ticket.args.view());
+        let mut missing_shard = false;
+        touched(command.facts(), args, |index| {
+            let shard = ctx.keyspace.shard_of(ctx.keyspace.hash(&args[index]));
+            missing_shard |= !ctx.locks.try_add(shard);
+        });
+        match again(worker, ctx, &ticket, command) {
+            Some(reply) => {
+                ctx.locks.get_mut(shard).waiting.remove(key, &ticket);
+                worker.server.send(ticket.client, Mail::Served(reply));
+            }
+            None => {
+                ticket.unclaim();
+                if missing_shard {
+                    later.push((db, key.to_vec(), ticket.clone()));
+                }
+            }
+        }
+    }
+}
+
+/// Runs a blocked client's command again. `None`: it would still block.
+fn again(worker: &Worker, ctx: &mut Ctx<'static>, ticket: &Ticket, command: CommandId) -> Option<Vec<u8>> {
+    let Handler::Data(run, _) = worker.server.handlers[command.index()] else { return None };
+    let mut out = Reply::new(ticket.resp3);
+    let (db, retrying) =
+        (std::mem::replace(&mut ctx.db, ticket.db), std::mem::replace(&mut ctx.retrying, true));
+    ctx.begin();
+    let result = run(ctx, ticket.args.view(), &mut out);
+    (ctx.db, ctx.retrying) = (db, retrying);
+    match result {
+        Ok(Flow::Done) => Some(out.buf),
+        Ok(Flow::Block(_)) => None,
+        Err(error) => {
+            worker.stats.error(error.code());
+            out.buf.clear();
+            out.error(&error);
+            Some(out.buf)
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The allocator, and how much the process has allocated: what `used_memory` and `maxmemory` are about.
+//!
+//! Each thread counts for itself and adds its count to the shared total only when it has changed by [`FLUSH`] bytes, so
+//! an allocation touches no shared line.
+#![expect(unsafe_code, reason = "implements the global allocator")]
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+
+use mimalloc::MiMalloc;
+
+/// A thread's uncounted change, bytes, beyond which it is added to the total.
+const FLUSH: i64 = 16 * 1024;
+
+static USED: AtomicI64 = AtomicI64::new(0);
+static PEAK: AtomicI64 = AtomicI64::new(0);
+
+thread_local! {
+    static PENDING: Cell<i64> = const { Cell::new(0) };
+}
+
+/// mimalloc, counted.
+pub struct Counted;
+
+#[inline]
+fn count(bytes: i64) {
+    // During a thread's end its cell may be gone: then straight to the total.
+    let counted = PENDING.try_with(|pending| {
+        let sum = pending.get() + bytes;
+        if sum.abs() < FLUSH {
+            pending.set(sum);
+        } else {
+            pending.set(0);
+            flush(sum);
+        }
+    });
+    if counted.is_err() {
+        flush(bytes);
+    }
+}
+
+#[cold]
+fn flush(bytes: i64) {
+    let used = USED.fetch_add(bytes, Relaxed) + bytes;
+    if used > PEAK.load(Relaxed) {
+        PEAK.fetch_max(used, Relaxed);
+    }
+}
+
+/// The size of the block that the allocator uses for `size` bytes: multiples of 16 up to 64, then four steps for each
+/// doubling.
+#[inline]
+pub fn block_size(size: usize) -> usize {
+    if size <= 8 {
+        return 8;
+    }
+    if size <= 64 {
+        return (size + 15) & !15;
+    }
+    let step = 1usize << ((usize::BITS - 1 - (size - 1).leading_zeros()) - 2);
+    (size + step - 1) & !(step - 1)
+}
+
+// SAFETY: every call is passed on to mimalloc unchanged.
+unsafe impl GlobalAlloc for Counted {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(block_size(layout.size()) as i64);
+        // SAFETY: the caller's promises are mimalloc's conditions.
+        unsafe { MiMalloc.alloc(layout) }
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        count(-(block_size(layout.size()) as i64));
+        // SAFETY: as above.
+        unsafe { MiMalloc.dealloc(at, layout) }
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(block_size(layout.size()) as i64);
+        // SAFETY: as above.
+        unsafe { MiMalloc.alloc_zeroed(layout) }
+    }
+
+    #[inline]
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        count(block_size(new_size) as i64 - block_size(layout.size()) as i64);
+        // SAFETY: as above.
+        unsafe { MiMalloc.realloc(at, layout, new_size) }
+    }
+}
+
+/// Bytes allocated, within [`FLUSH`] per thread.
+pub fn used() -> u64 {
+    USED.load(Relaxed).max(0) as u64
+}
+
+/// The most that [`used`] has been, bytes.
+pub fn peak() -> u64 {
+    PEAK.load(Relaxed).max(0) as u64
+}
+
+/// Starts the peak anew (CONFIG RESETSTAT).
+pub fn reset_peak() {
+    PEAK.store(USED.load(Relaxed), Relaxed);
+}
+
+/// Gives unused memory back to the system.
+pub fn purge() {
+    // SAFETY: may be called at any time; it concerns the calling thread's heap and abandoned ones.
+    unsafe { libmimalloc_sys::mi_collect(true) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn block_sizes_are_never_smaller_and_rise() {
+        let mut last = 0;
+        for size in 1..100_000 {
+            let block = block_size(size);
+            assert!(block >= size && block >= last && block <= size + 16 + size / 4);
+            last = block;
+        }
+        assert_eq!([64, 65, 81, 129, 1025].map(block_size), [64, 80, 96, 160, 1280]);
+    }
+
+    #[test]
+    fn what_is_allocated_is_counted() {
+        let before = used();
+        let block = vec![1u8; 1 << 24];
+        assert!(used() >= before + (1 << 24));
+        drop(block);
+        assert!(used() < before + (1 << 23));
+    }
+}

@@ -1,0 +1,78 @@
+//! MONITOR: clients that are shown every command.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::*};
+
+use engine::command::{CommandId, Flags};
+use parking_lot::Mutex;
+use protocol::Args;
+
+use crate::client::{Client, Mail, flag};
+use crate::session::Session;
+
+/// See the [module's page](self).
+#[derive(Default)]
+pub struct Monitors {
+    count: AtomicUsize,
+    clients: Mutex<Vec<Arc<Client>>>,
+}
+
+impl Monitors {
+    #[inline]
+    pub fn any(&self) -> bool {
+        self.count.load(Relaxed) > 0
+    }
+
+    pub fn join(&self, session: &Session) {
+        let mut clients = self.clients.lock();
+        if !session.client.has(flag::MONITOR) {
+            session.client.set(flag::MONITOR, true);
+            clients.push(session.client.clone());
+            self.count.store(clients.len(), Relaxed);
+        }
+    }
+
+    pub fn leave(&self, session: &Session) {
+        if session.client.has(flag::MONITOR) {
+            let mut clients = self.clients.lock();
+            clients.retain(|c| c.id != session.client.id);
+            session.client.set(flag::MONITOR, false);
+            self.count.store(clients.len(), Relaxed);
+        }
+    }
+
+    /// Shows a command that is about to run.
+    #[cold]
+    pub fn feed(&self, session: &Session, id: CommandId, args: Args<'_>, now_ms: u64) {
+        let facts = id.facts();
+        if facts.flags.meets(Flags::SKIP_MONITOR.or(Flags::ADMIN)) {
+            return;
+        }
+        let micros = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(now_ms as u128 * 1000, |d| d.as_micros());
+        let from = if session.client.has(flag::UNIX) { "unix:" } else { "" };
+        let mut line = format!(
+            "+{}.{:06} [{} {from}{}]",
+            micros / 1_000_000,
+            micros % 1_000_000,
+            session.db,
+            session.client.addr
+        )
+        .into_bytes();
+        let hide = matches!(facts.name, "AUTH" | "HELLO");
+        for (i, arg) in args.iter().enumerate() {
+            line.push(b' ');
+            if hide && i > 0 {
+                line.extend_from_slice(b"(redacted)");
+            } else {
+                line.extend(protocol::quote::quoted(arg));
+            }
+        }
+        line.extend_from_slice(b"\r\n");
+        let line: Arc<[u8]> = line.into();
+        for client in self.clients.lock().iter() {
+            client.post(Mail::Send(line.clone()), crate::client::MONITOR_LIMIT);
+        }
+    }
+}

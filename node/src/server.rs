@@ -1,0 +1,145 @@
+//! The server: what all workers share. It lives as long as the process.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::time::Instant;
+
+use engine::command::lookup::Lookup;
+use engine::command::{CommandId, Facts};
+use engine::keyspace::Keyspace;
+
+use crate::client::{Client, Mail};
+use crate::clients::Clients;
+use crate::commands;
+use crate::config::{ConfigStore, Loaded};
+use crate::dispatch::Handler;
+use crate::eviction::Memory;
+use crate::monitors::Monitors;
+use crate::pause::Pause;
+use crate::pubsub::PubSub;
+use crate::reclaim::Reclaim;
+use crate::session::Session;
+use crate::slowlog::Slowlog;
+use crate::tracking::Trackers;
+use crate::worker::{WorkerHandle, unix_ms};
+
+/// See the [module's page](self).
+pub struct Server {
+    pub keyspace: Keyspace,
+    pub config: ConfigStore,
+    pub lookup: Lookup,
+    /// Functions by command id.
+    pub handlers: Box<[Handler]>,
+    pub workers: OnceLock<Vec<WorkerHandle>>,
+    pub clients: Clients,
+    pub pubsub: PubSub,
+    pub tracking: Trackers,
+    pub monitors: Monitors,
+    pub slowlog: Slowlog,
+    pub pause: Pause,
+    pub memory: Memory,
+    pub reclaim: Reclaim,
+    /// Clients waiting for keys.
+    pub blocked: AtomicUsize,
+    pub connections_received: AtomicU64,
+    pub connections_rejected: AtomicU64,
+    pub evicted_clients: AtomicU64,
+    pub stopping: AtomicBool,
+    /// Random per process, not secret.
+    pub seed: u64,
+    /// 40 hexadecimal digits, new at each start.
+    pub run_id: String,
+    pub started: Instant,
+    pub started_ms: u64,
+    pub threads: usize,
+}
+
+impl Server {
+    pub fn new(loaded: &Loaded) -> Result<Server, String> {
+        let config = ConfigStore::new(loaded);
+        let settings = config.get();
+        let threads = match settings.server_threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            n => n as usize,
+        };
+        let run_id =
+            format!("{}{}", uuid::Uuid::new_v4().simple(), &uuid::Uuid::new_v4().simple().to_string()[..8]);
+        let handlers = commands::handlers();
+        let lookup = commands::lookup(&handlers, loaded)?;
+        Ok(Server {
+            keyspace: Keyspace::new(settings.databases.max(1) as usize, threads),
+            lookup,
+            handlers,
+            workers: OnceLock::new(),
+            clients: Clients::default(),
+            pubsub: PubSub::default(),
+            tracking: Trackers::default(),
+            monitors: Monitors::default(),
+            slowlog: Slowlog::default(),
+            pause: Pause::default(),
+            memory: Memory::default(),
+            reclaim: Reclaim::start().map_err(|e| format!("Can't start a thread: {e}"))?,
+            blocked: AtomicUsize::new(0),
+            connections_received: AtomicU64::new(0),
+            connections_rejected: AtomicU64::new(0),
+            evicted_clients: AtomicU64::new(0),
+            stopping: AtomicBool::new(false),
+            seed: uuid::Uuid::new_v4().as_u64_pair().0,
+            run_id,
+            started: Instant::now(),
+            started_ms: unix_ms(),
+            threads,
+            config,
+        })
+    }
+
+    pub fn workers(&self) -> &[WorkerHandle] {
+        self.workers.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// Puts something into a client's mailbox, if the client is still there.
+    pub fn send(&self, client: u64, mail: Mail) {
+        if let Some(client) = self.clients.get(client) {
+            self.post(&client, mail);
+        }
+    }
+
+    /// Puts something into a client's mailbox, closing the client if its output exceeds its limit.
+    pub fn post(&self, client: &Client, mail: Mail) {
+        let limit = self.config.get().client_output_buffer_limit.of(client.class()).hard;
+        client.post(mail, limit);
+    }
+
+    /// A connection has ended: nothing refers to it any more.
+    pub fn forget(&self, session: &mut Session) {
+        self.pubsub.leave(session);
+        self.tracking.leave(self, session);
+        self.monitors.leave(session);
+        self.clients.remove(session.client.id);
+    }
+
+    /// Whether the command is answered by this server.
+    pub fn answers(&self, facts: &Facts) -> bool {
+        !matches!(self.handlers[facts.id.index()], Handler::Missing)
+    }
+
+    pub fn handler(&self, id: CommandId) -> Handler {
+        self.handlers[id.index()]
+    }
+
+    pub fn log_output_limit(&self, client: &Client, bytes: u64) {
+        tracing::warn!(
+            "Client id={} addr={} scheduled to be closed ASAP for overcoming of output buffer limits ({bytes} bytes unsent).",
+            client.id,
+            client.addr
+        );
+    }
+
+    pub fn log_query_limit(&self, client: &Client, bytes: usize) {
+        tracing::warn!(
+            "Closing client id={} addr={} that reached max query buffer length ({bytes} bytes).",
+            client.id,
+            client.addr
+        );
+    }
+}

@@ -1,0 +1,129 @@
+//! What a connection remembers between commands.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use engine::interest::WatchFlag;
+use protocol::OwnedArgs;
+
+use engine::command::CommandId;
+
+use crate::client::{Client, flag};
+
+/// A transaction being queued.
+#[derive(Default)]
+pub struct Multi {
+    pub queue: Vec<(CommandId, OwnedArgs)>,
+    /// A command could not be queued: EXEC will refuse.
+    pub failed: bool,
+    pub bytes: usize,
+}
+
+/// Keys watched for a transaction.
+#[derive(Default)]
+pub struct Watching {
+    pub flag: WatchFlag,
+    pub keys: Vec<(usize, Vec<u8>)>,
+}
+
+/// CLIENT REPLY.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReplyMode {
+    #[default]
+    On,
+    Off,
+    /// Nothing for the command after this one.
+    SkipNext,
+    /// Nothing for this command.
+    Skip,
+}
+
+/// Channels and patterns a client listens to.
+#[derive(Default)]
+pub struct Subscriptions {
+    pub channels: std::collections::BTreeSet<Vec<u8>>,
+    pub patterns: std::collections::BTreeSet<Vec<u8>>,
+    pub shard_channels: std::collections::BTreeSet<Vec<u8>>,
+}
+
+impl Subscriptions {
+    pub fn is_empty(&self) -> bool {
+        self.channels.is_empty() && self.patterns.is_empty() && self.shard_channels.is_empty()
+    }
+
+    /// Channels and patterns together, as the replies to SUBSCRIBE count them.
+    pub fn count(&self) -> usize {
+        self.channels.len() + self.patterns.len()
+    }
+}
+
+/// CLIENT TRACKING.
+#[derive(Clone, Debug, Default)]
+pub struct Tracking {
+    pub on: bool,
+    pub bcast: bool,
+    pub opt_in: bool,
+    pub opt_out: bool,
+    pub no_loop: bool,
+    pub prefixes: Vec<Vec<u8>>,
+    /// Client that gets the invalidations, 0: this one.
+    pub redirect: u64,
+    /// CLIENT CACHING for the next command.
+    pub caching: Option<bool>,
+}
+
+/// See the [module's page](self).
+pub struct Session {
+    pub client: Arc<Client>,
+    pub db: usize,
+    pub resp3: bool,
+    pub authenticated: bool,
+    pub multi: Option<Multi>,
+    pub watching: Watching,
+    pub subscriptions: Subscriptions,
+    pub tracking: Tracking,
+    pub reply_mode: ReplyMode,
+    pub no_touch: bool,
+    /// The connection is closed once what is written has been sent.
+    pub closing: bool,
+    /// EXEC is running: commands do not block and locks stay.
+    pub in_exec: bool,
+}
+
+impl Session {
+    pub fn new(client: Arc<Client>, authenticated: bool) -> Session {
+        Session {
+            client,
+            db: 0,
+            resp3: false,
+            authenticated,
+            multi: None,
+            watching: Watching::default(),
+            subscriptions: Subscriptions::default(),
+            tracking: Tracking::default(),
+            reply_mode: ReplyMode::On,
+            no_touch: false,
+            closing: false,
+            in_exec: false,
+        }
+    }
+
+    pub fn select(&mut self, db: usize) {
+        self.db = db;
+        self.client.db.store(db as u32, Relaxed);
+    }
+
+    pub fn set_resp3(&mut self, resp3: bool) {
+        self.resp3 = resp3;
+        self.client.resp.store(if resp3 { 3 } else { 2 }, Relaxed);
+    }
+
+    /// Shows the numbers of subscriptions to others, and whether this is a pub/sub client.
+    pub fn subscriptions_changed(&self) {
+        let s = &self.subscriptions;
+        self.client.subscriptions.store(s.channels.len() as u32, Relaxed);
+        self.client.patterns.store(s.patterns.len() as u32, Relaxed);
+        self.client.shard_subscriptions.store(s.shard_channels.len() as u32, Relaxed);
+        self.client.set(flag::PUBSUB, !s.is_empty());
+    }
+}

@@ -1,0 +1,72 @@
+//! From the command line to a running server.
+
+use crate::config::{Config, Loaded};
+use crate::listener::{self, Listeners};
+use crate::server::Server;
+use crate::{log, ticks, worker};
+
+/// Runs the server until it is told to stop.
+pub fn run(loaded: Loaded) -> Result<(), String> {
+    ticks::start();
+    let settings = loaded.config.clone();
+    log::start(settings.loglevel.word(), &settings.logfile)
+        .map_err(|e| format!("Can't open the log file: {e}"))?;
+    raise_file_limit(&settings);
+    tracing::info!(
+        "Everwrite {} (Redis {}), pid {}",
+        env!("CARGO_PKG_VERSION"),
+        crate::REDIS_VERSION,
+        std::process::id()
+    );
+    let listeners = Listeners::open(&settings)?;
+    let server: &'static Server = Box::leak(Box::new(Server::new(&loaded)?));
+    for row in server.config.unmet() {
+        tracing::warn!("{} is set, but has no effect yet", row.name);
+    }
+    server.memory.set_limit(settings.maxmemory);
+    let workers: Result<Vec<_>, _> = (0..server.threads).map(|i| worker::spawn(i, server)).collect();
+    let workers = workers.map_err(|e| format!("Can't start a worker thread: {e}"))?;
+    let _ = server.workers.set(workers);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| format!("Can't start the acceptor: {e}"))?;
+    runtime.block_on(async {
+        listener::accept(server, listeners).await.map_err(|e| e.to_string())?;
+        tracing::info!("Ready to accept connections");
+        std::future::pending::<()>().await;
+        Ok(())
+    })
+}
+
+/// Asks the system for as many descriptors as `maxclients` needs.
+fn raise_file_limit(config: &Config) {
+    let wanted = u64::from(config.maxclients) + 32;
+    if let Err(e) = crate::system::raise_file_limit(wanted) {
+        tracing::warn!("maxclients is {}, but only {e} files may be open", config.maxclients);
+    }
+}
+
+/// What `--version` prints; the `v=` is what tools look for.
+pub fn version() -> String {
+    format!(
+        "Everwrite server v={} sha=00000000:0 malloc=mimalloc bits=64 build=everwrite-{}",
+        crate::REDIS_VERSION,
+        env!("CARGO_PKG_VERSION")
+    )
+}
+
+/// What `--help` prints.
+pub const USAGE: &str = "\
+Usage: everwrite [/path/to/redis.conf] [options] [-]
+       everwrite - (read config from stdin)
+       everwrite -v or --version
+       everwrite -h or --help
+
+Options are the directives of the configuration file with two dashes before them:
+       everwrite (run the server with the default configuration)
+       everwrite /etc/redis/6379.conf
+       everwrite --port 7777
+       everwrite --port 7777 --server-threads 4
+       everwrite /etc/myredis.conf --loglevel verbose -
+";

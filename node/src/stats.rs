@@ -1,0 +1,160 @@
+//! Counters. Each worker has its own, written by that worker alone with plain stores and read by anybody: INFO adds
+//! them up.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use engine::command::CommandId;
+use parking_lot::Mutex;
+
+/// A counter with one writer.
+#[derive(Debug, Default)]
+pub struct Count(AtomicU64);
+
+impl Count {
+    #[inline]
+    pub fn add(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed) + n, Relaxed);
+    }
+
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Relaxed);
+    }
+}
+
+/// Buckets of a latency histogram: eight steps for each doubling from 1 us on.
+pub const BUCKETS: usize = 8 * 32;
+
+/// How long one command took, as a histogram.
+pub struct Histogram {
+    counts: [Count; BUCKETS],
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Histogram { counts: std::array::from_fn(|_| Count::default()) }
+    }
+}
+
+/// The bucket of a duration in ns.
+fn bucket(ns: u64) -> usize {
+    let us8 = (ns >> 7).max(8); // eighths of about a microsecond
+    let log = 63 - us8.leading_zeros() as usize;
+    ((log - 3) * 8 + ((us8 >> (log - 3)) as usize & 7)).min(BUCKETS - 1)
+}
+
+/// The largest duration of a bucket, us.
+pub fn bucket_us(index: usize) -> f64 {
+    let (log, step) = (index / 8, index % 8);
+    (((8 + step + 1) as u64) << log) as f64 * 128.0 / 1000.0
+}
+
+impl Histogram {
+    pub fn record(&self, ns: u64) {
+        self.counts[bucket(ns)].add(1);
+    }
+
+    pub fn add_to(&self, sums: &mut [u64; BUCKETS]) {
+        sums.iter_mut().zip(&self.counts).for_each(|(sum, count)| *sum += count.get());
+    }
+
+    fn reset(&self) {
+        self.counts.iter().for_each(|c| c.set(0));
+    }
+}
+
+/// What is counted per command.
+#[derive(Default)]
+pub struct CommandStats {
+    pub calls: Count,
+    pub ticks: Count,
+    pub rejected: Count,
+    pub failed: Count,
+    pub histogram: std::sync::OnceLock<Box<Histogram>>,
+}
+
+/// A worker's counters.
+pub struct WorkerStats {
+    pub commands: Box<[CommandStats]>,
+    pub processed: Count,
+    pub net_in: Count,
+    pub net_out: Count,
+    pub reads: Count,
+    pub writes: Count,
+    pub hits: Count,
+    pub misses: Count,
+    pub errors_total: Count,
+    pub clients: Count,
+    /// Error replies by code; touched only when a command fails.
+    pub errors: Mutex<BTreeMap<String, u64>>,
+}
+
+impl Default for WorkerStats {
+    fn default() -> Self {
+        WorkerStats {
+            commands: CommandId::all().map(|_| CommandStats::default()).collect(),
+            processed: Count::default(),
+            net_in: Count::default(),
+            net_out: Count::default(),
+            reads: Count::default(),
+            writes: Count::default(),
+            hits: Count::default(),
+            misses: Count::default(),
+            errors_total: Count::default(),
+            clients: Count::default(),
+            errors: Mutex::default(),
+        }
+    }
+}
+
+/// Error codes that are told apart; further ones are counted together, so that clients cannot fill the memory.
+const ERROR_CODES_MAX: usize = 128;
+const OTHER_ERRORS: &str = "OTHER";
+
+impl WorkerStats {
+    /// Counts an error reply by its code.
+    pub fn error(&self, code: &str) {
+        self.errors_total.add(1);
+        let mut errors = self.errors.lock();
+        let known = errors.contains_key(code) || errors.len() < ERROR_CODES_MAX;
+        let code = if known { code } else { OTHER_ERRORS };
+        *errors.entry(code.to_string()).or_insert(0) += 1;
+    }
+
+    /// Starts all counters anew, but for what is a state.
+    pub fn reset(&self) {
+        for c in &self.commands {
+            [&c.calls, &c.ticks, &c.rejected, &c.failed].iter().for_each(|n| n.set(0));
+            if let Some(h) = c.histogram.get() {
+                h.reset();
+            }
+        }
+        [&self.processed, &self.net_in, &self.net_out, &self.reads, &self.writes, &self.hits, &self.misses]
+            .iter()
+            .for_each(|n| n.set(0));
+        self.errors_total.set(0);
+        self.errors.lock().clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_hold_what_they_say() {
+        for ns in [0u64, 500, 1_000, 1_500, 10_000, 123_456, 7_000_000, 3_000_000_000] {
+            let b = bucket(ns);
+            let us = ns as f64 / 1000.0;
+            assert!(
+                bucket_us(b) >= us && (b == 0 || bucket_us(b) <= (us * 1.3).max(2.0)),
+                "{ns}: {}",
+                bucket_us(b)
+            );
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! A worker: a thread with its own event loop, on which connections live from accept to close.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use engine::command::CommandId;
+use engine::ctx::Ctx;
+use protocol::resp::Batch;
+use protocol::{Args, Reply};
+use tokio::sync::mpsc;
+use tokio::task::LocalSet;
+
+use crate::config::Config;
+use crate::connection::{self, Stream};
+use crate::server::Server;
+use crate::session::Session;
+use crate::stats::{CommandStats, WorkerStats};
+use crate::ticks;
+
+/// A connection on its way from the acceptor to its worker.
+pub struct Arrival {
+    pub stream: Stream,
+    pub addr: String,
+    pub laddr: String,
+    pub fd: i32,
+    /// Came through a unix socket.
+    pub unix: bool,
+    /// Counted in the server's number of clients already.
+    pub id: u64,
+}
+
+/// Connections that may wait for a worker to take them.
+const ARRIVALS_MAX: usize = 1024;
+
+/// A worker as the acceptor and INFO see it.
+pub struct WorkerHandle {
+    pub arrivals: mpsc::Sender<Arrival>,
+    pub stats: &'static WorkerStats,
+}
+
+/// Buffers that all connections of a worker share while they are being served: an idle connection has none.
+pub struct Buffers {
+    pub read: Vec<u8>,
+    pub batch: Batch,
+    pub reply: Reply,
+}
+
+/// Bytes that are read from a socket at once.
+const READ_SIZE: usize = 64 * 1024;
+
+/// See the [module's page](self).
+pub struct Worker {
+    pub index: usize,
+    pub server: &'static Server,
+    pub stats: &'static WorkerStats,
+    pub ctx: RefCell<Ctx<'static>>,
+    pub buffers: RefCell<Buffers>,
+    pub config: RefCell<Arc<Config>>,
+    generation: Cell<u64>,
+    /// `slowlog-log-slower-than` in ticks; `u64::MAX`: off.
+    slow_ticks: Cell<u64>,
+    track_latency: Cell<bool>,
+    ns_per_tick: Cell<f64>,
+}
+
+/// Unix time, ms.
+pub fn unix_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)
+}
+
+impl Worker {
+    fn new(index: usize, server: &'static Server, stats: &'static WorkerStats) -> Worker {
+        let seed = server.seed.wrapping_mul(2 * index as u64 + 1) ^ 0x9e37_79b9_7f4a_7c15;
+        let worker = Worker {
+            index,
+            server,
+            stats,
+            ctx: RefCell::new(Ctx::new(&server.keyspace, seed)),
+            buffers: RefCell::new(Buffers {
+                read: vec![0; READ_SIZE],
+                batch: Batch::default(),
+                reply: Reply::default(),
+            }),
+            config: RefCell::new(server.config.get()),
+            generation: Cell::new(u64::MAX),
+            slow_ticks: Cell::new(u64::MAX),
+            track_latency: Cell::new(true),
+            ns_per_tick: Cell::new(1000.0 / ticks::per_us()),
+        };
+        worker.tick(&mut worker.ctx.borrow_mut());
+        worker
+    }
+
+    /// Begins a batch: the time, and the settings if they have changed.
+    #[inline]
+    pub fn tick(&self, ctx: &mut Ctx<'static>) {
+        let generation = self.server.config.generation();
+        if generation != self.generation.get() {
+            self.reload(ctx, generation);
+        }
+        ctx.env.tick(unix_ms());
+        ctx.out.wants_changed = self.server.tracking.wants_all();
+    }
+
+    #[cold]
+    fn reload(&self, ctx: &mut Ctx<'static>, generation: u64) {
+        let config = self.server.config.get();
+        self.generation.set(generation);
+        ctx.env.tuning = crate::settings::tuning(&config, self.server);
+        ctx.env.expiry = true;
+        let per_us = ticks::per_us();
+        self.ns_per_tick.set(1000.0 / per_us);
+        self.slow_ticks.set(match config.slowlog_log_slower_than {
+            us if us < 0 => u64::MAX,
+            us => (us as f64 * per_us) as u64,
+        });
+        self.track_latency.set(config.latency_tracking);
+        *self.config.borrow_mut() = config;
+    }
+
+    /// Counts a command that took `ticks`.
+    #[inline]
+    pub fn count(&self, stats: &CommandStats, ticks: u64, session: &Session, id: CommandId, args: Args<'_>) {
+        stats.calls.add(1);
+        stats.ticks.add(ticks);
+        if self.track_latency.get() {
+            let ns = (ticks as f64 * self.ns_per_tick.get()) as u64;
+            stats.histogram.get_or_init(Box::default).record(ns);
+        }
+        if ticks >= self.slow_ticks.get() {
+            let us = (ticks as f64 * self.ns_per_tick.get() / 1000.0) as u64;
+            self.server.slowlog.record(session, id, args, us, &self.config.borrow());
+        }
+    }
+
+    /// Sends what a command left for others: notifications, invalidations, garbage.
+    pub fn publish(&self, session: Option<&mut Session>, ctx: &mut Ctx<'static>) {
+        let own = session.map_or(0, |s| s.client.id);
+        for event in ctx.out.events.drain(..) {
+            self.server.pubsub.keyspace_event(self.server, &event, ctx.env.tuning.notify);
+        }
+        for (client, key) in ctx.out.invalidated.drain(..) {
+            self.server.tracking.invalidate(self.server, client, &key, own);
+        }
+        for key in ctx.out.changed.drain(..) {
+            self.server.tracking.broadcast(self.server, &key, own);
+        }
+        if std::mem::take(&mut ctx.out.flushed) {
+            self.server.tracking.invalidate_all(self.server);
+        }
+        for garbage in ctx.out.garbage.drain(..) {
+            self.server.reclaim.free(garbage);
+        }
+    }
+
+    /// Adds the hits and misses of a batch to the worker's counters.
+    pub fn count_lookups(&self, ctx: &Ctx<'static>) {
+        self.stats.hits.add(ctx.env.hits.take());
+        self.stats.misses.add(ctx.env.misses.take());
+    }
+}
+
+/// Starts a worker's thread.
+pub fn spawn(index: usize, server: &'static Server) -> std::io::Result<WorkerHandle> {
+    let (arrivals, mut arriving) = mpsc::channel::<Arrival>(ARRIVALS_MAX);
+    let stats: &'static WorkerStats = Box::leak(Box::default());
+    std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .event_interval(31)
+            .build()
+            .expect("a runtime needs an epoll instance and an event descriptor");
+        let worker = Rc::new(Worker::new(index, server, stats));
+        LocalSet::new().block_on(&runtime, async move {
+            while let Some(arrival) = arriving.recv().await {
+                stats.clients.add(1);
+                let worker = worker.clone();
+                tokio::task::spawn_local(async move {
+                    connection::serve(&worker, arrival).await;
+                    stats.clients.set(stats.clients.get() - 1);
+                });
+            }
+        });
+    })?;
+    Ok(WorkerHandle { arrivals, stats })
+}
+
+/// The worker with the fewest clients.
+pub fn least_loaded(workers: &[WorkerHandle]) -> &WorkerHandle {
+    workers
+        .iter()
+        .min_by_key(|w| w.stats.clients.get() + (w.arrivals.max_capacity() - w.arrivals.capacity()) as u64)
+        .expect("there is at least one worker")
+}
+
+/// Commands processed by all workers.
+pub fn processed(workers: &[WorkerHandle]) -> u64 {
+    workers.iter().map(|w| w.stats.processed.get()).sum()
+}
+
+/// Whether the server is about to stop.
+pub fn stopping(server: &Server) -> bool {
+    server.stopping.load(Relaxed)
+}
