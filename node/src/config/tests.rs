@@ -1,6 +1,7 @@
 //! Tests of the module as a whole.
 
 mod page;
+mod properties;
 mod recorded;
 mod rewriting;
 mod samples;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use super::{TempDir, load_text, shown, some_commands};
-use crate::config::{Caller, ConfigStore, Sources, View, load};
+use crate::config::{Caller, ConfigStore, ROWS, Sources, View, When, load};
 
 const ANYONE: Caller = Caller { local: false, loading: false };
 
@@ -130,4 +130,26 @@ fn defragmentation_is_refused_live_only() {
     set(&store, &[("activedefrag", "no")], ANYONE).unwrap();
     let refused = set(&store, &[("activedefrag", "yes")], ANYONE).unwrap_err();
     assert!(refused.contains("Active defragmentation cannot be enabled"), "{refused}");
+}
+
+/// What CONFIG GET says can be said to CONFIG SET, and changes nothing: tools copy configurations that way.
+#[test]
+fn what_is_shown_can_be_set() {
+    let dir = TempDir::new("copy");
+    let sample = include_str!("../testdata/redis.conf")
+        .replace("activedefrag yes", "")
+        .replace("protected-configs local", "protected-configs yes");
+    for text in [&sample, "enable-protected-configs yes\n"] {
+        let store = ConfigStore::new(&load_text(&dir, text).unwrap());
+        store.on_change(&["maxmemory", "save", "client-output-buffer-limit", "bind"], |_| {
+            Err("changed".into())
+        });
+        for row in ROWS.iter().filter(|row| row.when == When::Live) {
+            for name in row.names() {
+                let value = shown(&store.get(), name);
+                set(&store, &[(name, &value)], ANYONE).unwrap_or_else(|reason| panic!("{reason}"));
+                assert_eq!(shown(&store.get(), name), value, "{name}");
+            }
+        }
+    }
 }
