@@ -5583,6 +5583,12 @@ pub static ALL: [Facts; 461] = [
         flags: F::ADMIN.or(F::NOSCRIPT).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Follow a further master for a range of slots",
+        args: &[
+            Arg { name: "host", kind: ArgKind::String, ..ARG },
+            Arg { name: "port", kind: ArgKind::Integer, ..ARG },
+            Arg { name: "start-slot", kind: ArgKind::Integer, ..ARG },
+            Arg { name: "end-slot", kind: ArgKind::Integer, ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -5686,6 +5692,13 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Limit a rate: take tokens, or answer how long to wait",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+            Arg { name: "max-burst", kind: ArgKind::Integer, ..ARG },
+            Arg { name: "count-per-period", kind: ArgKind::Integer, ..ARG },
+            Arg { name: "period", kind: ArgKind::Integer, ..ARG },
+            Arg { name: "quantity", kind: ArgKind::Integer, flags: A::OPTIONAL, ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -5696,6 +5709,9 @@ pub static ALL: [Facts; 461] = [
         flags: F::LOADING.or(F::NOSCRIPT).or(F::STALE),
         acl: C::CONNECTION.or(C::SLOW),
         summary: "Tell the server what this client can do",
+        args: &[
+            Arg { name: "capability", kind: ArgKind::String, flags: A::MULTIPLE, ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -5706,6 +5722,12 @@ pub static ALL: [Facts; 461] = [
         flags: F::LOADING.or(F::NOSCRIPT).or(F::STALE),
         acl: C::CONNECTION.or(C::SLOW),
         summary: "Mark this connection as the source of an import",
+        args: &[
+            Arg { name: "enabled", kind: ArgKind::Oneof, args: &[
+                Arg { name: "on", kind: ArgKind::PureToken, token: Some("ON"), ..ARG },
+                Arg { name: "off", kind: ArgKind::PureToken, token: Some("OFF"), ..ARG },
+            ], ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -5716,6 +5738,10 @@ pub static ALL: [Facts; 461] = [
         flags: F::ADMIN.or(F::NOSCRIPT),
         acl: C::ADMIN.or(C::CONNECTION).or(C::DANGEROUS).or(C::SLOW),
         summary: "Move a connection to another thread",
+        args: &[
+            Arg { name: "client-id", kind: ArgKind::Integer, ..ARG },
+            Arg { name: "thread-id", kind: ArgKind::Integer, ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -5726,6 +5752,12 @@ pub static ALL: [Facts; 461] = [
         flags: F::LOADING.or(F::NOSCRIPT).or(F::STALE),
         acl: C::CONNECTION.or(C::SLOW),
         summary: "Keep this connection's reads from changing when keys were last used",
+        args: &[
+            Arg { name: "enabled", kind: ArgKind::Oneof, args: &[
+                Arg { name: "on", kind: ArgKind::PureToken, token: Some("ON"), ..ARG },
+                Arg { name: "off", kind: ArgKind::PureToken, token: Some("OFF"), ..ARG },
+            ], ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -5736,6 +5768,12 @@ pub static ALL: [Facts; 461] = [
         flags: F::LOADING.or(F::NOSCRIPT).or(F::STALE),
         acl: C::CONNECTION.or(C::SLOW),
         summary: "Name the client library and its version",
+        args: &[
+            Arg { name: "attribute", kind: ArgKind::Oneof, args: &[
+                Arg { name: "name", kind: ArgKind::String, token: Some("LIB-NAME"), ..ARG },
+                Arg { name: "version", kind: ArgKind::String, token: Some("LIB-VER"), ..ARG },
+            ], ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -5834,6 +5872,10 @@ pub static ALL: [Facts; 461] = [
         flags: F::ADMIN.or(F::LOADING).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Newest entries of one of the logs",
+        args: &[
+            Arg { name: "count", kind: ArgKind::Integer, ..ARG },
+            Arg { name: "type", kind: ArgKind::String, ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -5854,6 +5896,9 @@ pub static ALL: [Facts; 461] = [
         flags: F::ADMIN.or(F::LOADING).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Count the entries of one of the logs",
+        args: &[
+            Arg { name: "type", kind: ArgKind::String, ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -5864,6 +5909,9 @@ pub static ALL: [Facts; 461] = [
         flags: F::ADMIN.or(F::LOADING).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Empty one of the logs",
+        args: &[
+            Arg { name: "type", kind: ArgKind::String, ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -5876,6 +5924,15 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::DELETE).or(K::VARIABLE_FLAGS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Remove a key if its value, or its digest, is or is not as expected",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+            Arg { name: "condition", kind: ArgKind::Oneof, flags: A::OPTIONAL, args: &[
+                Arg { name: "value", kind: ArgKind::String, token: Some("IFEQ"), ..ARG },
+                Arg { name: "value", kind: ArgKind::String, token: Some("IFNE"), ..ARG },
+                Arg { name: "digest", kind: ArgKind::String, token: Some("IFDEQ"), ..ARG },
+                Arg { name: "digest", kind: ArgKind::String, token: Some("IFDNE"), ..ARG },
+            ], ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -5888,6 +5945,10 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Remove a key if its string equals the argument",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+            Arg { name: "value", kind: ArgKind::String, ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -5900,6 +5961,9 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Hash of a string, for conditional writes",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -5912,6 +5976,9 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RM.or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: -1, step: 1, limit: 0 }, notes: None }],
         summary: "Remove keys that have expired; used between servers",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), flags: A::MULTIPLE, ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -5924,6 +5991,12 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Let a member of a hash, set or sorted set expire after some time",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+            Arg { name: "member", kind: ArgKind::String, ..ARG },
+            Arg { name: "delay", kind: ArgKind::Integer, ..ARG },
+            Arg { name: "unit", kind: ArgKind::String, flags: A::OPTIONAL, ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -5936,6 +6009,11 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Let a member of a hash, set or sorted set expire at a Unix time in seconds",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+            Arg { name: "member", kind: ArgKind::String, ..ARG },
+            Arg { name: "unix-time-seconds", kind: ArgKind::UnixTime, ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -5948,6 +6026,11 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Let fields of a hash or members of a set expire after some seconds",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+            Arg { name: "seconds", kind: ArgKind::Integer, ..ARG },
+            Arg { name: "field", kind: ArgKind::String, flags: A::MULTIPLE, ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -5960,6 +6043,10 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Seconds a field of a hash or a member of a set still has to live",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+            Arg { name: "field", kind: ArgKind::String, ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -5972,6 +6059,20 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Let fields of a hash expire after some seconds",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+            Arg { name: "seconds", kind: ArgKind::Integer, ..ARG },
+            Arg { name: "condition", kind: ArgKind::Oneof, flags: A::OPTIONAL, args: &[
+                Arg { name: "nx", kind: ArgKind::PureToken, token: Some("NX"), ..ARG },
+                Arg { name: "xx", kind: ArgKind::PureToken, token: Some("XX"), ..ARG },
+                Arg { name: "gt", kind: ArgKind::PureToken, token: Some("GT"), ..ARG },
+                Arg { name: "lt", kind: ArgKind::PureToken, token: Some("LT"), ..ARG },
+            ], ..ARG },
+            Arg { name: "fields", kind: ArgKind::Block, token: Some("FIELDS"), args: &[
+                Arg { name: "numfields", kind: ArgKind::Integer, ..ARG },
+                Arg { name: "field", kind: ArgKind::String, flags: A::MULTIPLE, ..ARG },
+            ], ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -5984,6 +6085,20 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Let fields of a hash expire at a Unix time in seconds",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+            Arg { name: "unix-time-seconds", kind: ArgKind::UnixTime, ..ARG },
+            Arg { name: "condition", kind: ArgKind::Oneof, flags: A::OPTIONAL, args: &[
+                Arg { name: "nx", kind: ArgKind::PureToken, token: Some("NX"), ..ARG },
+                Arg { name: "xx", kind: ArgKind::PureToken, token: Some("XX"), ..ARG },
+                Arg { name: "gt", kind: ArgKind::PureToken, token: Some("GT"), ..ARG },
+                Arg { name: "lt", kind: ArgKind::PureToken, token: Some("LT"), ..ARG },
+            ], ..ARG },
+            Arg { name: "fields", kind: ArgKind::Block, token: Some("FIELDS"), args: &[
+                Arg { name: "numfields", kind: ArgKind::Integer, ..ARG },
+                Arg { name: "field", kind: ArgKind::String, flags: A::MULTIPLE, ..ARG },
+            ], ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -5996,6 +6111,13 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Unix times in seconds at which fields of a hash expire",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+            Arg { name: "fields", kind: ArgKind::Block, token: Some("FIELDS"), args: &[
+                Arg { name: "numfields", kind: ArgKind::Integer, ..ARG },
+                Arg { name: "field", kind: ArgKind::String, flags: A::MULTIPLE, ..ARG },
+            ], ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -6008,6 +6130,13 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Read fields of a hash and remove them",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+            Arg { name: "fields", kind: ArgKind::Block, token: Some("FIELDS"), args: &[
+                Arg { name: "numfields", kind: ArgKind::Integer, ..ARG },
+                Arg { name: "field", kind: ArgKind::String, flags: A::MULTIPLE, ..ARG },
+            ], ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -6020,6 +6149,20 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: Some("An update, as the expiry of fields may change") }],
         summary: "Read fields of a hash and set or remove their expiry",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+            Arg { name: "expiration", kind: ArgKind::Oneof, flags: A::OPTIONAL, args: &[
+                Arg { name: "seconds", kind: ArgKind::Integer, token: Some("EX"), ..ARG },
+                Arg { name: "milliseconds", kind: ArgKind::Integer, token: Some("PX"), ..ARG },
+                Arg { name: "unix-time-seconds", kind: ArgKind::UnixTime, token: Some("EXAT"), ..ARG },
+                Arg { name: "unix-time-milliseconds", kind: ArgKind::UnixTime, token: Some("PXAT"), ..ARG },
+                Arg { name: "persist", kind: ArgKind::PureToken, token: Some("PERSIST"), ..ARG },
+            ], ..ARG },
+            Arg { name: "fields", kind: ArgKind::Block, token: Some("FIELDS"), args: &[
+                Arg { name: "numfields", kind: ArgKind::Integer, ..ARG },
+                Arg { name: "field", kind: ArgKind::String, flags: A::MULTIPLE, ..ARG },
+            ], ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -6141,6 +6284,13 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Remove the expiry of fields of a hash",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+            Arg { name: "fields", kind: ArgKind::Block, token: Some("FIELDS"), args: &[
+                Arg { name: "numfields", kind: ArgKind::Integer, ..ARG },
+                Arg { name: "field", kind: ArgKind::String, flags: A::MULTIPLE, ..ARG },
+            ], ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -6153,6 +6303,20 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Let fields of a hash expire after some milliseconds",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+            Arg { name: "milliseconds", kind: ArgKind::Integer, ..ARG },
+            Arg { name: "condition", kind: ArgKind::Oneof, flags: A::OPTIONAL, args: &[
+                Arg { name: "nx", kind: ArgKind::PureToken, token: Some("NX"), ..ARG },
+                Arg { name: "xx", kind: ArgKind::PureToken, token: Some("XX"), ..ARG },
+                Arg { name: "gt", kind: ArgKind::PureToken, token: Some("GT"), ..ARG },
+                Arg { name: "lt", kind: ArgKind::PureToken, token: Some("LT"), ..ARG },
+            ], ..ARG },
+            Arg { name: "fields", kind: ArgKind::Block, token: Some("FIELDS"), args: &[
+                Arg { name: "numfields", kind: ArgKind::Integer, ..ARG },
+                Arg { name: "field", kind: ArgKind::String, flags: A::MULTIPLE, ..ARG },
+            ], ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -6165,6 +6329,20 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Let fields of a hash expire at a Unix time in milliseconds",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+            Arg { name: "unix-time-milliseconds", kind: ArgKind::UnixTime, ..ARG },
+            Arg { name: "condition", kind: ArgKind::Oneof, flags: A::OPTIONAL, args: &[
+                Arg { name: "nx", kind: ArgKind::PureToken, token: Some("NX"), ..ARG },
+                Arg { name: "xx", kind: ArgKind::PureToken, token: Some("XX"), ..ARG },
+                Arg { name: "gt", kind: ArgKind::PureToken, token: Some("GT"), ..ARG },
+                Arg { name: "lt", kind: ArgKind::PureToken, token: Some("LT"), ..ARG },
+            ], ..ARG },
+            Arg { name: "fields", kind: ArgKind::Block, token: Some("FIELDS"), args: &[
+                Arg { name: "numfields", kind: ArgKind::Integer, ..ARG },
+                Arg { name: "field", kind: ArgKind::String, flags: A::MULTIPLE, ..ARG },
+            ], ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -6177,6 +6355,13 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Unix times in milliseconds at which fields of a hash expire",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+            Arg { name: "fields", kind: ArgKind::Block, token: Some("FIELDS"), args: &[
+                Arg { name: "numfields", kind: ArgKind::Integer, ..ARG },
+                Arg { name: "field", kind: ArgKind::String, flags: A::MULTIPLE, ..ARG },
+            ], ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -6189,6 +6374,13 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Milliseconds that fields of a hash still have to live",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+            Arg { name: "fields", kind: ArgKind::Block, token: Some("FIELDS"), args: &[
+                Arg { name: "numfields", kind: ArgKind::Integer, ..ARG },
+                Arg { name: "field", kind: ArgKind::String, flags: A::MULTIPLE, ..ARG },
+            ], ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -6201,6 +6393,27 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Write fields of a hash, optionally with a condition and an expiry",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+            Arg { name: "condition", kind: ArgKind::Oneof, flags: A::OPTIONAL, args: &[
+                Arg { name: "fnx", kind: ArgKind::PureToken, token: Some("FNX"), ..ARG },
+                Arg { name: "fxx", kind: ArgKind::PureToken, token: Some("FXX"), ..ARG },
+            ], ..ARG },
+            Arg { name: "expiration", kind: ArgKind::Oneof, flags: A::OPTIONAL, args: &[
+                Arg { name: "seconds", kind: ArgKind::Integer, token: Some("EX"), ..ARG },
+                Arg { name: "milliseconds", kind: ArgKind::Integer, token: Some("PX"), ..ARG },
+                Arg { name: "unix-time-seconds", kind: ArgKind::UnixTime, token: Some("EXAT"), ..ARG },
+                Arg { name: "unix-time-milliseconds", kind: ArgKind::UnixTime, token: Some("PXAT"), ..ARG },
+                Arg { name: "keepttl", kind: ArgKind::PureToken, token: Some("KEEPTTL"), ..ARG },
+            ], ..ARG },
+            Arg { name: "fields", kind: ArgKind::Block, token: Some("FIELDS"), args: &[
+                Arg { name: "numfields", kind: ArgKind::Integer, ..ARG },
+                Arg { name: "field_value", kind: ArgKind::Block, flags: A::MULTIPLE, args: &[
+                    Arg { name: "field", kind: ArgKind::String, ..ARG },
+                    Arg { name: "value", kind: ArgKind::String, ..ARG },
+                ], ..ARG },
+            ], ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -6213,6 +6426,13 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Seconds that fields of a hash still have to live",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+            Arg { name: "fields", kind: ArgKind::Block, token: Some("FIELDS"), args: &[
+                Arg { name: "numfields", kind: ArgKind::Integer, ..ARG },
+                Arg { name: "field", kind: ArgKind::String, flags: A::MULTIPLE, ..ARG },
+            ], ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -6237,6 +6457,19 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::OW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Store a script that runs once or again and again",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+            Arg { name: "when", kind: ArgKind::Oneof, args: &[
+                Arg { name: "single", kind: ArgKind::PureToken, token: Some("SINGLE"), ..ARG },
+                Arg { name: "repeat", kind: ArgKind::PureToken, token: Some("REPEAT"), ..ARG },
+            ], ..ARG },
+            Arg { name: "start", kind: ArgKind::Integer, flags: A::OPTIONAL, ..ARG },
+            Arg { name: "delay", kind: ArgKind::Integer, ..ARG },
+            Arg { name: "script", kind: ArgKind::String, ..ARG },
+            Arg { name: "numkeys", kind: ArgKind::Integer, ..ARG },
+            Arg { name: "name", kind: ArgKind::String, flags: A::MULTIPLE.or(A::OPTIONAL), ..ARG },
+            Arg { name: "arg", kind: ArgKind::String, flags: A::MULTIPLE.or(A::OPTIONAL), ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -6249,6 +6482,11 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Give a field of a hash a new name",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+            Arg { name: "field", kind: ArgKind::String, ..ARG },
+            Arg { name: "new-field", kind: ArgKind::String, ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -6261,6 +6499,9 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO, begin: Begin::Index(1), find: Find::Range { last: -1, step: 1, limit: 0 }, notes: None }],
         summary: "Tell for each key whether it is there",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), flags: A::MULTIPLE, ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -6273,6 +6514,12 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Create a key from DUMP's form with a given stamp; used between servers",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+            Arg { name: "mvcc", kind: ArgKind::Integer, ..ARG },
+            Arg { name: "expire", kind: ArgKind::Integer, ..ARG },
+            Arg { name: "serialized-value", kind: ArgKind::String, ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -6329,6 +6576,24 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Counted,
         key_specs: &[KeySpec { flags: K::OW.or(K::UPDATE), begin: Begin::Index(1), find: Find::KeyNum { index: 0, first: 1, step: 2 }, notes: None }],
         summary: "Write several strings, optionally with a condition and an expiry",
+        args: &[
+            Arg { name: "numkeys", kind: ArgKind::Integer, ..ARG },
+            Arg { name: "key_value", kind: ArgKind::Block, flags: A::MULTIPLE, args: &[
+                Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+                Arg { name: "value", kind: ArgKind::String, ..ARG },
+            ], ..ARG },
+            Arg { name: "condition", kind: ArgKind::Oneof, flags: A::OPTIONAL, args: &[
+                Arg { name: "nx", kind: ArgKind::PureToken, token: Some("NX"), ..ARG },
+                Arg { name: "xx", kind: ArgKind::PureToken, token: Some("XX"), ..ARG },
+            ], ..ARG },
+            Arg { name: "expiration", kind: ArgKind::Oneof, flags: A::OPTIONAL, args: &[
+                Arg { name: "seconds", kind: ArgKind::Integer, token: Some("EX"), ..ARG },
+                Arg { name: "milliseconds", kind: ArgKind::Integer, token: Some("PX"), ..ARG },
+                Arg { name: "unix-time-seconds", kind: ArgKind::UnixTime, token: Some("EXAT"), ..ARG },
+                Arg { name: "unix-time-milliseconds", kind: ArgKind::UnixTime, token: Some("PXAT"), ..ARG },
+                Arg { name: "keepttl", kind: ArgKind::PureToken, token: Some("KEEPTTL"), ..ARG },
+            ], ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -6342,6 +6607,9 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO, begin: Begin::Index(2), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Seconds since a key was last written",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -6354,6 +6622,11 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Let a member of a hash, set or sorted set expire at a Unix time in milliseconds",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+            Arg { name: "member", kind: ArgKind::String, ..ARG },
+            Arg { name: "unix-time-milliseconds", kind: ArgKind::UnixTime, ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -6366,6 +6639,10 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::INSERT), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Add to the front of a string",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+            Arg { name: "value", kind: ArgKind::String, ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -6375,6 +6652,9 @@ pub static ALL: [Facts; 461] = [
         flags: F::FAST.or(F::STALE),
         acl: C::CONNECTION.or(C::FAST),
         summary: "PING over a replication link; used between servers",
+        args: &[
+            Arg { name: "message", kind: ArgKind::String, flags: A::OPTIONAL, ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -6384,6 +6664,9 @@ pub static ALL: [Facts; 461] = [
         flags: F::ADMIN.or(F::NOSCRIPT),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Become master in place of the current one, in good order",
+        args: &[
+            Arg { name: "timeout", kind: ArgKind::Integer, ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -6393,6 +6676,12 @@ pub static ALL: [Facts; 461] = [
         flags: F::ADMIN.or(F::FAST).or(F::NOSCRIPT).or(F::READONLY).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::FAST).or(C::READ),
         summary: "Carry a command of another node; used between servers",
+        args: &[
+            Arg { name: "uuid", kind: ArgKind::String, ..ARG },
+            Arg { name: "payload", kind: ArgKind::String, ..ARG },
+            Arg { name: "db", kind: ArgKind::Integer, flags: A::OPTIONAL, ..ARG },
+            Arg { name: "mvcc", kind: ArgKind::Integer, flags: A::OPTIONAL, ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -6405,6 +6694,11 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::INSERT), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Add members to a set that each expire after some seconds",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+            Arg { name: "seconds", kind: ArgKind::Integer, ..ARG },
+            Arg { name: "member", kind: ArgKind::String, flags: A::MULTIPLE, ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -6415,6 +6709,10 @@ pub static ALL: [Facts; 461] = [
         flags: F::NOSCRIPT,
         acl: C::SCRIPTING.or(C::SLOW),
         summary: "Set the flags of a cached script",
+        args: &[
+            Arg { name: "sha1", kind: ArgKind::String, ..ARG },
+            Arg { name: "flag", kind: ArgKind::String, flags: A::MULTIPLE, ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -6445,6 +6743,9 @@ pub static ALL: [Facts; 461] = [
         flags: F::NOSCRIPT,
         acl: C::SCRIPTING.or(C::SLOW),
         summary: "The source of a cached script",
+        args: &[
+            Arg { name: "sha1", kind: ArgKind::String, ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -6468,6 +6769,9 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW, begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Compact the memory of a collection",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -6480,6 +6784,9 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW, begin: Begin::Index(1), find: Find::Range { last: -1, step: 1, limit: 0 }, notes: None }],
         summary: "Shield keys from eviction",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), flags: A::MULTIPLE, ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -6491,6 +6798,23 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Stralgo,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS).or(K::INCOMPLETE), begin: Begin::Unknown, find: Find::Unknown, notes: None }],
         summary: "Longest common subsequence of two strings, in the form before LCS",
+        args: &[
+            Arg { name: "lcs", kind: ArgKind::PureToken, token: Some("LCS"), ..ARG },
+            Arg { name: "source", kind: ArgKind::Oneof, args: &[
+                Arg { name: "keys", kind: ArgKind::Block, token: Some("KEYS"), args: &[
+                    Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+                    Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+                ], ..ARG },
+                Arg { name: "strings", kind: ArgKind::Block, token: Some("STRINGS"), args: &[
+                    Arg { name: "string", kind: ArgKind::String, ..ARG },
+                    Arg { name: "string", kind: ArgKind::String, ..ARG },
+                ], ..ARG },
+            ], ..ARG },
+            Arg { name: "len", kind: ArgKind::PureToken, token: Some("LEN"), flags: A::OPTIONAL, ..ARG },
+            Arg { name: "idx", kind: ArgKind::PureToken, token: Some("IDX"), flags: A::OPTIONAL, ..ARG },
+            Arg { name: "min-match-len", kind: ArgKind::Integer, token: Some("MINMATCHLEN"), flags: A::OPTIONAL, ..ARG },
+            Arg { name: "withmatchlen", kind: ArgKind::PureToken, token: Some("WITHMATCHLEN"), flags: A::OPTIONAL, ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -6520,6 +6844,11 @@ pub static ALL: [Facts; 461] = [
         flags: F::BLOCKING,
         acl: C::BLOCKING.or(C::CONNECTION).or(C::SLOW),
         summary: "Wait until this connection's writes are on disk here and at replicas",
+        args: &[
+            Arg { name: "numlocal", kind: ArgKind::Integer, ..ARG },
+            Arg { name: "numreplicas", kind: ArgKind::Integer, ..ARG },
+            Arg { name: "timeout", kind: ArgKind::Integer, ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -6529,6 +6858,10 @@ pub static ALL: [Facts; 461] = [
         flags: F::NOSCRIPT,
         acl: C::CONNECTION.or(C::SLOW),
         summary: "Wait until peers in other regions have applied this connection's writes",
+        args: &[
+            Arg { name: "numpeers", kind: ArgKind::Integer, ..ARG },
+            Arg { name: "timeout", kind: ArgKind::Integer, ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -6538,6 +6871,9 @@ pub static ALL: [Facts; 461] = [
         flags: F::NOSCRIPT,
         acl: C::CONNECTION.or(C::SLOW),
         summary: "Wait until nothing can be ordered before this connection's writes any more",
+        args: &[
+            Arg { name: "timeout", kind: ArgKind::Integer, ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -6550,6 +6886,19 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::DELETE).or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Mark entries as processed and remove them",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+            Arg { name: "group", kind: ArgKind::String, ..ARG },
+            Arg { name: "references", kind: ArgKind::Oneof, flags: A::OPTIONAL, args: &[
+                Arg { name: "keepref", kind: ArgKind::PureToken, token: Some("KEEPREF"), ..ARG },
+                Arg { name: "delref", kind: ArgKind::PureToken, token: Some("DELREF"), ..ARG },
+                Arg { name: "acked", kind: ArgKind::PureToken, token: Some("ACKED"), ..ARG },
+            ], ..ARG },
+            Arg { name: "ids", kind: ArgKind::Block, token: Some("IDS"), args: &[
+                Arg { name: "numids", kind: ArgKind::Integer, ..ARG },
+                Arg { name: "id", kind: ArgKind::String, flags: A::MULTIPLE, ..ARG },
+            ], ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -6574,6 +6923,18 @@ pub static ALL: [Facts; 461] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Remove entries of a stream, with a say in what becomes of references to them",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+            Arg { name: "references", kind: ArgKind::Oneof, flags: A::OPTIONAL, args: &[
+                Arg { name: "keepref", kind: ArgKind::PureToken, token: Some("KEEPREF"), ..ARG },
+                Arg { name: "delref", kind: ArgKind::PureToken, token: Some("DELREF"), ..ARG },
+                Arg { name: "acked", kind: ArgKind::PureToken, token: Some("ACKED"), ..ARG },
+            ], ..ARG },
+            Arg { name: "ids", kind: ArgKind::Block, token: Some("IDS"), args: &[
+                Arg { name: "numids", kind: ArgKind::Integer, ..ARG },
+                Arg { name: "id", kind: ArgKind::String, flags: A::MULTIPLE, ..ARG },
+            ], ..ARG },
+        ],
         ..ROW
     },
     Facts {

@@ -9,7 +9,8 @@ Needs nothing but Python 3's standard library. Three sources flow together:
   commands-7.0.15.json       what COMMAND, COMMAND DOCS and ACL CAT of a live Redis 7.0.15 answer; becomes FACTS
   commands-beyond-7.0.json   names of newer Redis versions, Valkey, KeyDB and Dragonfly; becomes BEYOND, together with
                              the rows of EXTRAS below, which add the flags and keys that file leaves out
-  words.txt                  summaries, history and notes in this project's own words
+  words.txt                  summaries, history and notes in this project's own words, and the arguments of names that
+                             the second file gives none of
 
 Whole data models that are a product of their own (vector sets, arrays, search, JSON, time series, sketches) stay out of
 BEYOND; so do names whose arguments are not known. A version in `since` is the one that the origin's facts name; for
@@ -18,6 +19,9 @@ KeyDB and Dragonfly, whose facts name none, it is the version that the row was r
 import json
 import pathlib
 import sys
+
+sys.dont_write_bytecode = True
+import syntax  # noqa: E402
 
 HERE = pathlib.Path(__file__).parent
 OTHER_MODELS = {"vector-set", "array"}
@@ -101,10 +105,14 @@ def main():
 
 
 def read_words():
-    """words.txt as three dictionaries: summaries, history, notes."""
-    summaries, history, notes = {}, {}, {}
+    """words.txt as four dictionaries: summaries, history, notes, arguments."""
+    summaries, history, notes, arguments = {}, {}, {}, {}
     for line in (HERE / "words.txt").read_text().splitlines():
         if not line or line.startswith("#"):
+            continue
+        if " : " in line and " = " not in line:
+            name, text = line.split(" : ")
+            arguments[name] = syntax.parse(text)
             continue
         key, text = line.split(" = ", 1)
         if " @" in key:
@@ -116,7 +124,7 @@ def read_words():
         else:
             assert key not in summaries, f"two summaries of {key}"
             summaries[key] = text
-    return summaries, history, notes
+    return summaries, history, notes, arguments
 
 
 def flatten(commands):
@@ -259,8 +267,9 @@ def key_rule(row):
 
 def render_row(row, ids, words):
     """A row as the difference from an empty one."""
-    summaries, history, notes = words
+    summaries, history, notes, arguments = words
     name = row["name"]
+    args = row.get("arguments") or arguments.get(name)
     changes = history.get(name, [])
     assert {version for version, _ in changes} == set(row.get("changed_in", [])), f"history of {name}"
     subs = [f"id::{constant(sub)}" for sub in ids if sub.startswith(name + " ")]
@@ -281,15 +290,15 @@ def render_row(row, ids, words):
         row.get("doc_flags") and f"doc_flags: {bits('D', row['doc_flags'])}",
         row.get("deprecated_since") and f"deprecated_since: {optional(row['deprecated_since'])}",
         row.get("replaced_by") and f"replaced_by: {optional(row['replaced_by'])}",
-        row.get("arguments") and f"args: {render_args(row['arguments'], 2)}",
+        args and f"args: {render_args(args, 2)}",
     ]
     return "    Facts {\n" + "".join(f"        {line},\n" for line in lines if line) + "        ..ROW\n    },\n"
 
 
 def render(old, new, words):
     ids = [row["name"] for row in old + new]
-    unused = set(words[0]) - set(ids)
-    assert not unused, f"words.txt has summaries of unknown commands: {unused}"
+    unknown = set().union(words[0], words[1], (name for name, _ in words[2]), words[3]) - set(ids)
+    assert not unknown, f"words.txt speaks of unknown commands: {unknown}"
     assert len({constant(name) for name in ids}) == len(ids)
     numbers = "".join(f"    pub const {constant(name)}: CommandId = CommandId({i});\n" for i, name in enumerate(ids))
     rows = "".join(render_row(row, ids, words) for row in old + new)

@@ -5,7 +5,8 @@
 //! this server answers is for dispatch to say.
 //!
 //! In reading order: [`model`] is the shape of a row, [`flags`] the sets of bits in it, [`facts`] the table; [`lookup`]
-//! finds a row by name, [`keys`] the keys of a command line; [`reply`] answers COMMAND, [`help`] the HELP of a container.
+//! finds a row by name, [`keys`] the keys of a command line; [`reply`] answers COMMAND and [`help`] HELP, [`page`] is the
+//! reference page.
 
 pub mod model;
 
@@ -24,6 +25,7 @@ pub mod keys;
 mod docs;
 pub mod help;
 mod info;
+pub mod page;
 pub mod reply;
 pub mod usage;
 

@@ -68,8 +68,16 @@ fn rows_are_complete() {
         assert!(facts.acl.meets(Categories::FAST.or(Categories::SLOW)), "{}", facts.name);
         assert_eq!(facts.flags.has(Flags::FAST), facts.acl.has(Categories::FAST), "{}", facts.name);
         assert!(!facts.flags.has(Flags::WRITE.or(Flags::READONLY)), "{}", facts.name);
+        assert!(facts.key_specs.len() >= highest_key_spec(facts.args), "{}", facts.name);
         assert_eq!(facts.key_specs.is_empty(), facts.key_rule == KeyRule::None, "{}", facts.name);
     }
+}
+
+/// How many key specs the arguments refer to.
+fn highest_key_spec(args: &[model::Arg]) -> usize {
+    let of =
+        |arg: &model::Arg| arg.key_spec.map_or(0, |spec| spec as usize + 1).max(highest_key_spec(arg.args));
+    args.iter().map(of).max().unwrap_or(0)
 }
 
 #[test]

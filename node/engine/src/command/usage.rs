@@ -6,67 +6,74 @@ use super::model::{Arg, ArgKind};
 /// The line for a list of arguments; empty for none.
 pub fn usage(args: &[Arg]) -> String {
     let mut out = String::new();
-    sequence(args, " ", &mut out);
+    sequence(args, &mut out);
     out
 }
 
-fn sequence(args: &[Arg], between: &str, out: &mut String) {
+fn sequence(args: &[Arg], out: &mut String) {
     for (i, arg) in args.iter().enumerate() {
         if i > 0 {
-            out.push_str(between);
+            out.push(' ');
         }
-        argument(arg, out);
+        let optional = arg.flags.has(ArgFlags::OPTIONAL);
+        out.push_str(if optional { "[" } else { "" });
+        repeated(arg, optional, out);
+        out.push_str(if optional { "]" } else { "" });
     }
 }
 
-fn argument(arg: &Arg, out: &mut String) {
-    let optional = arg.flags.has(ArgFlags::OPTIONAL);
-    if optional {
-        out.push('[');
-    }
-    let (once, again) = (once(arg, optional), again(arg));
-    out.push_str(&once);
-    if !again.is_empty() {
-        out.push_str(" [");
-        out.push_str(&again);
-        out.push_str(" ...]");
-    }
-    if optional {
-        out.push(']');
-    }
-}
-
-/// An argument without what says that it may be left out or repeated.
-fn once(arg: &Arg, bracketed: bool) -> String {
-    match arg.token {
-        Some(token) if arg.kind == ArgKind::PureToken => shown(token).to_owned(),
-        Some(token) => format!("{} {}", shown(token), value(arg, false)),
-        None => value(arg, bracketed),
+/// An argument as often as it may stand, within brackets or not.
+fn repeated(arg: &Arg, bracketed: bool, out: &mut String) {
+    let token_too = arg.flags.has(ArgFlags::MULTIPLE_TOKEN);
+    let many = token_too || arg.flags.has(ArgFlags::MULTIPLE);
+    once(arg, bracketed && !many, out);
+    match (many, arg.kind) {
+        (false, _) => {}
+        (true, ArgKind::Oneof) => out.push_str(" ..."),
+        (true, _) => {
+            out.push_str(" [");
+            if token_too {
+                once(arg, false, out)
+            } else {
+                value(arg, false, out)
+            }
+            out.push_str(" ...]");
+        }
     }
 }
 
-/// What may be repeated: the token with its value, or the value alone.
-fn again(arg: &Arg) -> String {
-    match (arg.flags.has(ArgFlags::MULTIPLE_TOKEN), arg.flags.has(ArgFlags::MULTIPLE)) {
-        (true, _) => once(arg, false),
-        (false, true) => value(arg, false),
-        (false, false) => String::new(),
+fn once(arg: &Arg, bracketed: bool, out: &mut String) {
+    if let Some(token) = arg.token {
+        out.push_str(shown(token));
+        if arg.kind == ArgKind::PureToken {
+            return;
+        }
+        out.push(' ');
     }
+    value(arg, bracketed && arg.token.is_none(), out);
 }
 
-fn value(arg: &Arg, bracketed: bool) -> String {
-    let mut out = String::new();
+fn value(arg: &Arg, bracketed: bool, out: &mut String) {
     match arg.kind {
-        ArgKind::Oneof if bracketed => sequence(arg.args, " | ", &mut out),
+        ArgKind::Oneof if bracketed => choice(arg.args, out),
         ArgKind::Oneof => {
             out.push('<');
-            sequence(arg.args, " | ", &mut out);
+            choice(arg.args, out);
             out.push('>');
         }
-        ArgKind::Block => sequence(arg.args, " ", &mut out),
+        ArgKind::Block => sequence(arg.args, out),
         _ => out.push_str(arg.name),
     }
-    out
+}
+
+/// One of several; whether a part may be left out says nothing here.
+fn choice(args: &[Arg], out: &mut String) {
+    for (i, arg) in args.iter().enumerate() {
+        if i > 0 {
+            out.push_str(" | ");
+        }
+        repeated(arg, false, out);
+    }
 }
 
 fn shown(token: &str) -> &str {
@@ -97,6 +104,27 @@ mod tests {
                 id::SORT,
                 "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA] \
                  [STORE destination]",
+            ),
+            (
+                id::BITFIELD,
+                "key [<GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] <SET encoding offset value | INCRBY encoding \
+                 offset increment>> ...]",
+            ),
+            (
+                id::CLIENT_KILL,
+                "<ip:port | <ID client-id | TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB> | USER username | ADDR \
+                 ip:port | LADDR ip:port | SKIPME yes/no> ...>",
+            ),
+            (id::HPERSIST, "key FIELDS numfields field [field ...]"),
+            (
+                id::MSETEX,
+                "numkeys key value [key value ...] [NX | XX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | \
+                 PXAT unix-time-milliseconds | KEEPTTL]",
+            ),
+            (
+                id::HSETEX,
+                "key [FNX | FXX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | \
+                 KEEPTTL] FIELDS numfields field value [field value ...]",
             ),
             (
                 id::XADD,
