@@ -2,6 +2,8 @@
 //! bytes written once. An aggregate's length comes before its parts, so a command that cannot know it in advance reserves
 //! a place with [`Reply::deferred`] and fills it in.
 
+use std::ops::Range;
+
 use crate::error::ErrorReply;
 use crate::listpack::Entry;
 
@@ -90,6 +92,13 @@ impl Reply {
             Entry::Str(bytes) => self.bulk(bytes),
             Entry::Int(n) => self.bulk_int(n),
         }
+    }
+
+    /// [`Reply::bulk_entry`]; returns where in the buffer the element's text has come to lie.
+    pub fn bulk_entry_at(&mut self, entry: Entry<'_>) -> Range<usize> {
+        self.bulk_entry(entry);
+        let end = self.buf.len() - b"\r\n".len();
+        end - entry.text_len()..end
     }
 
     /// Null: `$-1` in RESP2, `_` in RESP3.

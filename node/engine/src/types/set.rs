@@ -1,25 +1,231 @@
-//! Set.
+//! Sets.
+//!
+//! ```text
+//! intset      1 5 70 ...             integers only, sorted, in one allocation
+//! hashtable   table  member          small integers in the table itself, others in an allocation each
+//! ```
+//!
+//! The first becomes the second when something else than an integer is added or when it outgrows
+//! `set-max-intset-entries`, and never back, but for results that are built anew.
+
+pub mod algebra;
+mod big;
+mod lent;
+mod member;
+mod sample;
+#[cfg(test)]
+mod tests;
+
+use protocol::intset::Intset;
+use protocol::listpack::Entry;
+use protocol::number::parse_i64;
 
 use crate::ctx::KeyMut;
 use crate::effect::Outcome;
+use crate::tuning::Tuning;
+use crate::types::Either;
+use crate::value::{Value, ValueMut};
+use big::Big;
+use member::Name;
 
-#[derive(Default)]
-pub struct Set {}
+/// A set. See the [module's page](self).
+#[derive(Clone)]
+pub struct Set(Form);
+
+#[derive(Clone)]
+enum Form {
+    Ints(Intset),
+    Big(Box<Big>),
+}
+
+/// No setting makes an intset larger than this.
+const INTSET_MAX: usize = 1 << 30;
+
+/// How many elements an intset may have.
+pub fn intset_limit(tuning: &Tuning) -> usize {
+    tuning.set_max_intset_entries.min(INTSET_MAX)
+}
+
+impl Default for Set {
+    fn default() -> Set {
+        Set(Form::Ints(Intset::new()))
+    }
+}
 
 impl Set {
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Form::Ints(ints) => ints.len(),
+            Form::Big(big) => big.len(),
+        }
+    }
+
     pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// See [`Value::free_effort`].
+    pub fn free_effort(&self) -> usize {
+        match &self.0 {
+            Form::Ints(_) => 1,
+            Form::Big(big) => big.free_effort(),
+        }
+    }
+
+    /// The encoding as OBJECT ENCODING names it.
+    pub fn encoding(&self) -> &'static str {
+        match &self.0 {
+            Form::Ints(_) => "intset",
+            Form::Big(_) => "hashtable",
+        }
+    }
+
+    /// Bytes allocated for the members. Linear in the size of the table's directory.
+    pub fn heap_bytes(&self) -> usize {
+        match &self.0 {
+            Form::Ints(ints) => ints.capacity(),
+            Form::Big(big) => size_of::<Big>() + big.heap_bytes(),
+        }
+    }
+
+    /// The intset, for saving, if that is what the set is.
+    pub fn intset(&self) -> Option<&Intset> {
+        match &self.0 {
+            Form::Ints(ints) => Some(ints),
+            Form::Big(_) => None,
+        }
+    }
+
+    /// Adopts an intset from outside.
+    pub fn from_intset(ints: Intset, limit: usize) -> Set {
+        let mut set = Set(Form::Ints(ints));
+        if set.len() > limit {
+            set.grow();
+        }
+        set
+    }
+
+    #[inline]
+    pub fn contains(&self, member: &[u8]) -> bool {
+        match &self.0 {
+            Form::Ints(ints) => parse_i64(member).is_some_and(|n| ints.contains(n)),
+            Form::Big(big) => big.contains(Name::of(member)),
+        }
+    }
+
+    /// [`Set::contains`] for a member of another set.
+    #[inline]
+    pub fn has(&self, member: Entry<'_>) -> bool {
+        match &self.0 {
+            Form::Ints(ints) => member.as_int().is_some_and(|n| ints.contains(n)),
+            Form::Big(big) => big.contains(Name::of_entry(member, &mut itoa::Buffer::new())),
+        }
+    }
+
+    /// All members; those of an intset in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
+        match &self.0 {
+            Form::Ints(ints) => Either::Left(ints.iter().map(Entry::Int)),
+            Form::Big(big) => Either::Right(big.iter()),
+        }
+    }
+
+    /// Hands over at least `count` members from `cursor` on, if there are as many; returns the cursor to go on with, 0
+    /// at the end. Members present from the first call to the last are handed over once.
+    pub fn scan<'a>(&'a self, cursor: u64, count: usize, mut each: impl FnMut(Entry<'a>)) -> u64 {
+        match &self.0 {
+            Form::Ints(ints) => {
+                ints.iter().for_each(|n| each(Entry::Int(n)));
+                0
+            }
+            Form::Big(big) => big.scan(cursor, count, each),
+        }
+    }
+
+    /// Adds a member; false if it was there. `limit`: of an intset's length.
+    pub(crate) fn add(&mut self, member: &[u8], limit: usize) -> bool {
+        if let Form::Ints(ints) = &mut self.0 {
+            if let Some(n) = parse_i64(member) {
+                return ints.insert(n) && self.keep_within(limit);
+            }
+            self.grow();
+        }
+        match &mut self.0 {
+            Form::Ints(_) => false,
+            Form::Big(big) => big.add(Name::of(member)),
+        }
+    }
+
+    /// [`Set::add`] for a member of another set.
+    pub(crate) fn add_entry(&mut self, member: Entry<'_>, limit: usize) -> bool {
+        if let Form::Ints(ints) = &mut self.0 {
+            if let Some(n) = member.as_int() {
+                return ints.insert(n) && self.keep_within(limit);
+            }
+            self.grow();
+        }
+        match &mut self.0 {
+            Form::Ints(_) => false,
+            Form::Big(big) => big.add(Name::of_entry(member, &mut itoa::Buffer::new())),
+        }
+    }
+
+    /// Removes a member; false if it is not there.
+    pub(crate) fn remove(&mut self, member: &[u8]) -> bool {
+        match &mut self.0 {
+            Form::Ints(ints) => parse_i64(member).is_some_and(|n| ints.remove(n)),
+            Form::Big(big) => big.remove(Name::of(member)),
+        }
+    }
+
+    /// Converts an intset that has become too long. True.
+    fn keep_within(&mut self, limit: usize) -> bool {
+        if self.len() > limit {
+            self.grow();
+        }
         true
     }
-    pub fn free_effort(&self) -> usize {
-        1
-    }
-    pub fn encoding(&self) -> &'static str {
-        "hashtable"
+
+    /// Turns the intset into the other form.
+    fn grow(&mut self) {
+        if let Form::Ints(ints) = &self.0 {
+            let mut big = Big::default();
+            for n in ints.iter() {
+                big.add(Name::of_entry(Entry::Int(n), &mut itoa::Buffer::new()));
+            }
+            self.0 = Form::Big(Box::new(big));
+        }
     }
 }
-pub(crate) fn apply_add(_: &mut KeyMut<'_, '_>, _: &[u8]) -> Outcome {
-    Outcome::Unchanged
+
+/// Adds a member to the key's set. Creates the key.
+pub(crate) fn apply_add(key: &mut KeyMut<'_, '_>, member: &[u8]) -> Outcome {
+    let limit = intset_limit(&key.env.tuning);
+    if let Some(set) = set_mut(key) {
+        return if set.add(member, limit) { Outcome::Created } else { Outcome::Unchanged };
+    }
+    let mut set = Set::default();
+    set.add(member, limit);
+    key.put_value(Value::Set(Box::new(set)))
 }
-pub(crate) fn apply_del(_: &mut KeyMut<'_, '_>, _: &[u8]) -> Outcome {
-    Outcome::Unchanged
+
+/// Removes a member of the key's set, and the key with the last one.
+pub(crate) fn apply_del(key: &mut KeyMut<'_, '_>, member: &[u8]) -> Outcome {
+    let Some(set) = set_mut(key) else { return Outcome::Unchanged };
+    if !set.remove(member) {
+        return Outcome::Unchanged;
+    }
+    let empty = set.is_empty();
+    key.remove_if_empty(empty);
+    Outcome::Changed
+}
+
+fn set_mut<'a>(key: &'a mut KeyMut<'_, '_>) -> Option<&'a mut Set> {
+    if !key.exists() {
+        return None;
+    }
+    match key.value_mut() {
+        Some(ValueMut::Set(set)) => Some(set),
+        _ => panic!("an effect on a set meets a value of another type"),
+    }
 }

@@ -1,0 +1,75 @@
+//! A set of other sets' members, for as long as those stand still: it shares their allocations.
+
+use std::marker::PhantomData;
+
+use protocol::listpack::Entry;
+
+use super::big::hash_of;
+use super::member::{Member, Name};
+use super::{Form, Set};
+use crate::table::{Pos, Table};
+
+/// Members borrowed for `'a`.
+#[derive(Default)]
+pub(super) struct Lent<'a> {
+    table: Table<Member>,
+    /// Members that no set holds like this: integers of an intset that need all 64 bits.
+    made: Vec<Member>,
+    life: PhantomData<&'a Set>,
+}
+
+impl<'a> Lent<'a> {
+    fn find(&self, name: Name<'_>) -> Option<Pos> {
+        self.table.find(name.hash(), |member: Member| member.is(name))
+    }
+
+    fn add(&mut self, member: Member) -> bool {
+        let is_new = self.find(member.name()).is_none();
+        if is_new {
+            self.table.insert(hash_of(member), member, hash_of);
+        }
+        is_new
+    }
+
+    /// Adds all members of a set; hands over those that are new.
+    pub fn add_all(&mut self, set: &'a Set, mut new: impl FnMut(Entry<'_>)) {
+        match &set.0 {
+            Form::Ints(ints) => {
+                for n in ints.iter() {
+                    let member = Member::new(Name::of_entry(Entry::Int(n), &mut itoa::Buffer::new()));
+                    self.made.extend(member.thin().map(|_| member));
+                    if self.add(member) {
+                        new(Entry::Int(n));
+                    }
+                }
+            }
+            Form::Big(big) => {
+                for member in big.table.iter() {
+                    if self.add(member) {
+                        new(member.entry());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Removes all members of a set.
+    pub fn remove_all(&mut self, set: &Set) {
+        for member in set.iter() {
+            let mut digits = itoa::Buffer::new();
+            if let Some(pos) = self.find(Name::of_entry(member, &mut digits)) {
+                self.table.remove(pos, hash_of);
+            }
+        }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.table.iter().map(Member::entry)
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        self.made.drain(..).for_each(Member::free);
+    }
+}

@@ -1,0 +1,202 @@
+//! Sets against a plain set, across the limits of the small form; algebra against the oracle's.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const LIMIT: usize = 8;
+
+type Oracle = BTreeSet<Vec<u8>>;
+
+fn rng(seed: u64) -> impl FnMut() -> u64 {
+    let mut x = seed.wrapping_mul(2) + 1;
+    move || {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        x.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+}
+
+fn of(members: &Oracle) -> Set {
+    let mut set = Set::default();
+    assert!(members.iter().all(|member| set.add(member, LIMIT)));
+    set
+}
+
+fn text() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        8 => (-9..9i64).prop_map(|n| n.to_string().into_bytes()),
+        1 => any::<i64>().prop_map(|n| n.to_string().into_bytes()),
+        1 => Just(i64::MAX.to_string().into_bytes()),
+    ]
+}
+
+fn any_text() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        8 => text(),
+        2 => "[ab0]{0,2}".prop_map(String::into_bytes),
+        1 => (250..260usize).prop_map(|len| vec![b'x'; len]),
+    ]
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Add(Vec<u8>),
+    Remove(Vec<u8>),
+    Copy,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => text().prop_map(Step::Add),
+        1 => any_text().prop_map(Step::Add),
+        4 => any_text().prop_map(Step::Remove),
+        1 => Just(Step::Copy),
+    ]
+}
+
+fn check(set: &Set, oracle: &Oracle) {
+    assert_eq!((set.len(), set.is_empty()), (oracle.len(), oracle.is_empty()));
+    assert_eq!(set.iter().count(), oracle.len());
+    assert_eq!(&set.iter().map(|m| m.to_vec()).collect::<Oracle>(), oracle);
+    // `has` is asked with what sets hand out: an integer as one.
+    let handed_out = |member: &[u8]| parse_i64(member).map(Entry::Int);
+    let has = |member: &Vec<u8>| set.has(handed_out(member).unwrap_or(Entry::Str(member)));
+    assert!(oracle.iter().all(|member| set.contains(member) && has(member)));
+    let random = set.random(rng(1)).map(|m| m.to_vec());
+    assert_eq!(random.is_none(), oracle.is_empty());
+    assert!(random.is_none_or(|member| oracle.contains(&member)));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn behaves_like_a_set(steps in prop::collection::vec(step(), 0..60)) {
+        let (mut set, mut oracle) = (Set::default(), Oracle::new());
+        let mut was_big = false;
+        for step in steps {
+            match step {
+                Step::Add(member) => {
+                    was_big |= parse_i64(&member).is_none();
+                    prop_assert_eq!(set.add(&member, LIMIT), oracle.insert(member));
+                }
+                Step::Remove(member) => {
+                    prop_assert_eq!(set.remove(&member), oracle.remove(&member));
+                    prop_assert!(!set.contains(&member));
+                }
+                Step::Copy => set = set.clone(),
+            }
+            was_big |= oracle.len() > LIMIT;
+            prop_assert_eq!(set.encoding(), if was_big { "hashtable" } else { "intset" });
+            check(&set, &oracle);
+        }
+    }
+
+    #[test]
+    fn algebra_is_that_of_sets(
+        operands in prop::collection::vec(prop::collection::btree_set(any_text(), 0..14), 1..7),
+    ) {
+        let sets: Vec<Set> = operands.iter().map(of).collect();
+        let refs = || sets.iter().collect::<Vec<_>>();
+        let collect = |result: &mut Oracle, member: Entry<'_>| assert!(result.insert(member.to_vec()));
+
+        let mut result = Oracle::new();
+        algebra::union(&mut refs(), |member| collect(&mut result, member));
+        prop_assert_eq!(&result, &operands.iter().flatten().cloned().collect::<Oracle>());
+
+        let mut result = Oracle::new();
+        algebra::intersection(&mut refs(), |member| {
+            collect(&mut result, member);
+            ControlFlow::Continue(())
+        });
+        let (first, others) = operands.split_first().unwrap();
+        let common = |member: &&Vec<u8>| others.iter().all(|other| other.contains(*member));
+        prop_assert_eq!(&result, &first.iter().filter(common).cloned().collect::<Oracle>());
+
+        let mut result = Oracle::new();
+        algebra::difference(&sets[0], &mut refs()[1..], |member| collect(&mut result, member));
+        let left = |member: &&Vec<u8>| !others.iter().any(|other| other.contains(*member));
+        prop_assert_eq!(&result, &first.iter().filter(left).cloned().collect::<Oracle>());
+    }
+}
+
+/// Small first sets among large others, and the reverse, make both ways of each operation run.
+#[test]
+fn either_way_of_an_operation_gives_the_same() {
+    let range = |from: i64, to: i64| (from..to).map(|n| n.to_string().into_bytes()).collect::<Oracle>();
+    let lists = [
+        vec![range(0, 300), range(100, 110), range(105, 120), range(290, 310), range(5, 6)],
+        vec![range(0, 3), range(1, 300), range(2, 200)],
+        vec![range(0, 50); 8],
+        (0..20).map(|n| range(n * 10, n * 10 + 30)).collect(),
+    ];
+    for operands in lists {
+        let sets: Vec<Set> = operands.iter().map(of).collect();
+        let mut result = Oracle::new();
+        algebra::union(&mut sets.iter().collect::<Vec<_>>(), |m| assert!(result.insert(m.to_vec())));
+        assert_eq!(result, operands.iter().flatten().cloned().collect::<Oracle>());
+        let mut result = Oracle::new();
+        let mut others: Vec<&Set> = sets[1..].iter().collect();
+        algebra::difference(&sets[0], &mut others, |m| assert!(result.insert(m.to_vec())));
+        let expected = operands[1..].iter().fold(operands[0].clone(), |left, other| &left - other);
+        assert_eq!(result, expected);
+    }
+}
+
+#[test]
+fn a_scan_gives_every_member_once_while_others_come_and_go() {
+    let mut set = of(&(0..3000).map(|n| n.to_string().into_bytes()).collect());
+    let (mut cursor, mut given, mut round) = (0, BTreeMap::<Vec<u8>, u32>::new(), 0);
+    loop {
+        cursor = set.scan(cursor, 10, |member| *given.entry(member.to_vec()).or_default() += 1);
+        if cursor == 0 {
+            break;
+        }
+        assert!(cursor < 1 << 52);
+        round += 1;
+        (0..20).for_each(|n| assert!(set.add(format!("extra{}", round * 20 + n).as_bytes(), LIMIT)));
+        if round % 3 == 0 {
+            (0..60).for_each(|n| {
+                set.remove(format!("extra{}", (round - 2) * 20 + n).as_bytes());
+            });
+        }
+    }
+    assert!((0..3000).all(|n| given.get(n.to_string().as_bytes()) == Some(&1)));
+    assert!(given.values().all(|times| *times == 1));
+}
+
+#[test]
+fn random_members_are_different_or_not_as_asked_and_all_as_likely() {
+    for members in [7, 200] {
+        let set = of(&(0..members).map(|n| n.to_string().into_bytes()).collect());
+        let mut rng = rng(members as u64);
+        for count in [1, members / 4, members - 1, members, members + 9] {
+            let mut drawn = Oracle::new();
+            set.random_distinct(count, &mut rng, |m| assert!(set.has(m) && drawn.insert(m.to_vec())));
+            assert_eq!(drawn.len(), count.min(members));
+        }
+        let mut times = BTreeMap::<Vec<u8>, u32>::new();
+        set.random_repeated(members * 100, &mut rng, |m| *times.entry(m.to_vec()).or_default() += 1);
+        for _ in 0..300 {
+            set.random_distinct(members / 4, &mut rng, |m| *times.entry(m.to_vec()).or_default() += 1);
+        }
+        let expected = 100 + 300 * (members / 4) as u32 / members as u32;
+        assert_eq!(times.len(), members);
+        assert!(times.values().all(|n| (expected / 2..expected * 2).contains(n)), "{times:?}");
+    }
+    Set::default().random_repeated(5, || 0, |_| panic!("an empty set has no members"));
+}
+
+#[test]
+fn integers_cost_no_allocation_each() {
+    assert_eq!(size_of::<Set>(), 16);
+    let set = of(&(0..1_000_000).map(|n| n.to_string().into_bytes()).collect());
+    let each = set.heap_bytes() as f64 / set.len() as f64;
+    assert!(each < 18.0, "{each} bytes per integer");
+    assert!(set.free_effort() < 10_000);
+}
