@@ -55,6 +55,10 @@ pub const COUNT_OUT_OF_RANGE: ErrorReply = ErrorReply::new(
     "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
 );
 pub const MUST_BE_POSITIVE: ErrorReply = ErrorReply::new("ERR value is out of range, must be positive");
+pub const NUMKEYS_NOT_POSITIVE: ErrorReply = ErrorReply::new("ERR numkeys should be greater than 0");
+pub const NUMKEYS_TOO_LARGE: ErrorReply =
+    ErrorReply::new("ERR Number of keys can't be greater than number of args");
+pub const LIMIT_NEGATIVE: ErrorReply = ErrorReply::new("ERR LIMIT can't be negative");
 pub const NO_SUCH_KEY: ErrorReply = ErrorReply::new("ERR no such key");
 pub const INDEX_OUT_OF_RANGE: ErrorReply = ErrorReply::new("ERR index out of range");
 pub const STRING_TOO_LONG: ErrorReply =

@@ -75,12 +75,13 @@ pub const fn row_own(name: &'static str, run: Run) -> Row {
 
 /// All data commands.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    [strings::ROWS, hashes::ROWS].into_iter().flatten().copied().flatten()
+    [strings::ROWS, hashes::ROWS, sets::ROWS].into_iter().flatten().copied().flatten()
 }
 
 pub mod hashes;
 mod random;
 mod scan;
+pub mod sets;
 pub mod strings;
 #[cfg(test)]
 pub mod testing;
