@@ -9,7 +9,8 @@ use super::{ALL, BEYOND, FACTS};
 
 const HEAD: &str = "# Commands
 
-<!-- Made from the command table in node/engine/src/command by UPDATE=1 cargo test; edit that. -->
+<!-- Made from the command table in node/engine/src/command by `UPDATE=1 cargo test -p everwrite --test commands_page`; edit
+that. -->
 
 Every command of Redis 7.0.15, and names from beyond it: newer Redis versions, Valkey, KeyDB, Dragonfly and this project.
 A command that is not supported is answered with an error. *Since* is the version that had it first, of Redis or of the
