@@ -47,7 +47,7 @@ fn put(key: &mut KeyMut<'_, '_>, value: NewValue<'_>, deadline: Deadline, absent
     if absent && key.exists() {
         return Outcome::Unchanged;
     }
-    if let (NewValue::String(bytes), Deadline::Clear | Deadline::Keep) = (&value, deadline)
+    if let NewValue::String(bytes) = &value
         && key.overwrite_in_place(bytes, deadline)
     {
         return Outcome::Changed;
@@ -98,23 +98,27 @@ impl KeyMut<'_, '_> {
         &mut self.shard.dbs[self.db]
     }
 
-    /// Overwrites a short string by one of the same length without a new allocation.
+    /// Overwrites the string that is there without a new allocation, if it has room for just this one and for the
+    /// deadline.
     #[inline]
     fn overwrite_in_place(&mut self, bytes: &[u8], deadline: Deadline) -> bool {
         let Some(pos) = self.pos else { return false };
-        if deadline == Deadline::Clear && self.deadline().is_some() {
-            return false;
-        }
         let stamp = self.stamp();
         let mut entry = self.shard.dbs[self.db].at_mut(pos);
-        let done = match string::as_int(bytes) {
-            Some(n) => entry.overwrite_int(n),
-            None => entry.overwrite(bytes),
+        let fits = match deadline {
+            Deadline::Keep => true,
+            Deadline::Clear => !entry.expires(),
+            Deadline::At(_) => entry.expires(),
         };
-        if done {
-            entry.set_stamp(stamp);
+        if !fits || !string::overwrite(&mut entry, bytes) {
+            return false;
         }
-        done
+        entry.set_stamp(stamp);
+        if let Deadline::At(at) = deadline {
+            let hash = self.hash;
+            self.dbm().set_deadline(hash, pos, Some(at));
+        }
+        true
     }
 
     /// Puts a new entry in the key's place.

@@ -397,7 +397,13 @@ impl<'a> EntryMut<'a> {
         true
     }
 
-    /// Overwrites an inline string by one of the same length, or an integer by another. False if that does not fit.
+    /// Whether the entry has a place for a deadline.
+    #[inline]
+    pub fn expires(&self) -> bool {
+        self.r.head().flags & EXPIRES != 0
+    }
+
+    /// Overwrites an inline string by one of the same length. False if that does not fit.
     #[inline]
     pub fn overwrite(&mut self, value: &[u8]) -> bool {
         let inline = self.r.kind() == Kind::Inline;
@@ -411,6 +417,7 @@ impl<'a> EntryMut<'a> {
     }
 
     /// Overwrites an integer. False if the value is none.
+    #[inline]
     pub fn overwrite_int(&mut self, n: i64) -> bool {
         if self.r.kind() != Kind::Int {
             return false;
@@ -419,6 +426,15 @@ impl<'a> EntryMut<'a> {
         // SAFETY: integers have a payload there; exclusive during 'a.
         unsafe { self.r.at.as_ptr().add(at).cast::<u64>().write(n as u64) };
         true
+    }
+
+    /// The boxed string, to be changed. `None` if the value is not one.
+    pub fn raw_mut(&mut self) -> Option<&mut Vec<u8>> {
+        if self.r.kind() != Kind::Raw {
+            return None;
+        }
+        // SAFETY: the payload of this kind is the address of a live box, exclusive while `self` is borrowed.
+        Some(unsafe { &mut *(self.r.payload() as *mut Vec<u8>) })
     }
 
     /// The boxed value, to be changed.

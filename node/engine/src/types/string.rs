@@ -9,7 +9,7 @@ use protocol::number;
 
 use crate::ctx::{Ctx, KeyMut};
 use crate::effect::Outcome;
-use crate::entry::{Entry, INLINE_MAX};
+use crate::entry::{Entry, EntryMut, INLINE_MAX};
 use crate::value::{Value, ValueMut, ValueRef};
 
 /// Longest string that OBJECT ENCODING calls embstr.
@@ -84,6 +84,27 @@ impl KeyMut<'_, '_> {
     pub fn count_lookup(&self) {
         let counter = if self.exists() { &self.env.hits } else { &self.env.misses };
         counter.set(counter.get() + 1);
+    }
+}
+
+/// Overwrites a string by another that is held the same way and takes as much room, the way SET would hold it. False if
+/// that cannot be done in place.
+#[inline]
+pub(crate) fn overwrite(entry: &mut EntryMut<'_>, bytes: &[u8]) -> bool {
+    if let Some(n) = as_int(bytes) {
+        return entry.overwrite_int(n);
+    }
+    if bytes.len() <= INLINE_MAX {
+        return entry.overwrite(bytes);
+    }
+    match entry.raw_mut() {
+        // Not if much room would be left unused.
+        Some(old) if (bytes.len()..=bytes.len() + bytes.len() / 8).contains(&old.capacity()) => {
+            old.clear();
+            old.extend_from_slice(bytes);
+            true
+        }
+        _ => false,
     }
 }
 
