@@ -69,6 +69,17 @@ pub const LCS_LEN_AND_IDX: ErrorReply =
 pub const LCS_TOO_LARGE: ErrorReply =
     ErrorReply::new("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
 pub const OFFSET_OUT_OF_RANGE: ErrorReply = ErrorReply::new("ERR offset is out of range");
+pub const BIT_OFFSET_OUT_OF_RANGE: ErrorReply =
+    ErrorReply::new("ERR bit offset is not an integer or out of range");
+pub const BIT_OUT_OF_RANGE: ErrorReply = ErrorReply::new("ERR bit is not an integer or out of range");
+pub const BIT_ARGUMENT: ErrorReply = ErrorReply::new("ERR The bit argument must be 1 or 0.");
+pub const BITOP_NOT: ErrorReply = ErrorReply::new("ERR BITOP NOT must be called with a single source key.");
+pub const BITFIELD_TYPE: ErrorReply = ErrorReply::new(
+    "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.",
+);
+pub const BITFIELD_READ_ONLY: ErrorReply =
+    ErrorReply::new("ERR BITFIELD_RO only supports the GET subcommand");
+pub const OVERFLOW_TYPE: ErrorReply = ErrorReply::new("ERR Invalid OVERFLOW type specified");
 pub const TIMEOUT_NOT_FLOAT: ErrorReply = ErrorReply::new("ERR timeout is not a float or out of range");
 pub const TIMEOUT_NEGATIVE: ErrorReply = ErrorReply::new("ERR timeout is negative");
 pub const OOM: ErrorReply = ErrorReply::new("OOM command not allowed when used memory > 'maxmemory'.");

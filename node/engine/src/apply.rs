@@ -20,6 +20,7 @@ pub(crate) fn apply(key: &mut KeyMut<'_, '_>, effect: Effect<'_>) -> Outcome {
         AddFloat { result, .. } => return string::apply_text(key, result),
         Append(bytes) => string::apply_append(key, bytes),
         SetRange { offset, bytes } => string::apply_set_range(key, offset, bytes),
+        AddBits { field, result, .. } => string::apply_bits(key, field, result),
         SetField { field, value, absent } => hash::apply_set(key, field, value, absent),
         DelField(field) => hash::apply_del(key, field),
         AddField { field, result, .. } => {

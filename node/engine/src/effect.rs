@@ -4,6 +4,7 @@
 //! Effects are deterministic, absolute where they can be, and touch one *cell* of one key: the whole value, a hash field,
 //! a set member, a list element, the expire register. They borrow what they carry.
 
+use crate::types::bits::{Field, Overflow};
 use crate::value::Value;
 
 /// A change to one key. See the table in ARCHITECTURE.md for the commands behind each.
@@ -34,6 +35,13 @@ pub enum Effect<'a> {
     SetRange {
         offset: usize,
         bytes: &'a [u8],
+    },
+    /// Adds to an integer of some bits inside a string; `result` is what it became where the write was made. BITFIELD INCRBY.
+    AddBits {
+        field: Field,
+        delta: i64,
+        overflow: Overflow,
+        result: i64,
     },
 
     /// `absent`: only if the field is not there (HSETNX).

@@ -75,9 +75,10 @@ pub const fn row_own(name: &'static str, run: Run) -> Row {
 
 /// All data commands.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    [strings::ROWS, hashes::ROWS, sets::ROWS].into_iter().flatten().copied().flatten()
+    [strings::ROWS, bitmaps::ROWS, hashes::ROWS, sets::ROWS].into_iter().flatten().copied().flatten()
 }
 
+pub mod bitmaps;
 pub mod hashes;
 mod random;
 mod scan;

@@ -1,5 +1,6 @@
 //! The data types: one module each, in the order a reader meets them.
 
+pub mod bits;
 mod either;
 pub mod hash;
 pub mod hyperloglog;

@@ -10,6 +10,7 @@ use protocol::number;
 use crate::ctx::{Ctx, KeyMut};
 use crate::effect::Outcome;
 use crate::entry::{Entry, EntryMut, INLINE_MAX};
+use crate::types::bits::Field;
 use crate::value::{Value, ValueMut, ValueRef};
 
 /// Longest string that OBJECT ENCODING calls embstr.
@@ -159,10 +160,14 @@ pub(crate) fn apply_append(key: &mut KeyMut<'_, '_>, tail: &[u8]) -> Outcome {
     }
 }
 
+/// Unchanged if the bytes are what is there already.
 pub(crate) fn apply_set_range(key: &mut KeyMut<'_, '_>, offset: usize, patch: &[u8]) -> Outcome {
     let end = offset + patch.len();
     match boxed(key, end) {
         Some(bytes) => {
+            if bytes.get(offset..end) == Some(patch) {
+                return Outcome::Unchanged;
+            }
             if bytes.len() < end {
                 bytes.resize(end, 0);
             }
@@ -175,6 +180,13 @@ pub(crate) fn apply_set_range(key: &mut KeyMut<'_, '_>, offset: usize, patch: &[
             key.put_value(Value::Raw(Box::new(bytes)))
         }
     }
+}
+
+pub(crate) fn apply_bits(key: &mut KeyMut<'_, '_>, field: Field, value: i64) -> Outcome {
+    let mut text = IntText::default();
+    let bytes = key.string(&mut text).ok().flatten().unwrap_or(b"");
+    let patch = field.patch(bytes, value);
+    apply_set_range(key, field.offset / 8, &patch)
 }
 
 #[cfg(test)]
