@@ -22,8 +22,8 @@
 //! members never exists twice. Writing goes the other way, element by element, into a [`Writer`], whose buffer can
 //! be drained at any moment.
 //!
-//! Input is taken to be hostile. No length is believed before the bytes are there: what is allocated is bounded by
-//! the input, save that compression may expand 88-fold. Packed payloads are checked to the last entry, always.
+//! Input is taken to be hostile. No length is believed before the bytes are there: what is allocated is in
+//! proportion to the input, though compression may expand 88-fold. Packed payloads are checked to the last entry, always.
 
 mod elements;
 mod error;

@@ -5,8 +5,11 @@ use crate::number::{fmt_i64, parse_i64};
 
 /// An element of a listpack, borrowed from it or about to be stored in it.
 ///
+/// The order is that of the variants, then of their values: good for sorting out duplicates, not what any command
+/// shows.
+///
 /// To store a text it need not be classified first: a `Str` that is a canonical integer is stored as the integer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Entry<'a> {
     Str(&'a [u8]),
     Int(i64),

@@ -1,7 +1,5 @@
 //! Finding an entry by its text: the lookup of a small hash's field or a small sorted set's member.
 
-use std::collections::HashSet;
-
 use super::entry::{Entry, decode};
 use super::{END, View};
 use crate::number::parse_i64;
@@ -55,12 +53,37 @@ impl<'a> View<'a> {
         self.next(at).map(|at| self.get(at))
     }
 
-    /// Whether two groups of `step` entries begin with the same text. Takes memory for one reference per group.
+    /// Whether two groups of `step` entries begin with the same text. Takes four bytes of memory per group.
     pub fn has_duplicates(self, step: usize) -> bool {
-        let mut seen = HashSet::new();
-        self.iter().step_by(step).any(|entry| {
-            // A text that is an integer counts as that integer, though stored as a string.
-            !seen.insert(entry.as_int().map_or(entry, Entry::Int))
-        })
+        let mut starts = Vec::new();
+        let mut entries = self.iter();
+        while entries.position() < self.end() {
+            starts.push(entries.position() as u32);
+            entries.nth(step - 1);
+        }
+        // A text that is an integer counts as that integer, though stored as a string.
+        let key = |at: &u32| {
+            let entry = self.get(*at as usize);
+            entry.as_int().map_or(entry, Entry::Int)
+        };
+        starts.sort_unstable_by_key(key);
+        starts.windows(2).any(|pair| key(&pair[0]) == key(&pair[1]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Listpack;
+    use proptest::prelude::*;
+    use std::collections::HashSet;
+
+    proptest! {
+        #[test]
+        fn duplicates_are_found(texts in prop::collection::vec("[ab1]{0,2}", 0..9), step in 1usize..4) {
+            let listpack: Listpack = texts.iter().map(|text| text.as_bytes()).collect();
+            let firsts: Vec<_> = texts.iter().step_by(step).collect();
+            let distinct = firsts.iter().collect::<HashSet<_>>().len();
+            prop_assert_eq!(listpack.view().has_duplicates(step), distinct < firsts.len());
+        }
     }
 }

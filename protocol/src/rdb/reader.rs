@@ -84,7 +84,7 @@ impl<'a> Reader<'a> {
 
     /// Also refuses packed payloads with a field or member twice, and sorted sets out of order.
     ///
-    /// Not the default: it takes memory and time, and what it finds makes commands answer oddly, no more. It is
+    /// Not the default: it takes time, and what it finds makes commands answer oddly, no more. It is
     /// what `sanitize-dump-payload` asks for.
     pub fn sanitizing(mut self, sanitize: bool) -> Self {
         self.sanitize = sanitize;
