@@ -17,6 +17,8 @@
 //! stream    see `stream`
 //! ```
 //!
+//! Around objects there are [`File`]s and [`crate::dump`] payloads.
+//!
 //! Reading takes bytes from a [`Reader`] over a slice or over anything that reads, and yields an [`Object`]: what is
 //! packed stays packed and can be adopted whole; the rest is pulled element by element, so a set of ten million
 //! members never exists twice. Writing goes the other way, element by element, into a [`Writer`], whose buffer can
@@ -27,6 +29,7 @@
 
 mod elements;
 mod error;
+mod file;
 mod kind;
 mod object;
 mod reader;
@@ -38,6 +41,7 @@ mod writer;
 
 pub use elements::{List, Node, Nodes, Scored, TextPair, TextPairs, Texts};
 pub use error::Error;
+pub use file::{File, FileWriter, KeyRecord, Record};
 pub use kind::Kind;
 pub use object::{Hash, Object, Set, Zset, read_object};
 pub use reader::{Reader, Text};

@@ -12,6 +12,12 @@ pub enum Error {
     Io(io::Error),
     /// The bytes break the format's rules, or end too early.
     Malformed(Malformed),
+    /// A file that does not begin like RDB.
+    NotRdb,
+    /// A file of a version that cannot be read.
+    Version(u16),
+    /// A file that was damaged.
+    Checksum { stated: u64, computed: u64 },
     /// A kind of object that no Redis up to 7.2 writes.
     UnknownKind(u8),
     /// A value of a module's type; its name is known if the format tells it.
@@ -38,6 +44,11 @@ impl fmt::Display for Error {
         match self {
             Error::Io(error) => write!(f, "reading failed: {error}"),
             Error::Malformed(malformed) => malformed.fmt(f),
+            Error::NotRdb => f.write_str("not an RDB file"),
+            Error::Version(version) => write!(f, "RDB version {version} cannot be read"),
+            Error::Checksum { stated, computed } => {
+                write!(f, "RDB file is damaged: its checksum is {computed:016x}, not {stated:016x}")
+            }
             Error::UnknownKind(kind) => write!(f, "unknown kind of object: {kind}"),
             Error::Module { name } => {
                 write!(f, "value of module type '{name}': modules' types are not supported")

@@ -163,7 +163,7 @@ fn score_of(entry: Entry<'_>) -> Option<f64> {
 }
 
 /// A module type's name: nine characters of six bits each, before ten bits of version.
-fn module_name(id: u64) -> String {
+pub(super) fn module_name(id: u64) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     (0..9).rev().map(|index| char::from(LETTERS[(id >> (10 + 6 * index)) as usize & 63])).collect()
 }

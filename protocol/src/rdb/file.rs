@@ -1,0 +1,360 @@
+//! RDB files, and the snapshots that are sent to replicas: records around objects.
+//!
+//! ```text
+//! file   = "REDIS" version:4 digits  record*  FF  crc:u64le         crc from version 5 on, 0 if not computed
+//!
+//! FA string string     auxiliary field        FE length           the keys that follow are in this database
+//! FB length length     so many keys, so many of them expire, to make room for
+//! F5 string            a library of functions F7 ...              a module's auxiliary data
+//! FC i64le             the next key expires at these milliseconds     FD u32le: seconds, as of old
+//! F8 length            the next key was idle for so many seconds      F9 u8: the next key's frequency
+//! kind string object   a key and what it holds
+//! ```
+//!
+//! Any byte above the kinds that is not listed makes the file unreadable: there is no telling how to skip it.
+
+use super::object::module_name;
+use super::{Error, Kind, Reader, VERSION, VERSION_READ_MAX, Writer};
+use crate::crc64::Crc64;
+
+const MAGIC: &[u8; 5] = b"REDIS";
+/// From this version on files end in a checksum.
+const VERSION_WITH_CHECKSUM: u16 = 5;
+
+mod opcode {
+    pub const FUNCTION: u8 = 0xf5;
+    pub const FUNCTION_DRAFT: u8 = 0xf6;
+    pub const MODULE_AUX: u8 = 0xf7;
+    pub const IDLE: u8 = 0xf8;
+    pub const FREQUENCY: u8 = 0xf9;
+    pub const AUX: u8 = 0xfa;
+    pub const RESIZE: u8 = 0xfb;
+    pub const EXPIRE_MS: u8 = 0xfc;
+    pub const EXPIRE_S: u8 = 0xfd;
+    pub const SELECT: u8 = 0xfe;
+    pub const END: u8 = 0xff;
+}
+
+/// What the records of a file say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Record {
+    /// Unknown names are to be ignored. Those right before a key may be about the key.
+    Aux { name: Vec<u8>, value: Vec<u8> },
+    /// The database of the keys that follow.
+    Select(u64),
+    /// How many keys follow in this database, and how many of them expire. Not to be believed, only to be used.
+    Resize { keys: u64, expires: u64 },
+    /// The code of a library of functions.
+    Function(Vec<u8>),
+    /// Data of a module, which was skipped.
+    ModuleAux { name: String },
+    /// A key. Its object comes next and has to be read, by [`super::read_object`], before the next record.
+    Key(KeyRecord),
+    /// The file's end; its checksum was right, or there was none.
+    End,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRecord {
+    pub kind: Kind,
+    pub key: Vec<u8>,
+    /// Unix time in milliseconds.
+    pub expire_ms: Option<i64>,
+    pub idle_s: Option<u64>,
+    pub frequency: Option<u8>,
+}
+
+/// Reads the records of a file, one after the other.
+#[derive(Debug)]
+pub struct File<'a> {
+    reader: Reader<'a>,
+    version: u16,
+    verify: bool,
+    // What was said about the next key.
+    expire_ms: Option<i64>,
+    idle_s: Option<u64>,
+    frequency: Option<u8>,
+}
+
+impl<'a> File<'a> {
+    /// Reads the header. `verify` is what `rdbchecksum` says.
+    pub fn open(reader: Reader<'a>, verify: bool) -> Result<Self, Error> {
+        let mut reader = if verify { reader.with_checksum() } else { reader };
+        let magic = reader.array::<5>()?;
+        let digits = reader.array::<4>()?;
+        if magic != *MAGIC || !digits.iter().all(u8::is_ascii_digit) {
+            return Err(Error::NotRdb);
+        }
+        let version = digits.iter().fold(0, |version, digit| version * 10 + u16::from(digit - b'0'));
+        if !(1..=VERSION_READ_MAX).contains(&version) {
+            return Err(Error::Version(version));
+        }
+        Ok(File { reader, version, verify, expire_ms: None, idle_s: None, frequency: None })
+    }
+
+    pub fn version(&self) -> u16 {
+        self.version
+    }
+
+    /// Where the object of a key is to be read from.
+    pub fn reader(&mut self) -> &mut Reader<'a> {
+        &mut self.reader
+    }
+
+    /// The next record.
+    pub fn next_record(&mut self) -> Result<Record, Error> {
+        let reader = &mut self.reader;
+        loop {
+            match reader.byte()? {
+                opcode::EXPIRE_MS => self.expire_ms = Some(reader.millis()?),
+                opcode::EXPIRE_S => {
+                    self.expire_ms = Some(i64::from(i32::from_le_bytes(reader.array()?)) * 1000);
+                }
+                opcode::IDLE => self.idle_s = Some(reader.length()?),
+                opcode::FREQUENCY => self.frequency = Some(reader.byte()?),
+                opcode::AUX => return Ok(Record::Aux { name: reader.bytes()?, value: reader.bytes()? }),
+                opcode::SELECT => return reader.length().map(Record::Select),
+                opcode::RESIZE => {
+                    return Ok(Record::Resize { keys: reader.length()?, expires: reader.length()? });
+                }
+                opcode::FUNCTION => return reader.bytes().map(Record::Function),
+                opcode::FUNCTION_DRAFT => {
+                    return Err(reader.malformed("functions of a release candidate of Redis 7.0").into());
+                }
+                opcode::MODULE_AUX => return skip_module_aux(reader),
+                opcode::END => return self.end(),
+                kind => return self.key(Kind::try_from(kind)?),
+            }
+        }
+    }
+
+    fn key(&mut self, kind: Kind) -> Result<Record, Error> {
+        Ok(Record::Key(KeyRecord {
+            kind,
+            key: self.reader.bytes()?,
+            expire_ms: self.expire_ms.take(),
+            idle_s: self.idle_s.take(),
+            frequency: self.frequency.take(),
+        }))
+    }
+
+    fn end(&mut self) -> Result<Record, Error> {
+        let computed = self.reader.checksum();
+        if self.version >= VERSION_WITH_CHECKSUM {
+            let stated = u64::from_le_bytes(self.reader.array()?);
+            if let Some(computed) = computed
+                && self.verify
+                && stated != 0
+                && stated != computed
+            {
+                return Err(Error::Checksum { stated, computed });
+            }
+        }
+        Ok(Record::End)
+    }
+}
+
+/// Passes over a module's data, each piece of which says what it is.
+fn skip_module_aux(reader: &mut Reader<'_>) -> Result<Record, Error> {
+    const END: u64 = 0;
+    const FLOAT: u64 = 3;
+    const DOUBLE: u64 = 4;
+    const STRING: u64 = 5;
+    let name = module_name(reader.length()?);
+    // When the data is to be handed to the module is told as any unsigned integer is.
+    loop {
+        match reader.length()? {
+            END => return Ok(Record::ModuleAux { name }),
+            1 | 2 => drop(reader.length()?),
+            FLOAT => drop(reader.array::<4>()?),
+            DOUBLE => drop(reader.array::<8>()?),
+            STRING => drop(reader.bytes()?),
+            _ => return Err(reader.malformed("undefined piece of a module's data").into()),
+        }
+    }
+}
+
+/// Writes a file, or a snapshot for a replica.
+///
+/// What was written is taken out by [`take`](Self::take) as often as one likes, last after
+/// [`finish`](Self::finish).
+#[derive(Debug)]
+pub struct FileWriter {
+    writer: Writer,
+    crc: Option<Crc64>,
+}
+
+impl FileWriter {
+    /// Begins a file; `compress` and `checksum` are what `rdbcompression` and `rdbchecksum` say.
+    pub fn new(compress: bool, checksum: bool) -> Self {
+        let mut writer = Writer::new(compress);
+        writer.raw(MAGIC);
+        writer.raw(format!("{VERSION:04}").as_bytes());
+        FileWriter { writer, crc: checksum.then(Crc64::new) }
+    }
+
+    /// Where an object is to be written, after its key.
+    pub fn writer(&mut self) -> &mut Writer {
+        &mut self.writer
+    }
+
+    pub fn aux(&mut self, name: &[u8], value: &[u8]) {
+        self.writer.raw(&[opcode::AUX]);
+        self.writer.text(name);
+        self.writer.text(value);
+    }
+
+    pub fn select(&mut self, db: u64) {
+        self.writer.raw(&[opcode::SELECT]);
+        self.writer.length(db);
+    }
+
+    pub fn resize(&mut self, keys: u64, expires: u64) {
+        self.writer.raw(&[opcode::RESIZE]);
+        self.writer.length(keys);
+        self.writer.length(expires);
+    }
+
+    pub fn function(&mut self, code: &[u8]) {
+        self.writer.raw(&[opcode::FUNCTION]);
+        self.writer.text(code);
+    }
+
+    /// What precedes an object.
+    pub fn key(&mut self, record: &KeyRecord) {
+        if let Some(ms) = record.expire_ms {
+            self.writer.raw(&[opcode::EXPIRE_MS]);
+            self.writer.millis(ms);
+        }
+        if let Some(seconds) = record.idle_s {
+            self.writer.raw(&[opcode::IDLE]);
+            self.writer.length(seconds);
+        }
+        if let Some(frequency) = record.frequency {
+            self.writer.raw(&[opcode::FREQUENCY, frequency]);
+        }
+        self.writer.kind(record.kind);
+        self.writer.text(&record.key);
+    }
+
+    /// Hands over what was written since the last time, to be written to wherever it goes.
+    pub fn take(&mut self, out: &mut Vec<u8>) {
+        let written = self.writer.buffer();
+        if let Some(crc) = &mut self.crc {
+            crc.update(written);
+        }
+        out.append(written);
+    }
+
+    /// Ends the file; `out` gets the rest of it.
+    pub fn finish(mut self, out: &mut Vec<u8>) {
+        self.writer.raw(&[opcode::END]);
+        self.take(out);
+        let crc = self.crc.map_or(0, |crc| crc.value());
+        out.extend_from_slice(&crc.to_le_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Object, Text, read_object};
+    use super::*;
+
+    fn written(compress: bool, checksum: bool) -> Vec<u8> {
+        let mut file = FileWriter::new(compress, checksum);
+        let mut out = Vec::new();
+        file.aux(b"redis-ver", b"7.0.15");
+        file.function(b"#!lua name=x");
+        file.select(3);
+        file.resize(1, 1);
+        file.take(&mut out);
+        file.key(&key_record());
+        file.writer().text(b"value");
+        file.finish(&mut out);
+        out
+    }
+
+    fn key_record() -> KeyRecord {
+        let (expire_ms, idle_s, frequency) = (Some(1_700_000_000_000), Some(9), Some(255));
+        KeyRecord { kind: Kind::String, key: b"key".to_vec(), expire_ms, idle_s, frequency }
+    }
+
+    fn records(bytes: &[u8], verify: bool) -> Result<Vec<Record>, Error> {
+        let mut file = File::open(Reader::new(bytes), verify)?;
+        let mut records = Vec::new();
+        loop {
+            let record = file.next_record()?;
+            if let Record::Key(key) = &record {
+                let object = read_object(file.reader(), key.kind)?;
+                assert!(matches!(object, Object::String(Text::Bytes(text)) if text == b"value"));
+            }
+            records.push(record);
+            if records.last() == Some(&Record::End) {
+                return Ok(records);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let expected = [
+            Record::Aux { name: b"redis-ver".to_vec(), value: b"7.0.15".to_vec() },
+            Record::Function(b"#!lua name=x".to_vec()),
+            Record::Select(3),
+            Record::Resize { keys: 1, expires: 1 },
+            Record::Key(key_record()),
+            Record::End,
+        ];
+        assert_eq!(records(&written(true, true), true).unwrap(), expected);
+        assert_eq!(records(&written(false, false), true).unwrap(), expected);
+        assert_eq!(written(false, false)[..9], *b"REDIS0010");
+    }
+
+    #[test]
+    fn checksums_are_verified_if_asked_for() {
+        let mut file = written(false, true);
+        let value = file.windows(6).position(|bytes| bytes == b"7.0.15").unwrap();
+        file[value] = b'8';
+        assert!(matches!(records(&file, true), Err(Error::Checksum { .. })));
+        assert!(records(&file, false).is_ok());
+    }
+
+    #[test]
+    fn headers_are_checked() {
+        for (header, version) in [("REDIS0012", 12), ("REDIS0000", 0)] {
+            assert!(matches!(records(header.as_bytes(), true), Err(Error::Version(v)) if v == version));
+        }
+        for header in ["REDIX0010", "REDIS001x"] {
+            assert!(matches!(records(header.as_bytes(), true), Err(Error::NotRdb)));
+        }
+        assert!(matches!(records(b"REDIS001", true), Err(Error::Malformed(_))));
+    }
+
+    /// Facts about a key outlast auxiliary fields, and no longer than the key; the first files had no checksum.
+    #[test]
+    fn facts_are_about_the_next_key() {
+        let file = b"REDIS0004\xfd\x01\0\0\0\xfa\x01a\x01b\0\x01k\x05value\0\x01l\x05value\xff";
+        let records = records(file, true).unwrap();
+        let expires = |record: &Record| matches!(record, Record::Key(key) if key.expire_ms == Some(1000));
+        let plain = |record: &Record| matches!(record, Record::Key(key) if key.expire_ms.is_none());
+        assert!(expires(&records[1]) && plain(&records[2]));
+    }
+
+    #[test]
+    fn modules_data_is_skipped() {
+        let mut file = b"REDIS0010\xf7".to_vec();
+        file.extend([&[0x81][..], &(0x0123_4567_89ab_cdefu64).to_be_bytes()].concat());
+        file.extend(b"\x02\x01\x01\x05\x03\0\0\0\0\x04\0\0\0\0\0\0\0\0\x05\x02hi\0\xff\0\0\0\0\0\0\0\0");
+        assert!(
+            matches!(&records(&file, true).unwrap()[..], [Record::ModuleAux { name }, Record::End] if name.len() == 9)
+        );
+    }
+
+    #[test]
+    fn cut_files_are_errors() {
+        let file = written(true, true);
+        for len in 0..file.len() {
+            assert!(records(&file[..len], true).is_err(), "{len}");
+        }
+    }
+}
