@@ -5,6 +5,7 @@
 //! left over: half a request, or replies that a slow reader has not taken yet.
 
 use std::future::poll_fn;
+use std::io::Write;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::*;
@@ -54,6 +55,30 @@ impl Stream {
     }
 }
 
+/// A socket that belongs to no event loop yet: the loop that accepted it must not go on watching it.
+pub enum Socket {
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl Socket {
+    /// Gives the socket to the event loop of this thread.
+    fn adopt(self) -> std::io::Result<Stream> {
+        Ok(match self {
+            Socket::Tcp(s) => Stream::Tcp(TcpStream::from_std(s)?),
+            Socket::Unix(s) => Stream::Unix(UnixStream::from_std(s)?),
+        })
+    }
+
+    /// Sends a few last bytes, if they can be sent at once.
+    pub fn refuse(&mut self, bytes: &[u8]) {
+        let _ = match self {
+            Socket::Tcp(s) => s.write(bytes),
+            Socket::Unix(s) => s.write(bytes),
+        };
+    }
+}
+
 /// Why a connection ended.
 #[derive(Debug)]
 struct Closed;
@@ -82,10 +107,14 @@ pub async fn serve(worker: &Worker, arrival: Arrival) {
     let client =
         Arc::new(Client::new(arrival.id, worker.index, arrival.addr, arrival.laddr, arrival.fd, unix_ms()));
     client.set(flag::UNIX, arrival.unix);
+    let stream = match arrival.stream.adopt() {
+        Ok(stream) => stream,
+        Err(e) => return tracing::warn!("Can't serve a connection: {e}"),
+    };
     worker.server.clients.add(&client);
     let authenticated = worker.server.config.get().requirepass.is_empty();
     let mut connection = Connection {
-        stream: arrival.stream,
+        stream,
         session: Session::new(client, authenticated),
         parser: Parser::new(),
         pending: Vec::new(),
@@ -533,15 +562,5 @@ fn prefetch(worker: &Worker, ctx: &Ctx<'static>, session: &Session, buffers: &Bu
     }
     for hash in hashes {
         keyspace.prefetch_entry(session.db, hash, &pinned);
-    }
-}
-
-impl Stream {
-    /// Sends a few last bytes, if they can be sent at once.
-    pub fn refuse(&mut self, bytes: &[u8]) {
-        let _ = match self {
-            Stream::Tcp(s) => s.try_write(bytes),
-            Stream::Unix(s) => s.try_write(bytes),
-        };
     }
 }

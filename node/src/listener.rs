@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::config::Config;
-use crate::connection::Stream;
+use crate::connection::Socket as Peer;
 use crate::server::Server;
 use crate::worker::{Arrival, least_loaded};
 
@@ -156,7 +156,9 @@ pub async fn accept(server: &'static Server, listeners: Listeners) -> std::io::R
                         let path = server.config.get().unixsocket.clone();
                         let fd = stream.as_raw_fd();
                         let addr = format!("{path}:0");
-                        deal(server, Stream::Unix(stream), addr.clone(), addr, fd, true).await;
+                        if let Ok(stream) = stream.into_std() {
+                            deal(server, Peer::Unix(stream), addr.clone(), addr, fd, true).await;
+                        }
                     }
                     Err(e) => accept_failed(&e).await,
                 }
@@ -188,7 +190,9 @@ async fn take_tcp(server: &'static Server, mut stream: tokio::net::TcpStream, ad
     }
     let laddr = stream.local_addr().map_or_else(|_| String::new(), |a| shown(&a));
     let fd = stream.as_raw_fd();
-    deal(server, Stream::Tcp(stream), shown(&addr), laddr, fd, false).await;
+    if let Ok(stream) = stream.into_std() {
+        deal(server, Peer::Tcp(stream), shown(&addr), laddr, fd, false).await;
+    }
 }
 
 /// An address as Redis shows it: no brackets around IPv6.
@@ -197,7 +201,7 @@ fn shown(addr: &SocketAddr) -> String {
 }
 
 /// Hands a connection to a worker, or refuses it if there are too many.
-async fn deal(server: &'static Server, mut stream: Stream, addr: String, laddr: String, fd: i32, unix: bool) {
+async fn deal(server: &'static Server, mut stream: Peer, addr: String, laddr: String, fd: i32, unix: bool) {
     let limit = server.config.get().maxclients as usize;
     if server.clients.len() >= limit {
         server.connections_rejected.fetch_add(1, Relaxed);

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
 use crate::config::Config;
-use crate::connection::{self, Stream};
+use crate::connection::{self, Socket};
 use crate::server::Server;
 use crate::session::Session;
 use crate::stats::{CommandStats, WorkerStats};
@@ -22,7 +22,7 @@ use crate::ticks;
 
 /// A connection on its way from the acceptor to its worker.
 pub struct Arrival {
-    pub stream: Stream,
+    pub stream: Socket,
     pub addr: String,
     pub laddr: String,
     pub fd: i32,
