@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Which program a [`Server`] runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,10 +53,13 @@ pub struct Server {
     address: SocketAddr,
     dir: PathBuf,
     options: Vec<String>,
+    ready_after: Duration,
 }
 
 /// How long a server may take until it answers PING.
 const READY_WITHIN: Duration = Duration::from_secs(20);
+/// How often that is tried: often enough to tell how long a start takes.
+const READY_POLL: Duration = Duration::from_micros(300);
 /// How long a server may take to end after SIGTERM before it is killed.
 const END_WITHIN: Duration = Duration::from_secs(10);
 /// Another process may take a port between our probe and the server's bind.
@@ -78,7 +81,9 @@ impl Server {
             let address = free_address();
             let child =
                 spawn(kind, address, &dir, &options).unwrap_or_else(|e| panic!("{:?}: {e}", kind.program()));
-            let mut server = Server { kind, child, address, dir: dir.clone(), options: options.clone() };
+            let ready_after = Duration::ZERO;
+            let mut server =
+                Server { kind, child, address, dir: dir.clone(), options: options.clone(), ready_after };
             if server.wait_ready() {
                 return server;
             }
@@ -135,6 +140,11 @@ impl Server {
         self.address
     }
 
+    /// How long the last start took, from its execution to the first answer to PING.
+    pub fn ready_after(&self) -> Duration {
+        self.ready_after
+    }
+
     /// Its working directory.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -146,11 +156,18 @@ impl Server {
     }
 
     fn wait_ready(&mut self) -> bool {
-        let answered = wait_for(READY_WITHIN, || match self.child.try_wait() {
-            Ok(None) => Client::connect(self.address).ok()?.cmd("PING").ok().map(|_| true),
-            _ => Some(false),
-        });
-        answered.unwrap_or(false)
+        let began = Instant::now();
+        while began.elapsed() < READY_WITHIN {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return false;
+            }
+            if Client::connect(self.address).and_then(|mut c| c.cmd("PING")).is_ok() {
+                self.ready_after = began.elapsed();
+                return true;
+            }
+            std::thread::sleep(READY_POLL);
+        }
+        false
     }
 }
 
