@@ -80,6 +80,11 @@ pub const BITFIELD_TYPE: ErrorReply = ErrorReply::new(
 pub const BITFIELD_READ_ONLY: ErrorReply =
     ErrorReply::new("ERR BITFIELD_RO only supports the GET subcommand");
 pub const OVERFLOW_TYPE: ErrorReply = ErrorReply::new("ERR Invalid OVERFLOW type specified");
+pub const NO_HYPERLOGLOG: ErrorReply =
+    ErrorReply::new("WRONGTYPE Key is not a valid HyperLogLog string value.");
+pub const CORRUPT_HYPERLOGLOG: ErrorReply = ErrorReply::new("INVALIDOBJ Corrupted HLL object detected");
+pub const NO_SPECIFIED_KEY: ErrorReply = ErrorReply::new("ERR The specified key does not exist");
+pub const HYPERLOGLOG_NOT_SPARSE: ErrorReply = ErrorReply::new("ERR HLL encoding is not sparse");
 pub const TIMEOUT_NOT_FLOAT: ErrorReply = ErrorReply::new("ERR timeout is not a float or out of range");
 pub const TIMEOUT_NEGATIVE: ErrorReply = ErrorReply::new("ERR timeout is negative");
 pub const OOM: ErrorReply = ErrorReply::new("OOM command not allowed when used memory > 'maxmemory'.");

@@ -36,7 +36,7 @@ pub(crate) fn apply(key: &mut KeyMut<'_, '_>, effect: Effect<'_>) -> Outcome {
         Insert { at, element } => list::apply_insert(key, at, element),
         SetElement { at, element } => list::apply_set(key, at, element),
         DelElements { at, count } => list::apply_del(key, at, count),
-        RaiseRegisters { bytes } => hyperloglog::apply_registers(key, bytes),
+        RaiseRegisters { ranks, dense } => hyperloglog::apply_registers(key, ranks, dense),
     };
     if outcome != Outcome::Unchanged {
         key.restamp();

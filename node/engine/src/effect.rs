@@ -5,6 +5,7 @@
 //! a set member, a list element, the expire register. They borrow what they carry.
 
 use crate::types::bits::{Field, Overflow};
+use crate::types::hyperloglog::Rank;
 use crate::value::Value;
 
 /// A change to one key. See the table in ARCHITECTURE.md for the commands behind each.
@@ -94,9 +95,11 @@ pub enum Effect<'a> {
         count: usize,
     },
 
-    /// Raises HyperLogLog registers; `bytes` is the resulting representation.
+    /// Raises HyperLogLog registers to at least these numbers, making an empty value first if the key is absent. `dense`:
+    /// the value must be in the dense encoding afterwards.
     RaiseRegisters {
-        bytes: &'a [u8],
+        ranks: &'a [Rank],
+        dense: bool,
     },
 }
 

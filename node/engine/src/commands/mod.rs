@@ -75,11 +75,16 @@ pub const fn row_own(name: &'static str, run: Run) -> Row {
 
 /// All data commands.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    [strings::ROWS, bitmaps::ROWS, hashes::ROWS, sets::ROWS].into_iter().flatten().copied().flatten()
+    [strings::ROWS, bitmaps::ROWS, hyperloglog::ROWS, hashes::ROWS, sets::ROWS]
+        .into_iter()
+        .flatten()
+        .copied()
+        .flatten()
 }
 
 pub mod bitmaps;
 pub mod hashes;
+pub mod hyperloglog;
 mod random;
 mod scan;
 pub mod sets;

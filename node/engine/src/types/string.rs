@@ -124,7 +124,7 @@ pub(crate) fn apply_text(key: &mut KeyMut<'_, '_>, text: &[u8]) -> Outcome {
 }
 
 /// The string boxed, so that it can be changed in place, with room for `len` bytes. `None` if the key is absent.
-fn boxed<'a>(key: &'a mut KeyMut<'_, '_>, len: usize) -> Option<&'a mut Vec<u8>> {
+pub(crate) fn boxed<'a>(key: &'a mut KeyMut<'_, '_>, len: usize) -> Option<&'a mut Vec<u8>> {
     let unboxed = match key.value()? {
         ValueRef::Raw(_) => None,
         other => {
