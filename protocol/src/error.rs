@@ -33,6 +33,10 @@ impl ErrorReply {
         ErrorReply::err(format!("invalid expire time in '{}' command", command.to_lowercase()))
     }
 
+    pub fn unsupported_option(word: &[u8]) -> ErrorReply {
+        ErrorReply::err(format!("Unsupported option {}", String::from_utf8_lossy(word)))
+    }
+
     pub fn unknown_subcommand(sub: &[u8], container: &str) -> ErrorReply {
         let sub = String::from_utf8_lossy(&sub[..sub.len().min(128)]).into_owned();
         ErrorReply::err(format!("unknown subcommand '{sub}'. Try {} HELP.", container.to_uppercase()))
@@ -94,3 +98,18 @@ pub const EXEC_ABORT: ErrorReply =
 pub const NO_AUTH: ErrorReply = ErrorReply::new("NOAUTH Authentication required.");
 pub const INVALID_CURSOR: ErrorReply = ErrorReply::new("ERR invalid cursor");
 pub const DB_OUT_OF_RANGE: ErrorReply = ErrorReply::new("ERR DB index is out of range");
+pub const INVALID_FIRST_DB: ErrorReply = ErrorReply::new("ERR invalid first DB index");
+pub const INVALID_SECOND_DB: ErrorReply = ErrorReply::new("ERR invalid second DB index");
+pub const SAME_OBJECT: ErrorReply = ErrorReply::new("ERR source and destination objects are the same");
+pub const OUT_OF_RANGE_I32: ErrorReply =
+    ErrorReply::new("ERR value is out of range, value must between -2147483648 and 2147483647");
+pub const EXPIRE_NX_AND_OTHERS: ErrorReply =
+    ErrorReply::new("ERR NX and XX, GT or LT options at the same time are not compatible");
+pub const EXPIRE_GT_AND_LT: ErrorReply =
+    ErrorReply::new("ERR GT and LT options at the same time are not compatible");
+pub const LFU_NOT_SELECTED: ErrorReply = ErrorReply::new(
+    "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
+);
+pub const LFU_SELECTED: ErrorReply = ErrorReply::new(
+    "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
+);

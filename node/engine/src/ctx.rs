@@ -170,6 +170,14 @@ impl<'e> Ctx<'e> {
         entry
     }
 
+    /// The entry of a key for commands that look at its metadata: a hit or miss, but no use of the key.
+    pub fn glance(&self, key: &[u8]) -> Option<EntryRef<'_>> {
+        let entry = self.peek(key);
+        let counter = if entry.is_some() { &self.env.hits } else { &self.env.misses };
+        counter.set(counter.get() + 1);
+        entry
+    }
+
     /// The entry of a key, without any trace that it was read.
     #[inline]
     pub fn peek(&self, key: &[u8]) -> Option<EntryRef<'_>> {
@@ -298,20 +306,45 @@ impl<'e> Ctx<'e> {
         self.locks.release();
     }
 
-    /// Empties the selected database, whose shards must all be held; tells watchers and caches.
+    /// Empties a database, all of whose shards must be held; tells watchers, caches and who waits for a key to go.
     pub fn flush(&mut self, db: usize) {
         self.begin();
         self.version = self.locks.mint(self.env.now_ms);
         for shard in self.locks.iter_mut() {
-            let Shard { dbs, interests, .. } = shard;
-            let hash = |key: &[u8]| self.keyspace.hash(key);
-            interests.changed_where(|d, key| d == db && dbs[d].get(hash(key), key).is_some());
+            let Shard { dbs, interests, waiting, .. } = shard;
+            let had = |key: &[u8]| dbs[db].get(self.keyspace.hash(key), key).is_some();
+            interests.changed_where(|d, key| d == db && had(key));
             interests.forget_tracked();
+            let gone = waiting.keys(db).into_iter().filter(|key| had(key));
+            self.out.ready.extend(gone.map(|key| (db, key.into_vec())));
             self.out.dirty += dbs[db].len() as u64;
         }
         let garbage = self.locks.take_db(db);
         self.out.garbage.extend(garbage.into_iter().map(Garbage::Db));
         self.out.flushed = true;
+    }
+
+    /// Exchanges the contents of two databases, all of whose shards must be held; tells watchers of what either has, and
+    /// wakes who waits for a key that has come or gone.
+    pub fn swap(&mut self, a: usize, b: usize) {
+        if a == b {
+            return;
+        }
+        for shard in self.locks.iter_mut() {
+            let Shard { dbs, interests, waiting, .. } = shard;
+            let has = |key: &[u8]| {
+                let hash = self.keyspace.hash(key);
+                dbs[a].get(hash, key).is_some() || dbs[b].get(hash, key).is_some()
+            };
+            interests.changed_where(|d, key| (d == a || d == b) && has(key));
+            for db in [a, b] {
+                let moved = waiting.keys(db).into_iter().filter(|key| has(key));
+                self.out.ready.extend(moved.map(|key| (db, key.into_vec())));
+            }
+            let (low, high) = dbs.split_at_mut(a.max(b));
+            low[a.min(b)].swap(&mut high[0]);
+        }
+        self.out.dirty += 1;
     }
 }
 

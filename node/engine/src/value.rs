@@ -49,6 +49,7 @@ impl Kind {
 }
 
 /// An owned value.
+#[derive(Clone)]
 pub enum Value {
     Int(i64),
     /// A string that goes inside the entry if it is short.
@@ -106,6 +107,20 @@ impl<'a> ValueRef<'a> {
             ValueRef::Zset(_) => "zset",
             ValueRef::Hash(_) => "hash",
             ValueRef::Stream(_) => "stream",
+        }
+    }
+
+    /// A copy of the value, in the same form.
+    pub fn to_owned(&self) -> Value {
+        match *self {
+            ValueRef::Int(n) => Value::Int(n),
+            ValueRef::Bytes(bytes) => Value::Bytes(bytes.to_vec()),
+            ValueRef::Raw(bytes) => Value::Raw(Box::new(bytes.clone())),
+            ValueRef::List(v) => Value::List(Box::new(v.clone())),
+            ValueRef::Set(v) => Value::Set(Box::new(v.clone())),
+            ValueRef::Zset(v) => Value::Zset(Box::new(v.clone())),
+            ValueRef::Hash(v) => Value::Hash(Box::new(v.clone())),
+            ValueRef::Stream(v) => Value::Stream(Box::new(v.clone())),
         }
     }
 

@@ -75,7 +75,7 @@ pub const fn row_own(name: &'static str, run: Run) -> Row {
 
 /// All data commands.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    [strings::ROWS, bitmaps::ROWS, hyperloglog::ROWS, hashes::ROWS, sets::ROWS]
+    [generic::ROWS, strings::ROWS, bitmaps::ROWS, hyperloglog::ROWS, hashes::ROWS, sets::ROWS]
         .into_iter()
         .flatten()
         .copied()
@@ -83,6 +83,7 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
 }
 
 pub mod bitmaps;
+pub mod generic;
 pub mod hashes;
 pub mod hyperloglog;
 mod random;
@@ -95,6 +96,13 @@ pub mod testing;
 /// An integer argument.
 pub fn int(arg: &[u8]) -> Result<i64, ErrorReply> {
     protocol::number::parse_i64(arg).ok_or(protocol::error::NOT_INTEGER)
+}
+
+/// The number of a database as an argument.
+pub fn database(ctx: &Ctx<'_>, arg: &[u8]) -> Result<usize, ErrorReply> {
+    let number = i32::try_from(int(arg)?).map_err(|_| protocol::error::OUT_OF_RANGE_I32)?;
+    let in_range = usize::try_from(number).ok().filter(|db| *db < ctx.keyspace.databases());
+    in_range.ok_or(protocol::error::DB_OUT_OF_RANGE)
 }
 
 /// Whether an argument is a keyword, in any case.

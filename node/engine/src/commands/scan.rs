@@ -18,12 +18,23 @@ pub struct ScanOptions<'a> {
     pub pattern: Option<&'a [u8]>,
     /// Whether the command's own word (NOVALUES, NOSCORES) was there.
     pub flag: bool,
+    /// Only values of this type, in whatever case: for SCAN itself. `None`: of all.
+    pub kind: Option<&'a [u8]>,
 }
 
 impl<'a> ScanOptions<'a> {
     /// Reads the arguments after the cursor. `flag` is a word of the command's own.
     pub fn parse(args: Args<'a>, flag: Option<&str>) -> Result<ScanOptions<'a>, ErrorReply> {
-        let mut options = ScanOptions { count: COUNT, pattern: None, flag: false };
+        ScanOptions::read(args, flag, false)
+    }
+
+    /// Reads the arguments of SCAN after the cursor: `TYPE` is known, too.
+    pub fn parse_keys(args: Args<'a>) -> Result<ScanOptions<'a>, ErrorReply> {
+        ScanOptions::read(args, None, true)
+    }
+
+    fn read(args: Args<'a>, flag: Option<&str>, typed: bool) -> Result<ScanOptions<'a>, ErrorReply> {
+        let mut options = ScanOptions { count: COUNT, pattern: None, flag: false, kind: None };
         let mut i = 0;
         while i < args.len() {
             let (word, value) = (args.at(i), args.get(i + 1));
@@ -35,6 +46,7 @@ impl<'a> ScanOptions<'a> {
                 Some(pattern) if is(word, "MATCH") => {
                     options.pattern = Some(pattern).filter(|p| *p != b"*");
                 }
+                Some(kind) if typed && is(word, "TYPE") => options.kind = Some(kind),
                 _ if flag.is_some_and(|flag| is(word, flag)) => {
                     options.flag = true;
                     i -= 1;

@@ -3,7 +3,7 @@
 use crate::ctx::KeyMut;
 use crate::effect::Outcome;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct List {}
 
 impl List {

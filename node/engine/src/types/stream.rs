@@ -1,6 +1,6 @@
 //! Stream.
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Stream {}
 
 impl Stream {

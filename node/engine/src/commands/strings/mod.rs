@@ -12,6 +12,8 @@ mod many;
 mod only_if;
 mod set;
 
+pub(super) use expiry::Unit;
+
 /// The rows of all files of the family.
 pub const ROWS: &[&[Row]] =
     &[get::ROWS, set::ROWS, many::ROWS, only_if::ROWS, edit::ROWS, counter::ROWS, lcs::ROWS];

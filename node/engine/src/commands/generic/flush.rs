@@ -1,0 +1,47 @@
+//! Emptying databases and exchanging them. They hold the whole keyspace for a moment that does not depend on how much is in
+//! it: tables are unhooked, and freed later.
+
+use protocol::error::{DB_OUT_OF_RANGE, INVALID_FIRST_DB, INVALID_SECOND_DB, SYNTAX};
+use protocol::{Args, ErrorReply, Reply};
+
+use crate::commands::{DONE, Flow, Row, int, is, row_all};
+use crate::ctx::Ctx;
+
+/// `[ASYNC | SYNC]`: both free the memory outside of any lock; see [`Ctx::flush`].
+fn check_mode(args: Args<'_>) -> Result<(), ErrorReply> {
+    match (args.get(1), args.len()) {
+        (None, _) => Ok(()),
+        (Some(word), 2) if is(word, "ASYNC") || is(word, "SYNC") => Ok(()),
+        _ => Err(SYNTAX),
+    }
+}
+
+fn flushdb(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
+    check_mode(args)?;
+    let db = ctx.db;
+    ctx.flush(db);
+    out.ok();
+    DONE
+}
+
+fn flushall(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
+    check_mode(args)?;
+    (0..ctx.keyspace.databases()).for_each(|db| ctx.flush(db));
+    out.ok();
+    DONE
+}
+
+fn swapdb(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
+    let first = int(&args[1]).map_err(|_| INVALID_FIRST_DB)?;
+    let second = int(&args[2]).map_err(|_| INVALID_SECOND_DB)?;
+    let in_range = |n: i64| usize::try_from(n).ok().filter(|n| *n < ctx.keyspace.databases());
+    let (Some(first), Some(second)) = (in_range(first), in_range(second)) else {
+        return Err(DB_OUT_OF_RANGE);
+    };
+    ctx.swap(first, second);
+    out.ok();
+    DONE
+}
+
+pub const ROWS: &[Row] =
+    &[row_all("FLUSHDB", flushdb), row_all("FLUSHALL", flushall), row_all("SWAPDB", swapdb)];
