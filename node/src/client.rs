@@ -3,7 +3,7 @@
 //! The connection itself belongs to its worker. Others hold a [`Client`]: they read its numbers (written by its worker
 //! once per batch, with plain stores) and put messages into its mailbox, which wakes its connection.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::*};
 use std::task::Waker;
 
 use parking_lot::Mutex;
@@ -58,7 +58,8 @@ pub struct Names {
 /// See the [module's page](self).
 pub struct Client {
     pub id: u64,
-    pub worker: usize,
+    /// The worker it is on; changes when workers share their load anew.
+    pub worker: AtomicUsize,
     pub addr: String,
     pub laddr: String,
     pub fd: i32,
@@ -106,7 +107,7 @@ impl Client {
     pub fn new(id: u64, worker: usize, addr: String, laddr: String, fd: i32, now_ms: u64) -> Client {
         Client {
             id,
-            worker,
+            worker: AtomicUsize::new(worker),
             addr,
             laddr,
             fd,

@@ -79,6 +79,16 @@ impl Socket {
     }
 }
 
+impl Stream {
+    /// Takes the socket from the event loop of this thread.
+    fn release(self) -> std::io::Result<Socket> {
+        Ok(match self {
+            Stream::Tcp(s) => Socket::Tcp(s.into_std()?),
+            Stream::Unix(s) => Socket::Unix(s.into_std()?),
+        })
+    }
+}
+
 /// Why a connection ended.
 #[derive(Debug)]
 struct Closed;
@@ -102,48 +112,98 @@ struct Connection {
     active: Instant,
 }
 
-/// Serves a connection to its end.
-pub async fn serve(worker: &Worker, arrival: Arrival) {
-    let client =
-        Arc::new(Client::new(arrival.id, worker.index, arrival.addr, arrival.laddr, arrival.fd, unix_ms()));
-    client.set(flag::UNIX, arrival.unix);
-    let stream = match arrival.stream.adopt() {
-        Ok(stream) => stream,
-        Err(e) => return tracing::warn!("Can't serve a connection: {e}"),
+/// A connection between two workers: it has nothing but its socket and what its client set up.
+pub struct Moving {
+    socket: Socket,
+    session: Session,
+}
+
+/// How a turn of a connection ended for good.
+enum End {
+    Closed,
+    /// To be handed to another worker.
+    Move(usize),
+}
+
+impl From<Closed> for End {
+    fn from(_: Closed) -> End {
+        End::Closed
+    }
+}
+
+/// Serves a connection to its end, or until it moves to another worker.
+pub async fn serve(worker: &Worker, arrival: Arrival) -> Option<(usize, Box<Moving>)> {
+    let mut connection = match Connection::welcome(worker, arrival) {
+        Ok(connection) => connection,
+        Err(e) => {
+            tracing::warn!("Can't serve a connection: {e}");
+            return None;
+        }
     };
-    worker.server.clients.add(&client);
-    let authenticated = worker.server.config.get().requirepass.is_empty();
-    let mut connection = Connection {
-        stream,
-        session: Session::new(client, authenticated),
-        parser: Parser::new(),
-        pending: Vec::new(),
-        unsent: Vec::new(),
-        sent: 0,
-        blocked: None,
-        held: false,
-        timer: None,
-        soft_limit_since: None,
-        active: Instant::now(),
+    let end = poll_fn(|cx| connection.turn(cx, worker)).await;
+    let End::Move(target) = end else {
+        connection.end(worker);
+        return None;
     };
-    let _ = poll_fn(|cx| connection.turn(cx, worker)).await;
-    connection.end(worker);
+    match connection.stream.release() {
+        Ok(socket) => Some((target, Box::new(Moving { socket, session: connection.session }))),
+        Err(e) => {
+            tracing::warn!("Lost a connection while moving it: {e}");
+            worker.server.forget(&mut connection.session);
+            None
+        }
+    }
 }
 
 impl Connection {
+    fn welcome(worker: &Worker, arrival: Arrival) -> std::io::Result<Connection> {
+        let (socket, session) = match arrival {
+            Arrival::Moved(moving) => (moving.socket, moving.session),
+            Arrival::New(new) => {
+                let client = Client::new(new.id, worker.index, new.addr, new.laddr, new.fd, unix_ms());
+                client.set(flag::UNIX, new.unix);
+                let client = Arc::new(client);
+                worker.server.clients.add(&client);
+                let open = worker.server.config.get().requirepass.is_empty();
+                (new.stream, Session::new(client, open))
+            }
+        };
+        session.client.worker.store(worker.index, Relaxed);
+        let stream = match socket.adopt() {
+            Ok(stream) => stream,
+            Err(e) => {
+                worker.server.clients.remove(session.client.id);
+                return Err(e);
+            }
+        };
+        Ok(Connection {
+            stream,
+            session,
+            parser: Parser::new(),
+            pending: Vec::new(),
+            unsent: Vec::new(),
+            sent: 0,
+            blocked: None,
+            held: false,
+            timer: None,
+            soft_limit_since: None,
+            active: Instant::now(),
+        })
+    }
+
     /// Does what can be done now. Ready when the connection is to be closed.
-    fn turn(&mut self, cx: &mut Context<'_>, worker: &Worker) -> Poll<Closed> {
+    fn turn(&mut self, cx: &mut Context<'_>, worker: &Worker) -> Poll<End> {
         self.session.client.set_waker(cx.waker());
         // A few batches in a row, then the others of this worker have their turn.
         for _ in 0..4 {
             if self.session.client.mail_waiting.load(Acquire) && self.take_mail(worker).is_err() {
-                return Poll::Ready(Closed);
+                return Poll::Ready(End::Closed);
             }
             if self.send(cx, worker).is_err() {
-                return Poll::Ready(Closed);
+                return Poll::Ready(End::Closed);
             }
             if self.session.closing {
-                return if self.unsent.is_empty() { Poll::Ready(Closed) } else { self.wait_to_close() };
+                return if self.unsent.is_empty() { Poll::Ready(End::Closed) } else { self.wait_to_close() };
             }
             if self.timer_fired(cx) {
                 self.time_is_up(worker);
@@ -152,7 +212,7 @@ impl Connection {
             match self.receive(cx, worker) {
                 Poll::Pending if self.session.client.mail_waiting.load(Acquire) => continue,
                 Poll::Pending => return self.idle(cx, worker),
-                Poll::Ready(Err(closed)) => return Poll::Ready(closed),
+                Poll::Ready(Err(closed)) => return Poll::Ready(closed.into()),
                 Poll::Ready(Ok(())) => {}
             }
         }
@@ -160,13 +220,18 @@ impl Connection {
         Poll::Pending
     }
 
-    fn wait_to_close(&mut self) -> Poll<Closed> {
+    fn wait_to_close(&mut self) -> Poll<End> {
         // Whoever does not take the last reply soon never will.
-        if self.active.elapsed() > Duration::from_secs(60) { Poll::Ready(Closed) } else { Poll::Pending }
+        if self.active.elapsed() > Duration::from_secs(60) { Poll::Ready(End::Closed) } else { Poll::Pending }
     }
 
     /// Nothing to do now: leaves word of the state, and a timer if idle clients are closed.
-    fn idle(&mut self, cx: &mut Context<'_>, worker: &Worker) -> Poll<Closed> {
+    fn idle(&mut self, cx: &mut Context<'_>, worker: &Worker) -> Poll<End> {
+        let (target, wanted) = worker.shed.get();
+        if wanted > 0 && self.may_move() {
+            worker.shed.set((target, wanted - 1));
+            return Poll::Ready(End::Move(target));
+        }
         let timeout = worker.config.borrow().timeout;
         let may_time_out = timeout > 0
             && self.blocked.is_none()
@@ -175,14 +240,24 @@ impl Connection {
         if may_time_out && self.timer.is_none() {
             let at = self.active + Duration::from_secs(timeout as u64);
             if at <= Instant::now() {
-                return Poll::Ready(Closed);
+                return Poll::Ready(End::Closed);
             }
             self.timer = Some(Box::pin(sleep_until(at)));
             if self.timer_fired(cx) {
-                return Poll::Ready(Closed);
+                return Poll::Ready(End::Closed);
             }
         }
         Poll::Pending
+    }
+
+    /// Whether there is nothing here but the socket and what the client set up.
+    fn may_move(&self) -> bool {
+        self.blocked.is_none()
+            && !self.held
+            && self.pending.is_empty()
+            && self.unsent.is_empty()
+            && self.parser.is_fresh()
+            && !self.session.client.mail_waiting.load(Acquire)
     }
 
     fn timer_fired(&mut self, cx: &mut Context<'_>) -> bool {

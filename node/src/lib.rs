@@ -1,6 +1,7 @@
 //! The server: sockets, threads, configuration, and the commands that are about them. What happens to data is in the
 //! `engine` crate.
 
+pub mod balance;
 pub mod client;
 pub mod clients;
 pub mod commands;

@@ -10,10 +10,11 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, UnixListener};
 
+use crate::balance;
 use crate::config::Config;
 use crate::connection::Socket as Peer;
 use crate::server::Server;
-use crate::worker::{Arrival, least_loaded};
+use crate::worker::{Arrival, Newcomer};
 
 /// A bound address and whether the server may go on without it (`-` before it in the configuration).
 struct Wanted {
@@ -202,7 +203,8 @@ fn shown(addr: &SocketAddr) -> String {
 
 /// Hands a connection to a worker, or refuses it if there are too many.
 async fn deal(server: &'static Server, mut stream: Peer, addr: String, laddr: String, fd: i32, unix: bool) {
-    let limit = server.config.get().maxclients as usize;
+    let config = server.config.get();
+    let (limit, fill) = (config.maxclients as usize, config.min_clients_per_thread as u64);
     if server.clients.len() >= limit {
         server.connections_rejected.fetch_add(1, Relaxed);
         stream.refuse(b"-ERR max number of clients reached\r\n");
@@ -210,9 +212,9 @@ async fn deal(server: &'static Server, mut stream: Peer, addr: String, laddr: St
     }
     server.connections_received.fetch_add(1, Relaxed);
     let id = server.clients.next_id();
-    let arrival = Arrival { stream, addr, laddr, fd, unix, id };
+    let arrival = Arrival::New(Newcomer { stream, addr, laddr, fd, unix, id });
     // A worker that does not take its connections holds up the acceptor, which is what the backlog is for.
-    let _ = least_loaded(server.workers()).arrivals.send(arrival).await;
+    let _ = balance::choose(server.workers(), fill).arrivals.send(arrival).await;
 }
 
 /// Protected mode is in force while there is no password and the addresses are the default ones.

@@ -89,6 +89,8 @@ pub struct WorkerStats {
     pub misses: Count,
     pub errors_total: Count,
     pub clients: Count,
+    /// Per mille of the time that the worker was busy lately.
+    pub busy: Count,
     /// Error replies by code; touched only when a command fails.
     pub errors: Mutex<BTreeMap<String, u64>>,
 }
@@ -106,6 +108,7 @@ impl Default for WorkerStats {
             misses: Count::default(),
             errors_total: Count::default(),
             clients: Count::default(),
+            busy: Count::default(),
             errors: Mutex::default(),
         }
     }

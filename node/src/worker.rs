@@ -13,22 +13,30 @@ use protocol::{Args, Reply};
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
+use crate::balance::{self, Load};
 use crate::config::Config;
-use crate::connection::{self, Socket};
+use crate::connection::{self, Moving, Socket};
 use crate::server::Server;
 use crate::session::Session;
 use crate::stats::{CommandStats, WorkerStats};
 use crate::ticks;
 
-/// A connection on its way from the acceptor to its worker.
-pub struct Arrival {
+/// A connection on its way to its worker.
+pub enum Arrival {
+    /// From the acceptor.
+    New(Newcomer),
+    /// From another worker.
+    Moved(Box<Moving>),
+}
+
+/// A connection that has just been accepted.
+pub struct Newcomer {
     pub stream: Socket,
     pub addr: String,
     pub laddr: String,
     pub fd: i32,
     /// Came through a unix socket.
     pub unix: bool,
-    /// Counted in the server's number of clients already.
     pub id: u64,
 }
 
@@ -64,6 +72,8 @@ pub struct Worker {
     slow_ticks: Cell<u64>,
     track_latency: Cell<bool>,
     ns_per_tick: Cell<f64>,
+    /// Connections to be handed to another worker: which one, and how many.
+    pub shed: Cell<(usize, usize)>,
 }
 
 /// Unix time, ms.
@@ -89,6 +99,7 @@ impl Worker {
             slow_ticks: Cell::new(u64::MAX),
             track_latency: Cell::new(true),
             ns_per_tick: Cell::new(1000.0 / ticks::per_us()),
+            shed: Cell::new((0, 0)),
         };
         worker.tick(&mut worker.ctx.borrow_mut());
         worker
@@ -176,12 +187,16 @@ pub fn spawn(index: usize, server: &'static Server) -> std::io::Result<WorkerHan
             .expect("a runtime needs an epoll instance and an event descriptor");
         let worker = Rc::new(Worker::new(index, server, stats));
         LocalSet::new().block_on(&runtime, async move {
+            tokio::task::spawn_local(watch_load(worker.clone()));
             while let Some(arrival) = arriving.recv().await {
                 stats.clients.add(1);
                 let worker = worker.clone();
                 tokio::task::spawn_local(async move {
-                    connection::serve(&worker, arrival).await;
+                    let moving = connection::serve(&worker, arrival).await;
                     stats.clients.set(stats.clients.get() - 1);
+                    if let Some((target, moving)) = moving {
+                        let _ = server.workers()[target].arrivals.send(Arrival::Moved(moving)).await;
+                    }
                 });
             }
         });
@@ -189,12 +204,22 @@ pub fn spawn(index: usize, server: &'static Server) -> std::io::Result<WorkerHan
     Ok(WorkerHandle { arrivals, stats })
 }
 
-/// The worker with the fewest clients.
-pub fn least_loaded(workers: &[WorkerHandle]) -> &WorkerHandle {
-    workers
-        .iter()
-        .min_by_key(|w| w.stats.clients.get() + (w.arrivals.max_capacity() - w.arrivals.capacity()) as u64)
-        .expect("there is at least one worker")
+impl WorkerHandle {
+    /// Connections on their way.
+    pub fn waiting(&self) -> u64 {
+        (self.arrivals.max_capacity() - self.arrivals.capacity()) as u64
+    }
+}
+
+/// Looks at the worker's load from time to time and has connections moved if that helps.
+async fn watch_load(worker: Rc<Worker>) {
+    let mut load = Load::new();
+    loop {
+        tokio::time::sleep(balance::EVERY).await;
+        if let Some(shed) = load.look(&worker) {
+            worker.shed.set(shed);
+        }
+    }
 }
 
 /// Commands processed by all workers.

@@ -55,10 +55,10 @@ directives! {
         server_threads: u32, "server-threads" [], "0", int(0, 1024), Boot, Now, KeyDb, [];
         /// Pin workers to cores: `true`, `false`, or the number of the first core.
         server_thread_affinity: Affinity, "server-thread-affinity" [], "no", own(), Boot, Later, KeyDb, [];
-        /// Clients a thread takes before the next is used. New connections go to the worker with the fewest here.
-        min_clients_per_thread: u32, "min-clients-per-thread" [], "20", int(0, 400), Live, Inert, KeyDb, [];
-        /// Spread clients over the threads. Always so here.
-        active_client_balancing: bool, "active-client-balancing" [], "yes", yes_no(), Live, Inert, KeyDb, [];
+        /// Clients a thread takes before the next is used. Beyond that, new connections go to the worker with the fewest.
+        min_clients_per_thread: u32, "min-clients-per-thread" [], "50", int(0, 400), Live, Now, KeyDb, [];
+        /// Move clients from a thread that is always busy to one that has time.
+        active_client_balancing: bool, "active-client-balancing" [], "yes", yes_no(), Live, Now, KeyDb, [];
         /// How many clients a replica counts for when clients are spread.
         replica_weighting_factor: u32, "replica-weighting-factor" [], "2", int(0, 1000), Live, Inert, KeyDb, [];
         /// Real-time priority for the clock thread; there is none here.
