@@ -42,15 +42,15 @@ fn make_dense(ctx: &mut Ctx<'_>, key: &[u8]) -> bool {
     ctx.key(key).apply(Effect::RaiseRegisters { ranks: &[], dense: true }).changed()
 }
 
-/// The runs of a sparse value: `z:`, `Z:` and `v:` for the three kinds.
+/// The runs of a sparse value: zeros in one byte as `z:`, in two as `Z:`, others as `v:` with number and length.
 fn decoded(hll: Hll<'_>) -> String {
     let mut text = String::new();
-    for op in sparse::ops(hll.registers()) {
+    for (op, size) in sparse::ops(hll.registers()) {
         if !text.is_empty() {
             text.push(' ');
         }
         let written = match op {
-            sparse::Op { rank: 0, len } if op.is_short() => write!(text, "z:{len}"),
+            sparse::Op { rank: 0, len } if size == 1 => write!(text, "z:{len}"),
             sparse::Op { rank: 0, len } => write!(text, "Z:{len}"),
             sparse::Op { rank, len } => write!(text, "v:{rank},{len}"),
         };

@@ -44,17 +44,12 @@ impl Op {
         }
     }
 
-    /// Whether the run, of zeros, is written in one byte.
-    pub fn is_short(self) -> bool {
-        self.len <= ZEROS_SHORT_MAX
-    }
-
     /// Appends the run; one of no length is nothing.
     pub fn write(self, out: &mut impl Extend<u8>) {
         let Some(less_one) = self.len.checked_sub(1) else { return };
         if self.rank > 0 {
             out.extend([0x80 | (self.rank - 1) << 2 | less_one as u8]);
-        } else if self.is_short() {
+        } else if self.len <= ZEROS_SHORT_MAX {
             out.extend([less_one as u8]);
         } else {
             out.extend([0x40 | (less_one >> 8) as u8, less_one as u8]);
@@ -62,13 +57,13 @@ impl Op {
     }
 }
 
-/// The runs, up to one that is cut off.
-pub fn ops(runs: &[u8]) -> impl Iterator<Item = Op> {
+/// The runs and their sizes in bytes, up to one that is cut off.
+pub fn ops(runs: &[u8]) -> impl Iterator<Item = (Op, usize)> {
     let mut rest = runs;
     std::iter::from_fn(move || {
         let (op, size) = Op::read(rest)?;
         rest = &rest[size..];
-        Some(op)
+        Some((op, size))
     })
 }
 
@@ -86,7 +81,7 @@ fn check(runs: &[u8]) -> Result<(), Corrupt> {
 pub fn each(runs: &[u8], mut each: impl FnMut(usize, u8)) -> Result<(), Corrupt> {
     check(runs)?;
     let mut index = 0;
-    for op in ops(runs) {
+    for (op, _) in ops(runs) {
         if op.rank > 0 {
             (index..index + op.len).for_each(|index| each(index, op.rank));
         }
@@ -98,7 +93,7 @@ pub fn each(runs: &[u8], mut each: impl FnMut(usize, u8)) -> Result<(), Corrupt>
 pub fn histogram(runs: &[u8]) -> Result<Histogram, Corrupt> {
     check(runs)?;
     let mut histogram = [0; 64];
-    ops(runs).for_each(|op| histogram[usize::from(op.rank)] += op.len as u32);
+    ops(runs).for_each(|(op, _)| histogram[usize::from(op.rank)] += op.len as u32);
     Ok(histogram)
 }
 
@@ -206,7 +201,7 @@ mod tests {
         for index in [10, 12, 11, 13, 14] {
             assert_eq!(raise(&mut bytes, 0, index, 3, 100), Ok(Raised::Yes));
         }
-        let runs: Vec<(u8, usize)> = ops(&bytes).map(|op| (op.rank, op.len)).collect();
+        let runs: Vec<(u8, usize)> = ops(&bytes).map(|(op, _)| (op.rank, op.len)).collect();
         assert_eq!(runs, [(0, 10), (3, 4), (3, 1), (0, REGISTERS - 15)]);
     }
 }
