@@ -155,7 +155,7 @@ fn check(
     facts: &'static Facts,
     args: Args<'_>,
 ) -> Result<(), ErrorReply> {
-    if !facts.takes(args.len()) {
+    if !facts.admits(args) {
         return Err(ErrorReply::wrong_arity(facts.full_name));
     }
     if !session.authenticated && !facts.flags.has(Flags::NO_AUTH) {

@@ -37,6 +37,10 @@ impl ErrorReply {
         ErrorReply::err(format!("Unsupported option {}", String::from_utf8_lossy(word)))
     }
 
+    pub fn no_input_keys(command: &str) -> ErrorReply {
+        ErrorReply::err(format!("at least 1 input key is needed for '{}' command", command.to_lowercase()))
+    }
+
     pub fn unknown_subcommand(sub: &[u8], container: &str) -> ErrorReply {
         let sub = String::from_utf8_lossy(&sub[..sub.len().min(128)]).into_owned();
         ErrorReply::err(format!("unknown subcommand '{sub}'. Try {} HELP.", container.to_uppercase()))
@@ -63,6 +67,21 @@ pub const NUMKEYS_NOT_POSITIVE: ErrorReply = ErrorReply::new("ERR numkeys should
 pub const NUMKEYS_TOO_LARGE: ErrorReply =
     ErrorReply::new("ERR Number of keys can't be greater than number of args");
 pub const LIMIT_NEGATIVE: ErrorReply = ErrorReply::new("ERR LIMIT can't be negative");
+pub const COUNT_NOT_POSITIVE: ErrorReply = ErrorReply::new("ERR count should be greater than 0");
+pub const ZADD_XX_AND_NX: ErrorReply =
+    ErrorReply::new("ERR XX and NX options at the same time are not compatible");
+pub const ZADD_GT_LT_NX: ErrorReply =
+    ErrorReply::new("ERR GT, LT, and/or NX options at the same time are not compatible");
+pub const ZADD_INCR_PAIR: ErrorReply =
+    ErrorReply::new("ERR INCR option supports a single increment-element pair");
+pub const SCORE_NAN: ErrorReply = ErrorReply::new("ERR resulting score is not a number (NaN)");
+pub const RANGE_NOT_FLOAT: ErrorReply = ErrorReply::new("ERR min or max is not a float");
+pub const RANGE_NOT_LEX: ErrorReply = ErrorReply::new("ERR min or max not valid string range item");
+pub const LIMIT_BY_RANK: ErrorReply =
+    ErrorReply::new("ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX");
+pub const WITHSCORES_BY_LEX: ErrorReply =
+    ErrorReply::new("ERR syntax error, WITHSCORES not supported in combination with BYLEX");
+pub const WEIGHT_NOT_FLOAT: ErrorReply = ErrorReply::new("ERR weight value is not a float");
 pub const NO_SUCH_KEY: ErrorReply = ErrorReply::new("ERR no such key");
 pub const INDEX_OUT_OF_RANGE: ErrorReply = ErrorReply::new("ERR index out of range");
 pub const STRING_TOO_LONG: ErrorReply =

@@ -18,7 +18,7 @@ mod int;
 mod literal;
 mod long_double;
 
-pub use float::{fmt_f64, fmt_f64_human, fmt_f64_resp3, parse_f64};
+pub use float::{fmt_f64, fmt_f64_human, fmt_f64_resp3, parse_f64, parse_f64_loose};
 pub use int::{I64_TEXT_MAX, fmt_i64, fmt_u64, parse_i64, parse_u64, parse_u64_loose};
 pub use long_double::{LONG_DOUBLE_TEXT_MAX, LongDouble};
 

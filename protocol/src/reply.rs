@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use crate::error::ErrorReply;
 use crate::listpack::Entry;
+use crate::number;
 
 /// An output buffer and the protocol its client speaks.
 #[derive(Debug, Default)]
@@ -153,6 +154,46 @@ impl Reply {
         }
     }
 
+    /// A double; a bulk string in RESP2.
+    pub fn double(&mut self, value: f64) {
+        self.numeral(|buf| number::fmt_f64(buf, value));
+    }
+
+    /// A double as a bulk string, in RESP3 too.
+    pub fn double_bulk(&mut self, value: f64) {
+        self.numeral_bulk(|buf| number::fmt_f64(buf, value));
+    }
+
+    /// A double without exponent, as coordinates are written; a bulk string in RESP2.
+    pub fn double_human(&mut self, value: f64) {
+        self.numeral(|buf| number::fmt_f64_human(buf, value));
+    }
+
+    fn numeral(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.resp3 {
+            self.buf.push(b',');
+            write(&mut self.buf);
+            self.buf.extend_from_slice(b"\r\n");
+        } else {
+            self.numeral_bulk(write);
+        }
+    }
+
+    fn numeral_bulk(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        // The length comes first: most numbers have one digit of length, others are moved.
+        let start = self.buf.len();
+        self.buf.extend_from_slice(b"$0\r\n");
+        write(&mut self.buf);
+        let len = self.buf.len() - start - 4;
+        if len < 10 {
+            self.buf[start + 1] = b'0' + len as u8;
+        } else {
+            let mut text = itoa::Buffer::new();
+            self.buf.splice(start + 1..start + 2, text.format(len).bytes());
+        }
+        self.buf.extend_from_slice(b"\r\n");
+    }
+
     /// A text with a three-letter format (`txt`, `mkd`); a bulk string in RESP2.
     pub fn verbatim(&mut self, format: &str, text: &[u8]) {
         if self.resp3 {
@@ -209,5 +250,31 @@ impl Reply {
         let digits = text.format(n).as_bytes();
         let head = std::iter::once(kind).chain(digits.iter().copied()).chain(*b"\r\n");
         self.buf.splice(place.0..place.0, head);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubles_have_their_length_in_resp2_and_none_in_resp3() {
+        for (value, resp2, resp3) in [
+            (5.0, "$1\r\n5\r\n", ",5\r\n"),
+            (123456789.0, "$9\r\n123456789\r\n", ",123456789\r\n"),
+            (1234567890.0, "$10\r\n1234567890\r\n", ",1234567890\r\n"),
+            (0.1, "$19\r\n0.10000000000000001\r\n", ",0.10000000000000001\r\n"),
+            (f64::NEG_INFINITY, "$4\r\n-inf\r\n", ",-inf\r\n"),
+        ] {
+            for (is_resp3, expected) in [(false, resp2), (true, resp3)] {
+                let mut out = Reply::new(is_resp3);
+                out.int(1);
+                out.double(value);
+                assert_eq!(
+                    out.buf.escape_ascii().to_string(),
+                    format!(":1\r\n{expected}").escape_default().to_string()
+                );
+            }
+        }
     }
 }

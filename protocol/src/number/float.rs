@@ -4,7 +4,7 @@ use std::io::Write;
 
 use rustc_apfloat::{Float, Round, ieee::Double};
 
-use super::literal::Literal;
+use super::literal::{Literal, is_space};
 use super::{LongDouble, fmt_i64, parse_i64};
 
 /// Reads a double as scores and timeouts are read: any C literal that is a number in range.
@@ -18,19 +18,42 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
     {
         return Some(integer as f64);
     }
-    match Literal::parse(text)? {
-        Literal::Infinity { negative } => Some(if negative { f64::NEG_INFINITY } else { f64::INFINITY }),
-        Literal::Decimal { text, zero } => in_range(text.parse().ok()?, zero),
-        Literal::Hexadecimal(hex) => {
-            let double = Double::from_str_r(&hex.canonical(), Round::NearestTiesToEven).ok()?.value;
-            in_range(f64::from_bits(double.to_bits() as u64), hex.is_zero())
-        }
-    }
+    let literal = Literal::parse(text)?;
+    let (value, written_as_zero) = match literal {
+        Literal::Infinity { .. } => return rounded(literal),
+        Literal::Decimal { zero, .. } => (rounded(literal)?, zero),
+        Literal::Hexadecimal(hex) => (rounded(literal)?, hex.is_zero()),
+    };
+    // A finite literal must neither overflow nor vanish.
+    (value.is_finite() && (value != 0.0 || written_as_zero)).then_some(value)
 }
 
-/// A finite literal must neither overflow nor vanish.
-fn in_range(value: f64, written_as_zero: bool) -> Option<f64> {
-    (value.is_finite() && (value != 0.0 || written_as_zero)).then_some(value)
+/// Reads a double as C's `strtod` alone does, which is how the bounds of score ranges are read: blanks before it are
+/// skipped, an empty text is 0, a NUL ends it, and what is out of range becomes infinite or 0. NaN is refused.
+pub fn parse_f64_loose(text: &[u8]) -> Option<f64> {
+    if text.len() <= 15
+        && let Some(integer) = parse_i64(text)
+    {
+        return Some(integer as f64);
+    }
+    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
+    if text.is_empty() {
+        return Some(0.0);
+    }
+    let blanks = text.iter().take_while(|byte| is_space(**byte)).count();
+    rounded(Literal::parse(&text[blanks..])?)
+}
+
+/// The double nearest to a literal; infinite or zero if it is out of range.
+fn rounded(literal: Literal<'_>) -> Option<f64> {
+    match literal {
+        Literal::Infinity { negative } => Some(if negative { f64::NEG_INFINITY } else { f64::INFINITY }),
+        Literal::Decimal { text, .. } => text.parse().ok(),
+        Literal::Hexadecimal(hex) => {
+            let double = Double::from_str_r(&hex.canonical(), Round::NearestTiesToEven).ok()?.value;
+            Some(f64::from_bits(double.to_bits() as u64))
+        }
+    }
 }
 
 /// Appends a double as C's `%.17g` prints it: 17 significant digits, trailing zeros dropped, an exponent of at
@@ -151,6 +174,27 @@ mod tests {
             assert_eq!(text(value), expected);
         }
         assert_eq!(text(f64::NAN.abs()), "nan");
+    }
+
+    #[test]
+    fn bounds_of_ranges_are_read_as_strtod_does() {
+        for (text, value) in [
+            ("", Some(0.0)),
+            ("\0", Some(0.0)),
+            (" \t1", Some(1.0)),
+            ("1\0abc", Some(1.0)),
+            ("1e400", Some(f64::INFINITY)),
+            ("-1e400", Some(f64::NEG_INFINITY)),
+            ("1e-400", Some(0.0)),
+            ("0x1p2000", Some(f64::INFINITY)),
+            ("-inf", Some(f64::NEG_INFINITY)),
+            (" ", None),
+            ("1 ", None),
+            ("nan", None),
+            ("x", None),
+        ] {
+            assert_eq!(parse_f64_loose(text.as_bytes()), value, "{text:?}");
+        }
     }
 
     #[test]

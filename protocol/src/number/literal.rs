@@ -10,7 +10,7 @@
 //! to be one literal: `strtod` stopping early (blanks, a NUL, `1e`, `0x`) is a refusal.
 
 /// A literal taken apart; the value is not yet rounded to any format.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Literal<'a> {
     Infinity {
         negative: bool,

@@ -1,6 +1,8 @@
 //! The shape of a row of the command table: everything that is known about a command without running it.
 
-use super::facts::ALL;
+use protocol::Args;
+
+use super::facts::{ALL, id};
 use super::flags::{ArgFlags, Categories, DocFlags, Flags, KeyFlags};
 
 /// A command or subcommand as a dense number: an index into [`ALL`] and into any table that runs beside it.
@@ -73,6 +75,22 @@ impl Facts {
     #[inline]
     pub const fn takes(&self, n: usize) -> bool {
         if self.arity >= 0 { n == self.arity as usize } else { n >= self.arity.unsigned_abs() as usize }
+    }
+
+    /// [`Facts::takes`] for the line itself, which may have an option that came after Redis 7.0: nothing else about the
+    /// command has changed since, so COMMAND goes on answering what 7.0 does.
+    #[inline]
+    pub fn admits(&self, args: Args<'_>) -> bool {
+        self.takes(args.len()) || self.admits_later(args)
+    }
+
+    #[cold]
+    fn admits_later(&self, args: Args<'_>) -> bool {
+        match self.id {
+            // Redis 7.2.
+            id::ZRANK | id::ZREVRANK => args.len() == 4 && args[3].eq_ignore_ascii_case(b"WITHSCORE"),
+            _ => false,
+        }
     }
 
     /// The last word of the name: `GET` of `CONFIG GET`.

@@ -75,7 +75,7 @@ pub const fn row_own(name: &'static str, run: Run) -> Row {
 
 /// All data commands.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    [generic::ROWS, strings::ROWS, bitmaps::ROWS, hyperloglog::ROWS, hashes::ROWS, sets::ROWS]
+    [generic::ROWS, strings::ROWS, bitmaps::ROWS, hyperloglog::ROWS, hashes::ROWS, sets::ROWS, zsets::ROWS]
         .into_iter()
         .flatten()
         .copied()
@@ -83,6 +83,7 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
 }
 
 pub mod bitmaps;
+mod blocking;
 pub mod generic;
 pub mod hashes;
 pub mod hyperloglog;
@@ -92,6 +93,7 @@ pub mod sets;
 pub mod strings;
 #[cfg(test)]
 pub mod testing;
+pub mod zsets;
 
 /// An integer argument.
 pub fn int(arg: &[u8]) -> Result<i64, ErrorReply> {

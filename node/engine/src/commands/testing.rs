@@ -83,7 +83,7 @@ impl<'e> Console<'e> {
     fn call(&mut self, row: &Row, args: &OwnedArgs, out: &mut Reply) -> Result<Flow, ErrorReply> {
         let facts = CommandId::all().map(CommandId::facts).find(|facts| facts.name == row.name);
         let facts = facts.expect("every row has its facts");
-        if !facts.takes(args.view().len()) {
+        if !facts.admits(args.view()) {
             return Err(ErrorReply::wrong_arity(facts.full_name));
         }
         self.ctx.begin();

@@ -148,14 +148,15 @@ impl<M: Copy + PartialEq, const CAP: usize> OrderTree<M, CAP> {
         self.count_before(Edge { score, tie: |_| true })
     }
 
-    /// How many members sort before `bytes`. Means something only when all scores are equal.
+    /// How many members sort before `bytes`. Scores are not looked at: means something if members ascend, as they do
+    /// when all scores are equal.
     pub fn count_below_lex(&self, src: &impl MemberSource<M>, bytes: &[u8]) -> usize {
-        self.first().map_or(0, |(score, _)| self.count_before(Edge { score, tie: |m| src.bytes(m) < bytes }))
+        self.root.as_ref().map_or(0, |root| root.count_while(|m| src.bytes(m) < bytes))
     }
 
-    /// How many members sort before `bytes` or equal it. Means something only when all scores are equal.
+    /// How many members sort before `bytes` or equal it. Means something if members ascend.
     pub fn count_up_to_lex(&self, src: &impl MemberSource<M>, bytes: &[u8]) -> usize {
-        self.first().map_or(0, |(score, _)| self.count_before(Edge { score, tie: |m| src.bytes(m) <= bytes }))
+        self.root.as_ref().map_or(0, |root| root.count_while(|m| src.bytes(m) <= bytes))
     }
 
     /// The elements whose rank is in `ranks` (cut to what exists), lowest first; `.rev()` goes the other way.

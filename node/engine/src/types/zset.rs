@@ -19,6 +19,7 @@ mod big;
 mod bounds;
 mod builder;
 mod packed;
+mod sample;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -182,7 +183,8 @@ impl Zset {
         }
     }
 
-    /// The ranks of the members in the range, which means something if all scores are equal.
+    /// The ranks of the members in the range, which means something if members ascend, as they do when all scores are
+    /// equal.
     pub fn ranks_of_members(&self, range: &LexRange<'_>) -> Range<usize> {
         if range.is_empty() {
             return 0..0;
@@ -195,7 +197,7 @@ impl Zset {
 
     /// Hands over at least `count` elements from `cursor` on, if there are as many; returns the cursor to go on with,
     /// 0 at the end. Elements present from the first call to the last are handed over once.
-    pub fn scan(&self, cursor: u64, count: usize, mut each: impl FnMut(Entry<'_>, f64)) -> u64 {
+    pub fn scan<'a>(&'a self, cursor: u64, count: usize, mut each: impl FnMut(Entry<'a>, f64)) -> u64 {
         match &self.0 {
             Form::Packed(packed) => {
                 packed.walk(0..packed.len(), false).for_each(|(member, score)| each(member, score));

@@ -199,6 +199,20 @@ impl<M: Copy + PartialEq, const CAP: usize> Node<M, CAP> {
         rank + node.reach(edge)
     }
 
+    /// How many members below, from the lowest on, are `before` some point.
+    pub(super) fn count_while(&self, before: impl Fn(M) -> bool) -> usize {
+        let (mut node, mut rank) = (self, 0);
+        loop {
+            let reach = node.members().partition_point(|&m| before(m));
+            if node.is_leaf() {
+                return rank + reach;
+            }
+            let at = reach.saturating_sub(1);
+            rank += node.count_left_of(at);
+            node = &node.kids[at].node;
+        }
+    }
+
     pub(super) fn rank_of(&self, steps: &[u8]) -> usize {
         let (mut node, mut rank) = (self, 0);
         for &at in steps {

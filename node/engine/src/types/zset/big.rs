@@ -112,7 +112,7 @@ impl Big {
         start..end.max(start)
     }
 
-    pub fn scan(&self, cursor: u64, count: usize, mut each: impl FnMut(&[u8], f64)) -> u64 {
+    pub fn scan<'a>(&'a self, cursor: u64, count: usize, mut each: impl FnMut(&'a [u8], f64)) -> u64 {
         let (mut at, mut seen) = (cursor << CURSOR_UNIT, 0);
         loop {
             let next = self.table.scan(at, CURSOR_UNIT, hash_of, |m| {
