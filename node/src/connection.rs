@@ -24,6 +24,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::client::{Client, Mail, flag};
 use crate::dispatch::{self, Blocked, Next};
 use crate::session::Session;
+use crate::sniff::{self, Tongue};
 use crate::worker::{Arrival, Buffers, Worker, unix_ms};
 
 /// Commands executed before the loop lets others have their turn, and the span of prefetching.
@@ -110,6 +111,8 @@ struct Connection {
     timer: Option<Pin<Box<Sleep>>>,
     soft_limit_since: Option<Instant>,
     active: Instant,
+    /// The first bytes have been looked at.
+    known: bool,
 }
 
 /// A connection between two workers: it has nothing but its socket and what its client set up.
@@ -157,6 +160,7 @@ pub async fn serve(worker: &Worker, arrival: Arrival) -> Option<(usize, Box<Movi
 
 impl Connection {
     fn welcome(worker: &Worker, arrival: Arrival) -> std::io::Result<Connection> {
+        let moved = matches!(arrival, Arrival::Moved(_));
         let (socket, session) = match arrival {
             Arrival::Moved(moving) => (moving.socket, moving.session),
             Arrival::New(new) => {
@@ -188,6 +192,7 @@ impl Connection {
             timer: None,
             soft_limit_since: None,
             active: Instant::now(),
+            known: moved,
         })
     }
 
@@ -476,6 +481,19 @@ impl Connection {
         }
     }
 
+    /// Finds out what a new connection speaks. False: not known yet, or not spoken here.
+    fn understand(&mut self, data: &[u8]) -> bool {
+        match sniff::tongue(data) {
+            None => return false,
+            Some(Tongue::Resp) => self.known = true,
+            Some(Tongue::Http1 | Tongue::Http2) => {
+                self.unsent.extend_from_slice(sniff::NO_HTTP);
+                self.session.closing = true;
+            }
+        }
+        self.known
+    }
+
     /// Executes the commands at the front of `data`. Returns how many bytes they took.
     fn execute(
         &mut self,
@@ -484,6 +502,9 @@ impl Connection {
         buffers: &mut Buffers,
         data: &[u8],
     ) -> Result<usize, Closed> {
+        if !self.known && !self.understand(data) {
+            return Ok(if self.session.closing { data.len() } else { 0 });
+        }
         let mut ctx = worker.ctx.borrow_mut();
         worker.tick(&mut ctx);
         self.active = Instant::now();

@@ -107,6 +107,14 @@ fn admit(
     let id = match worker.server.lookup.resolve(args) {
         Ok(id) => id,
         Err(miss) => {
+            if is_http(&args[0]) {
+                tracing::warn!(
+                    "Possible SECURITY ATTACK detected: {} sends a web browser's request. Connection closed.",
+                    session.client.addr
+                );
+                session.closing = true;
+                return Ok(None);
+            }
             reject(worker, session, None, &refusal(miss, args), out);
             return Ok(None);
         }
@@ -140,6 +148,13 @@ fn admit(
         return Err(Next::Paused);
     }
     Ok(Some(id))
+}
+
+/// Words that a browser sends when a page makes it talk to this port: the connection must end before its body, which an
+/// attacker chose, is taken for commands.
+#[cold]
+fn is_http(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"POST") || name.eq_ignore_ascii_case(b"Host:")
 }
 
 /// Commands that act at once although a transaction is being queued.

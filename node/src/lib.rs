@@ -20,6 +20,7 @@ pub mod server;
 pub mod session;
 pub mod settings;
 pub mod slowlog;
+pub mod sniff;
 pub mod start;
 pub mod stats;
 pub mod system;
