@@ -147,6 +147,12 @@ impl Client {
         }
     }
 
+    /// Connected over the loopback interface or a Unix domain socket.
+    pub fn is_local(&self) -> bool {
+        let host = self.addr.rsplit_once(':').map_or("", |(host, _)| host);
+        self.has(flag::UNIX) || host.parse().is_ok_and(crate::acceptor::is_local)
+    }
+
     pub fn class(&self) -> Class {
         if self.has(flag::REPLICA) {
             Class::Replica

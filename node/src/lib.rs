@@ -1,21 +1,27 @@
 //! The server: sockets, threads, configuration, and the commands that are about them. What happens to data is in the
 //! `engine` crate.
 
+pub mod acceptor;
 pub mod balance;
 pub mod client;
 pub mod clients;
 pub mod commands;
 pub mod config;
 pub mod connection;
+pub mod control;
+pub mod cron;
 pub mod dispatch;
 pub mod eviction;
 pub mod listener;
+pub mod live;
 pub mod log;
 pub mod memory;
 pub mod monitors;
 pub mod pause;
+pub mod process;
 pub mod pubsub;
 pub mod reclaim;
+pub mod samples;
 pub mod server;
 pub mod session;
 pub mod settings;
@@ -23,6 +29,7 @@ pub mod slowlog;
 pub mod sniff;
 pub mod start;
 pub mod stats;
+pub mod switches;
 pub mod system;
 pub mod ticks;
 pub mod tracking;

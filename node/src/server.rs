@@ -7,19 +7,23 @@ use std::time::Instant;
 use engine::command::lookup::Lookup;
 use engine::command::{CommandId, Facts};
 use engine::keyspace::Keyspace;
+use parking_lot::Mutex;
 
 use crate::client::{Client, Mail};
 use crate::clients::Clients;
 use crate::commands;
 use crate::config::{ConfigStore, Loaded};
+use crate::control::Control;
 use crate::dispatch::Handler;
 use crate::eviction::Memory;
 use crate::monitors::Monitors;
 use crate::pause::Pause;
 use crate::pubsub::PubSub;
 use crate::reclaim::Reclaim;
+use crate::samples::Samples;
 use crate::session::Session;
 use crate::slowlog::Slowlog;
+use crate::switches::Switches;
 use crate::tracking::Trackers;
 use crate::worker::{WorkerHandle, unix_ms};
 
@@ -39,6 +43,9 @@ pub struct Server {
     pub pause: Pause,
     pub memory: Memory,
     pub reclaim: Reclaim,
+    pub samples: Samples,
+    pub switches: Switches,
+    pub control: Control,
     /// Clients waiting for keys.
     pub blocked: AtomicUsize,
     pub connections_received: AtomicU64,
@@ -49,6 +56,8 @@ pub struct Server {
     pub seed: u64,
     /// 40 hexadecimal digits, new at each start.
     pub run_id: String,
+    /// Names the history of the data, in the same form.
+    replication_id: Mutex<String>,
     pub started: Instant,
     pub started_ms: u64,
     pub threads: usize,
@@ -62,8 +71,6 @@ impl Server {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             n => n as usize,
         };
-        let run_id =
-            format!("{}{}", uuid::Uuid::new_v4().simple(), &uuid::Uuid::new_v4().simple().to_string()[..8]);
         let handlers = commands::handlers();
         let lookup = commands::lookup(&handlers, loaded)?;
         Ok(Server {
@@ -79,18 +86,31 @@ impl Server {
             pause: Pause::default(),
             memory: Memory::default(),
             reclaim: Reclaim::start().map_err(|e| format!("Can't start a thread: {e}"))?,
+            samples: Samples::default(),
+            switches: Switches::default(),
+            control: Control::default(),
             blocked: AtomicUsize::new(0),
             connections_received: AtomicU64::new(0),
             connections_rejected: AtomicU64::new(0),
             evicted_clients: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
             seed: uuid::Uuid::new_v4().as_u64_pair().0,
-            run_id,
+            run_id: new_id(),
+            replication_id: Mutex::new(new_id()),
             started: Instant::now(),
             started_ms: unix_ms(),
             threads,
             config,
         })
+    }
+
+    pub fn replication_id(&self) -> String {
+        self.replication_id.lock().clone()
+    }
+
+    /// Begins a history of its own.
+    pub fn new_replication_id(&self) {
+        *self.replication_id.lock() = new_id();
     }
 
     pub fn workers(&self) -> &[WorkerHandle] {
@@ -142,4 +162,10 @@ impl Server {
             client.addr
         );
     }
+}
+
+/// 40 random hexadecimal digits.
+fn new_id() -> String {
+    let random = || uuid::Uuid::new_v4().simple().to_string();
+    format!("{}{}", random(), &random()[..8])
 }

@@ -1,14 +1,22 @@
 //! From the command line to a running server.
 
+use crate::acceptor::Acceptor;
 use crate::config::{Config, Loaded};
-use crate::listener::{self, Listeners};
+use crate::listener::Listeners;
 use crate::server::Server;
-use crate::{log, ticks, worker};
+use crate::{control, cron, live, log, process, ticks, worker};
 
 /// Runs the server until it is told to stop.
 pub fn run(loaded: Loaded) -> Result<(), String> {
-    ticks::start();
     let settings = loaded.config.clone();
+    if settings.daemonize {
+        process::daemonize()?;
+    }
+    std::env::set_current_dir(settings.dir.path()).map_err(|e| {
+        format!("Can't chdir to '{}': {}", settings.dir.path().display(), process::reason(&e))
+    })?;
+    process::prepare(&settings, loaded.path.as_deref());
+    ticks::start();
     log::start(settings.loglevel.word(), &settings.logfile)
         .map_err(|e| format!("Can't open the log file: {e}"))?;
     raise_file_limit(&settings);
@@ -24,6 +32,8 @@ pub fn run(loaded: Loaded) -> Result<(), String> {
         tracing::warn!("{} is set, but has no effect yet", row.name);
     }
     server.memory.set_limit(settings.maxmemory);
+    live::register(server);
+    process::write_pid_file(&settings);
     let workers: Result<Vec<_>, _> = (0..server.threads).map(|i| worker::spawn(i, server)).collect();
     let workers = workers.map_err(|e| format!("Can't start a worker thread: {e}"))?;
     let _ = server.workers.set(workers);
@@ -32,16 +42,18 @@ pub fn run(loaded: Loaded) -> Result<(), String> {
         .build()
         .map_err(|e| format!("Can't start the acceptor: {e}"))?;
     runtime.block_on(async {
-        listener::accept(server, listeners).await.map_err(|e| e.to_string())?;
+        let orders = server.control.open();
+        let acceptor = Acceptor::start(server, listeners).map_err(|e| e.to_string())?;
+        tokio::spawn(cron::run(server));
         tracing::info!("Ready to accept connections");
-        std::future::pending::<()>().await;
+        control::obey(acceptor, orders).await;
         Ok(())
     })
 }
 
 /// Asks the system for as many descriptors as `maxclients` needs.
 fn raise_file_limit(config: &Config) {
-    let wanted = u64::from(config.maxclients) + 32;
+    let wanted = u64::from(config.maxclients) + process::OTHER_FILES;
     if let Err(e) = crate::system::raise_file_limit(wanted) {
         tracing::warn!("maxclients is {}, but only {e} files may be open", config.maxclients);
     }

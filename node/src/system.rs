@@ -36,3 +36,72 @@ pub fn cpu_times() -> (u64, u64) {
     let idle = ticks.get(3).copied().unwrap_or(0) + ticks.get(4).copied().unwrap_or(0);
     (idle, ticks.iter().sum())
 }
+
+/// Becomes a child of nobody in a session of its own, with nothing on the standard streams. To be called before any other
+/// thread is started: they would not come along.
+pub fn daemonize() -> std::io::Result<()> {
+    // SAFETY: the process has one thread, so the child has everything that it needs.
+    match unsafe { libc::fork() } {
+        -1 => return Err(std::io::Error::last_os_error()),
+        0 => {}
+        _ => std::process::exit(0),
+    }
+    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    // SAFETY: calls on descriptors that are open.
+    unsafe {
+        libc::setsid();
+        for stream in 0..=2 {
+            libc::dup2(std::os::fd::AsRawFd::as_raw_fd(&null), stream);
+        }
+    }
+    Ok(())
+}
+
+/// Where the kernel finds the command line of this process: address and length. `None` until there is room for a title.
+static TITLE: std::sync::OnceLock<(usize, usize)> = std::sync::OnceLock::new();
+
+/// Finds the place for a title: the memory of the command line, and of the environment behind it, which is moved out of
+/// the way. To be called before any other thread is started: the environment must not be read meanwhile.
+pub fn make_room_for_title() {
+    let Some([args, args_end, env, env_end]) = argument_area() else { return };
+    let vars: Vec<_> = std::env::vars_os().collect();
+    for (name, value) in vars {
+        if !name.is_empty() {
+            // SAFETY: there is one thread.
+            unsafe { std::env::set_var(name, value) };
+        }
+    }
+    let end = if env == args_end { env_end } else { args_end };
+    if end > args {
+        let _ = TITLE.set((args, end - args));
+    }
+}
+
+/// The addresses that the kernel notes: begin and end of the arguments, begin and end of the environment.
+fn argument_area() -> Option<[usize; 4]> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The name in the second field may hold blanks: count from behind its closing parenthesis.
+    let fields: Vec<&str> = stat[stat.rfind(')')? + 1..].split_ascii_whitespace().collect();
+    let field = |n: usize| fields.get(n - 3)?.parse().ok();
+    Some([field(48)?, field(49)?, field(50)?, field(51)?])
+}
+
+/// Shows a title in the process list, as much of it as there is room for.
+pub fn set_title(title: &str) {
+    let Some(&(at, room)) = TITLE.get() else { return };
+    let shown = &title.as_bytes()[..title.len().min(room - 1)];
+    // SAFETY: the kernel put the arguments there, in this process's writable memory, and `room` bytes of it belong to
+    // nobody else any more: the environment was moved, the arguments have been read. The last byte stays zero, so whoever
+    // still holds an address in it finds an end.
+    unsafe {
+        let place = at as *mut u8;
+        std::ptr::write_bytes(place, 0, room);
+        std::ptr::copy_nonoverlapping(shown.as_ptr(), place, shown.len());
+    }
+}
+
+/// Crashes by reading memory that is not there.
+pub fn segfault() {
+    // SAFETY: none; it is meant to crash. No page is mapped at this address, so nothing but the signal can come of it.
+    unsafe { std::ptr::read_volatile(8 as *const u8) };
+}

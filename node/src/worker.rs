@@ -108,12 +108,18 @@ impl Worker {
     /// Begins a batch: the time, and the settings if they have changed.
     #[inline]
     pub fn tick(&self, ctx: &mut Ctx<'static>) {
+        self.refresh(ctx);
+        ctx.env.tick(unix_ms());
+        ctx.out.wants_changed = self.server.tracking.wants_all();
+    }
+
+    /// Takes over the configuration if it has changed.
+    #[inline]
+    pub fn refresh(&self, ctx: &mut Ctx<'static>) {
         let generation = self.server.config.generation();
         if generation != self.generation.get() {
             self.reload(ctx, generation);
         }
-        ctx.env.tick(unix_ms());
-        ctx.out.wants_changed = self.server.tracking.wants_all();
     }
 
     #[cold]

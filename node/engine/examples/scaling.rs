@@ -107,5 +107,10 @@ fn main() {
     }
     let batched = median(|| rate(&keyspace, 1, KEYS, BATCH, false));
     let single = median(|| rate(&keyspace, 1, KEYS, 1, false));
-    println!("\nOne GET of a random key: {:.0} ns alone, {:.0} ns in a batch of 64: ratio {:.2} (bar 0.5)", 1e9 / single, 1e9 / batched, single / batched);
+    println!(
+        "\nOne GET of a random key: {:.0} ns alone, {:.0} ns in a batch of 64: ratio {:.2} (bar 0.5)",
+        1e9 / single,
+        1e9 / batched,
+        single / batched
+    );
 }

@@ -78,6 +78,8 @@ pub struct Tuning {
     pub lazyfree_expire: bool,
     pub lazyfree_eviction: bool,
     pub sanitize_dump_payload: bool,
+    /// Checksums of dump payloads are not looked at (DEBUG SET-SKIP-CHECKSUM-VALIDATION).
+    pub skip_checksum: bool,
 }
 
 impl Default for Tuning {
@@ -105,6 +107,7 @@ impl Default for Tuning {
             lazyfree_expire: false,
             lazyfree_eviction: false,
             sanitize_dump_payload: false,
+            skip_checksum: false,
         }
     }
 }

@@ -9,13 +9,12 @@
 //!
 //! In reading order: [`row`] says what a directive is, [`rows`] lists them, [`value`], [`choice`] and [`values`] are their
 //! types and [`checks`] what some texts must look like. [`argv`] and [`load`] read them at the start, [`store`] keeps them,
-//! [`get`], [`set`], [`rewrite`] and [`help`] are the subcommands of CONFIG, [`reference`] is the page.
+//! [`get`], [`set`] and [`rewrite`] are the subcommands of CONFIG, [`reference`] is the page.
 
 pub mod argv;
 mod checks;
 pub mod choice;
 mod get;
-pub mod help;
 mod include;
 pub mod lines;
 pub mod load;
@@ -38,6 +37,7 @@ use std::path::Path;
 
 pub use lines::{Line, LoadError};
 pub use load::{Loaded, Sources, load};
+pub use number::memory;
 pub use rewrite::Extra;
 pub use row::{Effect, Flags, Origin, Row, Source, When};
 pub use rows::{Config, ROWS};

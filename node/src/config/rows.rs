@@ -90,7 +90,7 @@ directives! {
     }
     "General" {
         /// Detach from the terminal and run in the background.
-        daemonize: bool, "daemonize" [], "no", yes_no(), Boot, Later, Redis, [];
+        daemonize: bool, "daemonize" [], "no", yes_no(), Boot, Now, Redis, [];
         /// How to tell the service manager that the node is ready.
         supervised: Supervised, "supervised" [], "no", own(), Boot, Later, Redis, [];
         /// File that holds the process id while the node runs; empty for none.
@@ -118,9 +118,9 @@ directives! {
         /// Fetch and print a message of the day. There is none.
         enable_motd: bool, "enable-motd" [], "yes", yes_no(), Boot, Inert, KeyDb, [];
         /// Show the node's state in the process list.
-        set_proc_title: bool, "set-proc-title" [], "yes", yes_no(), Boot, Later, Redis, [];
+        set_proc_title: bool, "set-proc-title" [], "yes", yes_no(), Boot, Now, Redis, [];
         /// What the process list shows. Variables: {title} {listen-addr} {server-mode} {port} {tls-port} {unixsocket} {config-file}.
-        proc_title_template: String, "proc-title-template" [], "{title} {listen-addr} {server-mode}", text_like(title_template), Live, Later, Redis, [];
+        proc_title_template: String, "proc-title-template" [], "{title} {listen-addr} {server-mode}", text_like(title_template), Live, Now, Redis, [];
         /// Housekeeping rounds a second, from 1 to 500.
         hz: u32, "hz" [], "10", int_within(0, I32, 1, 500), Live, Now, Redis, [];
         /// More rounds when there are many clients. Housekeeping here costs the same however many there are.
@@ -132,9 +132,9 @@ directives! {
         /// Switch transparent huge pages off for this process.
         disable_thp: bool, "disable-thp" [], "yes", yes_no(), Boot, Later, Redis, [];
         /// Tell the kernel whom to kill first when memory runs out.
-        oom_score_adj: OomScoreAdj, "oom-score-adj" [], "no", own(), Live, Later, Redis, [];
+        oom_score_adj: OomScoreAdj, "oom-score-adj" [], "no", own(), Live, Now, Redis, [];
         /// Scores for a master, a replica and a background child, from -2000 to 2000.
-        oom_score_adj_values: OomScores, "oom-score-adj-values" [], "0 200 800", own(), Live, Later, Redis, [MULTI_ARG];
+        oom_score_adj_values: OomScores, "oom-score-adj-values" [], "0 200 800", own(), Live, Now, Redis, [MULTI_ARG];
         /// Start-up warnings to leave out, such as ARM64-COW-BUG.
         ignore_warnings: String, "ignore-warnings" [], "", text(), Live, Later, Redis, [];
         /// What Ctrl-C does: `default`, or any of save, nosave, now, force.

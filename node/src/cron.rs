@@ -1,0 +1,39 @@
+//! Housekeeping that belongs to no worker: what has to be looked at now and then. Runs on the main thread, ten times a
+//! second whatever `hz` says: none of it gets better by being done more often.
+
+use std::time::{Duration, Instant};
+
+use crate::samples::Reading;
+use crate::server::Server;
+use crate::worker;
+
+const PERIOD: Duration = Duration::from_millis(100);
+
+/// Runs for ever.
+pub async fn run(server: &'static Server) {
+    let mut every = tokio::time::interval(PERIOD);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut generation = server.config.generation();
+    loop {
+        every.tick().await;
+        if !server.switches.cron() {
+            continue;
+        }
+        sample(server);
+        if server.config.generation() != generation {
+            generation = server.config.generation();
+            // Idle connections look at their limits again.
+            server.clients.all().iter().for_each(|client| client.nudge());
+        }
+    }
+}
+
+fn sample(server: &Server) {
+    let sum = |of: fn(&worker::WorkerHandle) -> u64| server.workers().iter().map(of).sum();
+    server.samples.take(Reading {
+        at: Instant::now(),
+        commands: sum(|w| w.stats.processed.get()),
+        bytes_in: sum(|w| w.stats.net_in.get()),
+        bytes_out: sum(|w| w.stats.net_out.get()),
+    });
+}

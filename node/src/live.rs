@@ -1,0 +1,74 @@
+//! What happens at once when a directive changes while the server runs. Most directives need nothing here: whoever
+//! depends on them reads the configuration, see [`crate::config::store`].
+
+use crate::config::{Change, choice::OomScoreAdj};
+use crate::process;
+use crate::server::Server;
+
+/// Registers everything that a change of the configuration entails.
+pub fn register(server: &'static Server) {
+    let config = &server.config;
+    config.on_change(&["loglevel"], |change| {
+        crate::log::set_level(change.new.loglevel.word());
+        Ok(())
+    });
+    config.on_change(&["maxmemory"], |change| {
+        server.memory.set_limit(change.new.maxmemory);
+        Ok(())
+    });
+    config.on_change(&["slowlog-max-len"], |change| {
+        server.slowlog.truncate(change.new.slowlog_max_len);
+        Ok(())
+    });
+    config.on_change(&["appendonly"], |change| match change.new.appendonly {
+        true => Err("the append-only file is not supported yet".into()),
+        false => Ok(()),
+    });
+    config.on_change(&["dir"], |change| {
+        std::env::set_current_dir(change.new.dir.path()).map_err(|e| process::reason(&e))
+    });
+    config.on_change(&["maxclients"], maxclients);
+    config.on_change(&["oom-score-adj", "oom-score-adj-values"], oom_score);
+    config.on_change(&["proc-title-template"], |change| {
+        process::set_title(change.new);
+        Ok(())
+    });
+    config.on_change(&["port"], |change| {
+        rebind(server, change, "Unable to listen on this port. Check server logs.")
+    });
+    config.on_change(&["bind"], |change| {
+        // A change of both has been carried out for the port already.
+        if change.has("port") {
+            return Ok(());
+        }
+        rebind(server, change, "Failed to bind to specified addresses.")
+    });
+}
+
+fn rebind(server: &Server, change: Change<'_>, refusal: &str) -> Result<(), String> {
+    server.control.rebind(change.old, change.new).map_err(|_| refusal.to_string())?;
+    process::set_title(change.new);
+    Ok(())
+}
+
+/// Every client takes a descriptor, and the system must be willing to give as many.
+fn maxclients(change: Change<'_>) -> Result<(), String> {
+    if change.new.maxclients <= change.old.maxclients {
+        return Ok(());
+    }
+    let wanted = u64::from(change.new.maxclients) + process::OTHER_FILES;
+    crate::system::raise_file_limit(wanted).map_err(|possible| {
+        format!(
+            "The operating system is not able to handle the specified number of clients, try with {}",
+            possible.saturating_sub(process::OTHER_FILES)
+        )
+    })
+}
+
+fn oom_score(change: Change<'_>) -> Result<(), String> {
+    if change.new.oom_score_adj == OomScoreAdj::No && change.old.oom_score_adj == OomScoreAdj::No {
+        return Ok(());
+    }
+    process::set_oom_score(change.new)
+        .map_err(|_| "Failed to apply new oom_score_adj configuration, check server logs.".to_string())
+}

@@ -1,0 +1,74 @@
+//! What DEBUG turns on and off, for tests.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+
+/// Largest list element that is packed with others unless a test says otherwise, bytes.
+pub const PACKED_THRESHOLD: usize = 1 << 30;
+
+/// See the [module's page](self).
+pub struct Switches {
+    active_expire: AtomicBool,
+    cron: AtomicBool,
+    packed_threshold: AtomicUsize,
+    skip_checksum: AtomicBool,
+    deny_scripts_ignored: AtomicBool,
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        Switches {
+            active_expire: AtomicBool::new(true),
+            cron: AtomicBool::new(true),
+            packed_threshold: AtomicUsize::new(PACKED_THRESHOLD),
+            skip_checksum: AtomicBool::new(false),
+            deny_scripts_ignored: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Switches {
+    /// Whether expired keys that nobody asks for are looked for.
+    pub fn active_expire(&self) -> bool {
+        self.active_expire.load(Relaxed)
+    }
+
+    pub fn set_active_expire(&self, on: bool) {
+        self.active_expire.store(on, Relaxed);
+    }
+
+    /// Whether housekeeping runs.
+    pub fn cron(&self) -> bool {
+        self.cron.load(Relaxed)
+    }
+
+    pub fn set_cron(&self, on: bool) {
+        self.cron.store(on, Relaxed);
+    }
+
+    /// Largest list element that is packed with others, bytes.
+    pub fn packed_threshold(&self) -> usize {
+        self.packed_threshold.load(Relaxed)
+    }
+
+    pub fn set_packed_threshold(&self, bytes: usize) {
+        self.packed_threshold.store(bytes, Relaxed);
+    }
+
+    /// Whether checksums of dump payloads are passed over.
+    pub fn skip_checksum(&self) -> bool {
+        self.skip_checksum.load(Relaxed)
+    }
+
+    pub fn set_skip_checksum(&self, on: bool) {
+        self.skip_checksum.store(on, Relaxed);
+    }
+
+    /// Whether scripts may call commands that are not for scripts.
+    pub fn deny_scripts_ignored(&self) -> bool {
+        self.deny_scripts_ignored.load(Relaxed)
+    }
+
+    pub fn set_deny_scripts_ignored(&self, on: bool) {
+        self.deny_scripts_ignored.store(on, Relaxed);
+    }
+}
