@@ -131,10 +131,12 @@ mod tests {
 
     #[test]
     fn what_is_allocated_is_counted() {
+        // Far more than what other tests allocate and free meanwhile.
+        const SIZE: u64 = 1 << 27;
         let before = used();
-        let block = vec![1u8; 1 << 24];
-        assert!(used() >= before + (1 << 24));
+        let block = vec![1u8; SIZE as usize];
+        assert!(used() >= before + SIZE / 4 * 3);
         drop(block);
-        assert!(used() < before + (1 << 23));
+        assert!(used() < before + SIZE / 4);
     }
 }
