@@ -6,7 +6,10 @@ use engine::command::{ALL, CommandId};
 use crate::config::Loaded;
 use crate::dispatch::{Handler, NodeRun};
 
+pub mod config;
 pub mod connection;
+pub mod debug;
+pub mod help;
 pub mod pubsub;
 pub mod transactions;
 
@@ -21,7 +24,9 @@ pub const fn row(name: &'static str, run: NodeRun) -> NodeRow {
 }
 
 fn rows() -> impl Iterator<Item = &'static NodeRow> {
-    [connection::ROWS, pubsub::ROWS, transactions::ROWS].into_iter().flatten()
+    [connection::ROWS, config::ROWS, debug::ROWS, help::ROWS, pubsub::ROWS, transactions::ROWS]
+        .into_iter()
+        .flatten()
 }
 
 fn id(name: &str) -> CommandId {
