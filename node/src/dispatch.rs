@@ -415,7 +415,8 @@ fn serve(
             let shard = ctx.keyspace.shard_of(ctx.keyspace.hash(&args[index]));
             missing_shard |= !ctx.locks.try_add(shard);
         });
-        match again(worker, ctx, &ticket, command) {
+        let reply = if missing_shard { None } else { again(worker, ctx, &ticket, command, key) };
+        match reply {
             Some(reply) => {
                 ctx.locks.get_mut(shard).waiting.remove(key, &ticket);
                 worker.server.send(ticket.client, Mail::Served(reply));
@@ -431,14 +432,20 @@ fn serve(
 }
 
 /// Runs a blocked client's command again. `None`: it would still block.
-fn again(worker: &Worker, ctx: &mut Ctx<'static>, ticket: &Ticket, command: CommandId) -> Option<Vec<u8>> {
+fn again(
+    worker: &Worker,
+    ctx: &mut Ctx<'static>,
+    ticket: &Ticket,
+    command: CommandId,
+    key: &[u8],
+) -> Option<Vec<u8>> {
     let Handler::Data(run, _) = worker.server.handlers[command.index()] else { return None };
     let mut out = Reply::new(ticket.resp3);
-    let (db, retrying) =
-        (std::mem::replace(&mut ctx.db, ticket.db), std::mem::replace(&mut ctx.retrying, true));
+    let db = std::mem::replace(&mut ctx.db, ticket.db);
+    ctx.serving = Some(key.into());
     ctx.begin();
     let result = run(ctx, ticket.args.view(), &mut out);
-    (ctx.db, ctx.retrying) = (db, retrying);
+    (ctx.db, ctx.serving) = (db, None);
     match result {
         Ok(Flow::Done) => Some(out.buf),
         Ok(Flow::Block(_)) => None,

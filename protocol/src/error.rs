@@ -82,6 +82,12 @@ pub const LIMIT_BY_RANK: ErrorReply =
 pub const WITHSCORES_BY_LEX: ErrorReply =
     ErrorReply::new("ERR syntax error, WITHSCORES not supported in combination with BYLEX");
 pub const WEIGHT_NOT_FLOAT: ErrorReply = ErrorReply::new("ERR weight value is not a float");
+pub const RANK_ZERO: ErrorReply = ErrorReply::new(
+    "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from \
+     the end of the list",
+);
+pub const COUNT_NEGATIVE: ErrorReply = ErrorReply::new("ERR COUNT can't be negative");
+pub const MAXLEN_NEGATIVE: ErrorReply = ErrorReply::new("ERR MAXLEN can't be negative");
 pub const NO_SUCH_KEY: ErrorReply = ErrorReply::new("ERR no such key");
 pub const INDEX_OUT_OF_RANGE: ErrorReply = ErrorReply::new("ERR index out of range");
 pub const STRING_TOO_LONG: ErrorReply =

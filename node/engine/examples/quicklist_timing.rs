@@ -26,12 +26,12 @@ fn run(name: &str, shape: Shape, values: &[Vec<u8>]) {
     report(&list);
     time("LRANGE of all", n, || {
         let mut bytes = 0;
-        list.range(0, n, |entry| bytes += entry.text_len());
+        list.range(0, false, n, |entry| bytes += entry.text_len());
         assert!(bytes > 0);
     });
     let looks = 1000;
     time("LRANGE 0 99", looks, || {
-        (0..looks).for_each(|_| list.range(0, 100, |entry| _ = black_box(entry)));
+        (0..looks).for_each(|_| list.range(0, false, 100, |entry| _ = black_box(entry)));
     });
     time("LPOS of what is not there", n, || assert_eq!(list.position(b"nowhere"), None));
     time("LPOP", n, || while list.pop_front(shape, |e| _ = black_box(e)).is_some() {});
@@ -65,7 +65,10 @@ fn run(name: &str, shape: Shape, values: &[Vec<u8>]) {
     });
     report(&list);
     time("LREM of each of 1000 values", 1000, || {
-        values.iter().take(1000).for_each(|v| _ = list.remove_equal(shape, v, 1, false));
+        for value in values.iter().take(1000) {
+            let position = list.position(value);
+            list.remove_at(shape, position.as_slice());
+        }
     });
     let mut hits = 0;
     list.find(&values[inserts / 2], true, usize::MAX, |_| {

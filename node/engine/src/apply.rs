@@ -37,6 +37,7 @@ pub(crate) fn apply(key: &mut KeyMut<'_, '_>, effect: Effect<'_>) -> Outcome {
         SetElement { at, element } => list::apply_set(key, at, element),
         DelElements { at, count } => list::apply_del(key, at, count),
         RaiseRegisters { ranks, dense } => hyperloglog::apply_registers(key, ranks, dense),
+        DelElementsAt(indices) => list::apply_del_at(key, indices),
     };
     if outcome != Outcome::Unchanged {
         key.restamp();

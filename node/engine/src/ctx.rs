@@ -120,8 +120,8 @@ pub struct Ctx<'e> {
     pub db: usize,
     /// The version of the group being executed; 0: not minted yet.
     version: u64,
-    /// The command is being run again for a blocked client: keys it does not hold are not there for it.
-    pub retrying: bool,
+    /// The command is being run again for a blocked client, because this key has become ready.
+    pub serving: Option<Box<[u8]>>,
 }
 
 impl<'e> Ctx<'e> {
@@ -133,7 +133,7 @@ impl<'e> Ctx<'e> {
             out: Outbox::default(),
             db: 0,
             version: 0,
-            retrying: false,
+            serving: None,
         }
     }
 
@@ -149,7 +149,13 @@ impl<'e> Ctx<'e> {
         (hash, self.keyspace.shard_of(hash))
     }
 
-    /// Whether the key's shard is held: always so but when [`Ctx::retrying`].
+    /// Whether a command that waits for one of several keys may look at this one: when it is run again, it may be served
+    /// from the key that has become ready only.
+    pub fn offers(&self, key: &[u8]) -> bool {
+        self.serving.as_ref().is_none_or(|ready| **ready == *key)
+    }
+
+    /// Whether the key's shard is held.
     pub fn holds(&self, key: &[u8]) -> bool {
         self.locks.holds(self.place(key).1)
     }

@@ -94,6 +94,8 @@ pub enum Effect<'a> {
         at: usize,
         count: usize,
     },
+    /// Removes the elements at these indexes, which ascend: LREM.
+    DelElementsAt(&'a [usize]),
 
     /// Raises HyperLogLog registers to at least these numbers, making an empty value first if the key is absent. `dense`:
     /// the value must be in the dense encoding afterwards.

@@ -26,7 +26,8 @@ pub struct Block {
     pub timeout_ms: Option<u64>,
     /// Woken too when a key goes away or changes type: group reads on streams.
     pub wake_on_removal: bool,
-    /// The reply when time is up.
+    /// The reply where a client may not wait: in a transaction or a script. When its time is up, it is the null array,
+    /// whatever the command.
     pub on_timeout: OnTimeout,
 }
 
@@ -75,11 +76,20 @@ pub const fn row_own(name: &'static str, run: Run) -> Row {
 
 /// All data commands.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    [generic::ROWS, strings::ROWS, bitmaps::ROWS, hyperloglog::ROWS, hashes::ROWS, sets::ROWS, zsets::ROWS]
-        .into_iter()
-        .flatten()
-        .copied()
-        .flatten()
+    [
+        generic::ROWS,
+        strings::ROWS,
+        bitmaps::ROWS,
+        hyperloglog::ROWS,
+        hashes::ROWS,
+        lists::ROWS,
+        sets::ROWS,
+        zsets::ROWS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+    .flatten()
 }
 
 pub mod bitmaps;
@@ -87,6 +97,7 @@ mod blocking;
 pub mod generic;
 pub mod hashes;
 pub mod hyperloglog;
+pub mod lists;
 mod random;
 mod scan;
 pub mod sets;

@@ -11,10 +11,7 @@ use protocol::{ErrorReply, OwnedArgs, Reply, error};
 use super::{Flow, Row, rows};
 use crate::command::CommandId;
 use crate::ctx::Ctx;
-use crate::effect::{Deadline, Effect, NewValue};
 use crate::keyspace::Keyspace;
-use crate::tuning::notify;
-use crate::value::Value;
 
 /// A client of a keyspace, without a network.
 pub struct Console<'e> {
@@ -102,13 +99,6 @@ impl<'e> Console<'e> {
             "SELECT" => {
                 self.ctx.db = super::database(&self.ctx, &args[1])?;
                 out.ok();
-            }
-            "RPUSH" => {
-                let value = NewValue::Built(Value::List(Box::default()));
-                let mut key = self.ctx.key(&args[1]);
-                key.apply(Effect::Put { value, deadline: Deadline::Clear, absent: true });
-                key.notify(notify::LIST, "rpush");
-                out.int(1);
             }
             "CONFIG" if &args[2] == b"notify-keyspace-events" => {
                 self.ctx.env.tuning.notify = if args[3].is_empty() { 0 } else { u32::MAX };

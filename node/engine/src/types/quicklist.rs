@@ -178,11 +178,11 @@ impl Quicklist {
         }
     }
 
-    /// Looks at `count` elements (or as many as there are) from `index` on.
-    pub fn range(&self, index: usize, count: usize, mut see: impl FnMut(Entry<'_>)) {
+    /// Looks at `count` elements (or as many as there are) from `index` on, towards the end or `backwards`.
+    pub fn range(&self, index: usize, backwards: bool, count: usize, mut see: impl FnMut(Entry<'_>)) {
         let mut left = count;
         if left > 0 {
-            self.walk(index, false, |entry| {
+            self.walk(index, backwards, |entry| {
                 see(entry);
                 left -= 1;
                 if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

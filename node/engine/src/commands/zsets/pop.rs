@@ -103,7 +103,7 @@ fn first_with_members<'a>(
     mut keys: impl Iterator<Item = &'a [u8]>,
 ) -> Result<Option<(&'a [u8], usize)>, ErrorReply> {
     keys.find_map(|key| {
-        if !ctx.holds(key) {
+        if !ctx.offers(key) {
             return None;
         }
         ctx.key(key).zset().map(|zset| zset.map(|zset| (key, zset.len()))).transpose()

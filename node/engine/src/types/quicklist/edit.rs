@@ -56,6 +56,28 @@ impl Quicklist {
         n
     }
 
+    /// Removes the elements at `indices`, which ascend and are in range.
+    pub fn remove_at(&mut self, shape: Shape, indices: &[usize]) {
+        let (mut base, mut left, mut touched) = (0, indices, None);
+        for i in 0..self.nodes.len() {
+            if left.is_empty() {
+                break;
+            }
+            let end = base + self.nodes[i].count();
+            let (here, further) = left.split_at(left.partition_point(|index| *index < end));
+            if !here.is_empty() {
+                self.nodes[i].remove_all(here.iter().map(|index| index - base));
+                let (low, _) = touched.unwrap_or((i, i));
+                touched = Some((low, i));
+            }
+            (base, left) = (end, further);
+        }
+        self.len -= indices.len() - left.len();
+        if let Some((low, high)) = touched {
+            self.tidy(shape, low.saturating_sub(1), high + 1);
+        }
+    }
+
     /// Removes the first element of a list that is not empty.
     pub(super) fn drop_front(&mut self, shape: Shape) {
         self.len -= 1;

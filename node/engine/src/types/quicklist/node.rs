@@ -15,6 +15,8 @@ use super::squeezed::Squeezed;
 const FRAME: usize = 8;
 /// Header and end mark of a listpack, saved when two become one.
 const LISTPACK_FRAME: usize = 7;
+/// To remove more elements than this, it pays to copy those that stay.
+const MOVES_MAX: usize = if cfg!(test) { 2 } else { 8 };
 /// Smaller nodes are not worth turning around: moving their bytes costs as little. (Tests want many turned nodes.)
 const TURN_BYTES_MIN: usize = if cfg!(test) { 40 } else { 512 };
 
@@ -243,6 +245,35 @@ impl Node {
             listpack.remove_from(position, n);
         }
         self.count -= n as u32;
+    }
+
+    /// Opens the node and removes the elements at `places`, which ascend; the node may end up empty.
+    pub(super) fn remove_all(&mut self, places: impl DoubleEndedIterator<Item = usize> + ExactSizeIterator) {
+        if places.len() == self.count() {
+            *self = Self::empty();
+            return;
+        }
+        self.open();
+        if places.len() <= MOVES_MAX {
+            places.rev().for_each(|at| self.remove(at, 1));
+        } else {
+            self.straighten();
+            self.rebuild_without(places);
+        }
+    }
+
+    fn rebuild_without(&mut self, mut places: impl Iterator<Item = usize>) {
+        let Some(old) = self.listpack() else { return };
+        let mut kept = Listpack::with_capacity(old.total());
+        let mut gone = places.next();
+        for (at, entry) in old.iter().enumerate() {
+            if gone == Some(at) {
+                gone = places.next();
+            } else {
+                kept.push_back(entry);
+            }
+        }
+        *self = Self::packed(kept);
     }
 
     /// Cuts off what is from `at` on.

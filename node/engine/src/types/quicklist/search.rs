@@ -1,11 +1,10 @@
-//! By value: finding elements, removing those that equal one.
+//! By value: finding elements.
 
 use std::ops::ControlFlow;
 
-use protocol::listpack::{Entry, Listpack};
+use protocol::listpack::Entry;
 
-use super::node::{Body, Node};
-use super::{Quicklist, Shape};
+use super::Quicklist;
 
 impl Quicklist {
     /// Calls `found` with the index of each element equal to `value`, from the head on or (`backwards`) from the tail,
@@ -39,57 +38,6 @@ impl Quicklist {
         });
         position
     }
-
-    /// Removes up to `max` elements equal to `value`, the first ones or (`backwards`) the last; how many it were.
-    pub fn remove_equal(&mut self, shape: Shape, value: &[u8], max: usize, backwards: bool) -> usize {
-        let needle = Needle::new(value);
-        let nodes = self.nodes.len();
-        let (mut removed, mut touched) = (0, None);
-        for step in 0..nodes {
-            if removed == max {
-                break;
-            }
-            let i = if backwards { nodes - 1 - step } else { step };
-            let here = remove_from(&mut self.nodes[i], needle, max - removed, backwards);
-            if here > 0 {
-                removed += here;
-                let (low, high) = touched.unwrap_or((i, i));
-                touched = Some((i.min(low), i.max(high)));
-            }
-        }
-        self.len -= removed;
-        if let Some((low, high)) = touched {
-            self.tidy(shape, low.saturating_sub(1), high + 1);
-        }
-        removed
-    }
-}
-
-/// Removes from one node; opens it only if there is something to remove.
-fn remove_from(node: &mut Node, needle: Needle<'_>, max: usize, backwards: bool) -> usize {
-    if !node.is_squeezed() {
-        return node.remove_equal(needle, max, backwards);
-    }
-    let mut open = node.raw().into_owned();
-    let removed = open.remove_equal(needle, max, backwards);
-    if removed > 0 {
-        *node = open;
-    }
-    removed
-}
-
-impl Node {
-    /// Removes up to `max` elements equal to the needle, the first ones or (`backwards`) the last.
-    fn remove_equal(&mut self, needle: Needle<'_>, max: usize, backwards: bool) -> usize {
-        let removed = match &mut self.body {
-            Body::Plain(value) => usize::from(max > 0 && needle.is(Entry::Str(value))),
-            Body::Packed(listpack) if backwards == self.reversed => remove_first(listpack, needle, max),
-            Body::Packed(listpack) => remove_last(listpack, needle, max),
-            Body::Squeezed(_) => panic!("elements of a squeezed node: it was not opened"),
-        };
-        self.count -= removed as u32;
-        removed
-    }
 }
 
 /// A text to look for, classified once.
@@ -110,30 +58,4 @@ impl<'a> Needle<'a> {
             Entry::Int(value) => self.int == Some(value),
         }
     }
-}
-
-/// Neighbours go together, so that a node of nothing else takes one move.
-fn remove_first(listpack: &mut Listpack, needle: Needle<'_>, max: usize) -> usize {
-    let mut removed = 0;
-    let mut from = listpack.first();
-    while let Some(at) = from.and_then(|from| listpack.find(from, needle.text, 0)).filter(|_| removed < max) {
-        let run =
-            listpack.view().iter_from(at).take(max - removed).take_while(|entry| needle.is(*entry)).count();
-        removed += listpack.remove_from(at, run);
-        from = Some(at);
-    }
-    removed
-}
-
-fn remove_last(listpack: &mut Listpack, needle: Needle<'_>, max: usize) -> usize {
-    let mut removed = 0;
-    let mut end = listpack.end();
-    while let Some(at) = listpack.prev(end).filter(|_| removed < max) {
-        if needle.is(listpack.get(at)) {
-            listpack.remove(at);
-            removed += 1;
-        }
-        end = at;
-    }
-    removed
 }
