@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! intset      1 5 70 ...             integers only, sorted, in one allocation
-//! hashtable   table  member          small integers in the table itself, others in an allocation each
+//! hashtable   few:  member ...       up to 32 short ones, in one allocation, found by walking
+//!             many: table  member    small integers in the table itself, others in an allocation each
 //! ```
 //!
 //! The first becomes the second when something else than an integer is added or when it outgrows
-//! `set-max-intset-entries`, and never back, but for results that are built anew.
+//! `set-max-intset-entries`, and never back, but for results that are built anew. That small sets of strings are
+//! packed is nobody's business: 7.0 has no such encoding, so both forms go by the name of the larger.
 
 pub mod algebra;
 mod big;
@@ -17,7 +19,7 @@ mod sample;
 mod tests;
 
 use protocol::intset::Intset;
-use protocol::listpack::Entry;
+use protocol::listpack::{Entry, Listpack};
 use protocol::number::parse_i64;
 
 use crate::ctx::KeyMut;
@@ -35,8 +37,14 @@ pub struct Set(Form);
 #[derive(Clone)]
 enum Form {
     Ints(Intset),
+    /// At most [`PACKED_MAX`] members, none longer than [`PACKED_LEN_MAX`].
+    Packed(Listpack),
     Big(Box<Big>),
 }
+
+/// Up to here walking is about as fast as hashing, and a member takes a third of the memory.
+const PACKED_MAX: usize = 32;
+const PACKED_LEN_MAX: usize = 64;
 
 /// No setting makes an intset larger than this.
 const INTSET_MAX: usize = 1 << 30;
@@ -56,6 +64,7 @@ impl Set {
     pub fn len(&self) -> usize {
         match &self.0 {
             Form::Ints(ints) => ints.len(),
+            Form::Packed(packed) => packed.len(),
             Form::Big(big) => big.len(),
         }
     }
@@ -67,7 +76,7 @@ impl Set {
     /// See [`Value::free_effort`].
     pub fn free_effort(&self) -> usize {
         match &self.0 {
-            Form::Ints(_) => 1,
+            Form::Ints(_) | Form::Packed(_) => 1,
             Form::Big(big) => big.free_effort(),
         }
     }
@@ -76,7 +85,7 @@ impl Set {
     pub fn encoding(&self) -> &'static str {
         match &self.0 {
             Form::Ints(_) => "intset",
-            Form::Big(_) => "hashtable",
+            Form::Packed(_) | Form::Big(_) => "hashtable",
         }
     }
 
@@ -84,6 +93,7 @@ impl Set {
     pub fn heap_bytes(&self) -> usize {
         match &self.0 {
             Form::Ints(ints) => ints.capacity(),
+            Form::Packed(packed) => packed.capacity(),
             Form::Big(big) => size_of::<Big>() + big.heap_bytes(),
         }
     }
@@ -92,7 +102,7 @@ impl Set {
     pub fn intset(&self) -> Option<&Intset> {
         match &self.0 {
             Form::Ints(ints) => Some(ints),
-            Form::Big(_) => None,
+            Form::Packed(_) | Form::Big(_) => None,
         }
     }
 
@@ -100,7 +110,7 @@ impl Set {
     pub fn from_intset(ints: Intset, limit: usize) -> Set {
         let mut set = Set(Form::Ints(ints));
         if set.len() > limit {
-            set.grow();
+            set.grow(0);
         }
         set
     }
@@ -109,6 +119,7 @@ impl Set {
     pub fn contains(&self, member: &[u8]) -> bool {
         match &self.0 {
             Form::Ints(ints) => parse_i64(member).is_some_and(|n| ints.contains(n)),
+            Form::Packed(packed) => packed.find_first(member, 0).is_some(),
             Form::Big(big) => big.contains(Name::of(member)),
         }
     }
@@ -118,6 +129,7 @@ impl Set {
     pub fn has(&self, member: Entry<'_>) -> bool {
         match &self.0 {
             Form::Ints(ints) => member.as_int().is_some_and(|n| ints.contains(n)),
+            Form::Packed(packed) => packed.find_first(member.text(&mut itoa::Buffer::new()), 0).is_some(),
             Form::Big(big) => big.contains(Name::of_entry(member, &mut itoa::Buffer::new())),
         }
     }
@@ -125,7 +137,8 @@ impl Set {
     /// All members; those of an intset in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
         match &self.0 {
-            Form::Ints(ints) => Either::Left(ints.iter().map(Entry::Int)),
+            Form::Ints(ints) => Either::Left(Either::Left(ints.iter().map(Entry::Int))),
+            Form::Packed(packed) => Either::Left(Either::Right(packed.iter())),
             Form::Big(big) => Either::Right(big.iter()),
         }
     }
@@ -134,39 +147,46 @@ impl Set {
     /// at the end. Members present from the first call to the last are handed over once.
     pub fn scan<'a>(&'a self, cursor: u64, count: usize, mut each: impl FnMut(Entry<'a>)) -> u64 {
         match &self.0 {
-            Form::Ints(ints) => {
-                ints.iter().for_each(|n| each(Entry::Int(n)));
+            Form::Big(big) => big.scan(cursor, count, each),
+            _ => {
+                self.iter().for_each(&mut each);
                 0
             }
-            Form::Big(big) => big.scan(cursor, count, each),
         }
     }
 
     /// Adds a member; false if it was there. `limit`: of an intset's length.
     pub(crate) fn add(&mut self, member: &[u8], limit: usize) -> bool {
-        if let Form::Ints(ints) = &mut self.0 {
-            if let Some(n) = parse_i64(member) {
-                return ints.insert(n) && self.keep_within(limit);
-            }
-            self.grow();
-        }
         match &mut self.0 {
-            Form::Ints(_) => false,
             Form::Big(big) => big.add(Name::of(member)),
+            Form::Packed(packed) => {
+                if packed.find_first(member, 0).is_some() {
+                    return false;
+                }
+                if packed.len() < PACKED_MAX && member.len() <= PACKED_LEN_MAX {
+                    packed.push_back(member);
+                    return true;
+                }
+                self.grow(member.len());
+                self.add(member, limit)
+            }
+            Form::Ints(ints) => match parse_i64(member) {
+                Some(n) => ints.insert(n) && self.keep_within(limit),
+                None => {
+                    self.grow(member.len());
+                    self.add(member, limit)
+                }
+            },
         }
     }
 
     /// [`Set::add`] for a member of another set.
     pub(crate) fn add_entry(&mut self, member: Entry<'_>, limit: usize) -> bool {
-        if let Form::Ints(ints) = &mut self.0 {
-            if let Some(n) = member.as_int() {
-                return ints.insert(n) && self.keep_within(limit);
-            }
-            self.grow();
-        }
-        match &mut self.0 {
-            Form::Ints(_) => false,
-            Form::Big(big) => big.add(Name::of_entry(member, &mut itoa::Buffer::new())),
+        let mut digits = itoa::Buffer::new();
+        match (&mut self.0, member) {
+            (Form::Ints(ints), Entry::Int(n)) => ints.insert(n) && self.keep_within(limit),
+            (Form::Big(big), _) => big.add(Name::of_entry(member, &mut digits)),
+            _ => self.add(member.text(&mut digits), limit),
         }
     }
 
@@ -174,6 +194,10 @@ impl Set {
     pub(crate) fn remove(&mut self, member: &[u8]) -> bool {
         match &mut self.0 {
             Form::Ints(ints) => parse_i64(member).is_some_and(|n| ints.remove(n)),
+            Form::Packed(packed) => match packed.find_first(member, 0) {
+                Some(at) => packed.remove_from(at, 1) == 1,
+                None => false,
+            },
             Form::Big(big) => big.remove(Name::of(member)),
         }
     }
@@ -181,20 +205,18 @@ impl Set {
     /// Converts an intset that has become too long. True.
     fn keep_within(&mut self, limit: usize) -> bool {
         if self.len() > limit {
-            self.grow();
+            self.grow(0);
         }
         true
     }
 
-    /// Turns the intset into the other form.
-    fn grow(&mut self) {
-        if let Form::Ints(ints) = &self.0 {
-            let mut big = Big::default();
-            for n in ints.iter() {
-                big.add(Name::of_entry(Entry::Int(n), &mut itoa::Buffer::new()));
-            }
-            self.0 = Form::Big(Box::new(big));
-        }
+    /// Turns the set into the next form that has room for one more member, of `len` bytes.
+    fn grow(&mut self, len: usize) {
+        let fits = self.len() < PACKED_MAX && len <= PACKED_LEN_MAX;
+        self.0 = match &self.0 {
+            Form::Ints(ints) if fits => Form::Packed(ints.iter().collect()),
+            _ => Form::Big(Box::new(Big::from_members(self.iter()))),
+        };
     }
 }
 

@@ -23,6 +23,15 @@ pub(super) fn hash_of(member: Member) -> u64 {
 }
 
 impl Big {
+    /// Members that are all different.
+    pub fn from_members<'a>(members: impl Iterator<Item = Entry<'a>>) -> Big {
+        let mut big = Big::default();
+        for member in members {
+            big.add(Name::of_entry(member, &mut itoa::Buffer::new()));
+        }
+        big
+    }
+
     pub fn len(&self) -> usize {
         self.table.len()
     }

@@ -13,7 +13,7 @@ use crate::table::{Pos, Table};
 #[derive(Default)]
 pub(super) struct Lent<'a> {
     table: Table<Member>,
-    /// Members that no set holds like this: integers of an intset that need all 64 bits.
+    /// Members that no table holds: those of small sets.
     made: Vec<Member>,
     life: PhantomData<&'a Set>,
 }
@@ -33,22 +33,15 @@ impl<'a> Lent<'a> {
 
     /// Adds all members of a set; hands over those that are new.
     pub fn add_all(&mut self, set: &'a Set, mut new: impl FnMut(Entry<'_>)) {
-        match &set.0 {
-            Form::Ints(ints) => {
-                for n in ints.iter() {
-                    let member = Member::new(Name::of_entry(Entry::Int(n), &mut itoa::Buffer::new()));
-                    self.made.extend(member.thin().map(|_| member));
-                    if self.add(member) {
-                        new(Entry::Int(n));
-                    }
-                }
-            }
-            Form::Big(big) => {
-                for member in big.table.iter() {
-                    if self.add(member) {
-                        new(member.entry());
-                    }
-                }
+        if let Form::Big(big) = &set.0 {
+            let fresh = big.table.iter().filter(|member| self.add(*member));
+            return fresh.for_each(|member| new(member.entry()));
+        }
+        for entry in set.iter() {
+            let member = Member::new(Name::of_entry(entry, &mut itoa::Buffer::new()));
+            self.made.extend(member.thin().map(|_| member));
+            if self.add(member) {
+                new(entry);
             }
         }
     }

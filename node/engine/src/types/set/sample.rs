@@ -12,6 +12,9 @@ impl Set {
         match &self.0 {
             Form::Ints(ints) if ints.is_empty() => None,
             Form::Ints(ints) => ints.get(below(&mut rng, ints.len())).map(Entry::Int),
+            Form::Packed(packed) => {
+                packed.seek(below(&mut rng, packed.len().max(1)) as i64).map(|at| packed.get(at))
+            }
             Form::Big(big) => big.table.random(rng).map(|member| member.entry()),
         }
     }
@@ -40,12 +43,12 @@ impl Set {
             return self.iter().for_each(each);
         }
         match &self.0 {
-            Form::Ints(ints) => {
-                let mut all: SmallVec<[i64; 64]> = ints.iter().collect();
-                shuffle_front(&mut all, count, &mut rng);
-                all.into_iter().take(count).for_each(|n| each(Entry::Int(n)));
-            }
             Form::Big(big) => distinct(&big.table, count, &mut rng, |member| each(member.entry())),
+            _ => {
+                let mut all: SmallVec<[Entry<'_>; 32]> = self.iter().collect();
+                shuffle_front(&mut all, count, &mut rng);
+                all.into_iter().take(count).for_each(each);
+            }
         }
     }
 }
