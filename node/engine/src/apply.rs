@@ -23,13 +23,15 @@ pub(crate) fn apply(key: &mut KeyMut<'_, '_>, effect: Effect<'_>) -> Outcome {
         AddBits { field, result, .. } => string::apply_bits(key, field, result),
         SetField { field, value, absent } => hash::apply_set(key, field, value, absent),
         DelField(field) => hash::apply_del(key, field),
+        FieldExpire { field, deadline } => hash::apply_expire(key, field, deadline),
         AddField { field, result, .. } => {
             let mut text = itoa::Buffer::new();
-            hash::apply_set(key, field, text.format(result).as_bytes(), false)
+            hash::apply_edit(key, field, text.format(result).as_bytes())
         }
-        AddFieldFloat { field, result, .. } => hash::apply_set(key, field, result, false),
+        AddFieldFloat { field, result, .. } => hash::apply_edit(key, field, result),
         AddMember(member) => set::apply_add(key, member),
         DelMember(member) => set::apply_del(key, member),
+        MemberExpire { member, deadline } => set::apply_expire(key, member, deadline),
         SetScore { member, score, only } => zset::apply_set(key, member, score, only),
         AddScore { member, result, .. } => zset::apply_set(key, member, result, Default::default()),
         DelScored(member) => zset::apply_del(key, member),

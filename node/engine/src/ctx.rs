@@ -19,8 +19,8 @@ use crate::keyspace::{Keyspace, Locks};
 use crate::shard::Shard;
 use crate::table::Pos;
 use crate::tuning::{Tuning, notify};
-use crate::types::{Hash, List, Set, Stream, Zset};
-use crate::value::{Kind, Value, ValueRef};
+use crate::types::{List, LiveHash, LiveSet, Stream, Zset};
+use crate::value::{Kind, Value, ValueMut, ValueRef};
 
 /// What commands see of the world: one per worker, refreshed once per batch.
 pub struct Env {
@@ -55,6 +55,12 @@ impl Env {
     pub fn tick(&mut self, now_ms: u64) {
         self.now_ms = now_ms;
         self.clock = access::clock(now_ms, self.tuning.policy);
+    }
+
+    /// Deadlines up to this one are past: hidden from readers, reclaimed by writers.
+    #[inline]
+    pub fn due(&self) -> u64 {
+        if self.expiry { self.now_ms } else { 0 }
     }
 
     /// A random number; fast, not for secrets.
@@ -110,6 +116,9 @@ pub enum Garbage {
 
 /// Values whose freeing takes more steps than this are not freed on the hot path.
 pub const LAZYFREE_EFFORT: usize = 64;
+
+/// Members with passed deadlines that one access to their key removes at most: what bounds the wait of whoever comes by.
+const RECLAIM_MAX: usize = 200;
 
 /// A command's working set. See the [module's page](self).
 pub struct Ctx<'e> {
@@ -195,7 +204,7 @@ impl<'e> Ctx<'e> {
     pub fn peek_in(&self, db: usize, key: &[u8]) -> Option<EntryRef<'_>> {
         let (hash, shard) = self.place(key);
         let entry = self.locks.get(shard).dbs[db].get(hash, key)?;
-        if self.env.expiry && entry.deadline().is_some_and(|at| at <= self.env.now_ms) {
+        if entry.deadline().is_some_and(|at| at <= self.env.due()) {
             self.out.expired_seen.borrow_mut().push((db, key.to_vec()));
             return None;
         }
@@ -207,19 +216,37 @@ impl<'e> Ctx<'e> {
         self.read(key).map(|e| e.value())
     }
 
-    pub fn read_hash(&self, key: &[u8]) -> Result<Option<&Hash>, ErrorReply> {
+    /// A hash as it is now: without fields whose time has come.
+    pub fn read_hash(&self, key: &[u8]) -> Result<Option<LiveHash<'_>>, ErrorReply> {
         match self.value(key) {
             None => Ok(None),
-            Some(ValueRef::Hash(v)) => Ok(Some(v)),
+            Some(ValueRef::Hash(v)) => {
+                let live = v.live(self.env.due());
+                self.note_due(key, live.has_due());
+                Ok(Some(live))
+            }
             Some(_) => Err(WRONGTYPE),
         }
     }
 
-    pub fn read_set(&self, key: &[u8]) -> Result<Option<&Set>, ErrorReply> {
+    /// A set as it is now: without members whose time has come.
+    pub fn read_set(&self, key: &[u8]) -> Result<Option<LiveSet<'_>>, ErrorReply> {
         match self.value(key) {
             None => Ok(None),
-            Some(ValueRef::Set(v)) => Ok(Some(v)),
+            Some(ValueRef::Set(v)) => {
+                let live = v.live(self.env.due());
+                self.note_due(key, live.has_due());
+                Ok(Some(live))
+            }
             Some(_) => Err(WRONGTYPE),
+        }
+    }
+
+    /// Remembers a key of the selected database that has something to be reclaimed.
+    #[inline]
+    fn note_due(&self, key: &[u8], due: bool) {
+        if due {
+            self.out.expired_seen.borrow_mut().push((self.db, key.to_vec()));
         }
     }
 
@@ -418,18 +445,18 @@ impl KeyMut<'_, '_> {
         self.entry().and_then(|e| e.deadline())
     }
 
-    pub fn hash(&self) -> Result<Option<&Hash>, ErrorReply> {
+    pub fn hash(&self) -> Result<Option<LiveHash<'_>>, ErrorReply> {
         match self.value() {
             None => Ok(None),
-            Some(ValueRef::Hash(v)) => Ok(Some(v)),
+            Some(ValueRef::Hash(v)) => Ok(Some(v.live(self.env.due()))),
             Some(_) => Err(WRONGTYPE),
         }
     }
 
-    pub fn set(&self) -> Result<Option<&Set>, ErrorReply> {
+    pub fn set(&self) -> Result<Option<LiveSet<'_>>, ErrorReply> {
         match self.value() {
             None => Ok(None),
-            Some(ValueRef::Set(v)) => Ok(Some(v)),
+            Some(ValueRef::Set(v)) => Ok(Some(v.live(self.env.due()))),
             Some(_) => Err(WRONGTYPE),
         }
     }
@@ -495,13 +522,46 @@ impl KeyMut<'_, '_> {
         self.out.notify(&self.env.tuning, class, name, self.db, self.key);
     }
 
-    /// Removes the key if its deadline has passed.
+    /// Removes the key if its deadline has passed, or those of its members whose deadlines have.
     #[inline]
     fn reclaim(&mut self) {
-        let due = self.env.expiry && self.deadline().is_some_and(|at| at <= self.env.now_ms);
-        if due {
+        let (now, Some(entry)) = (self.env.due(), self.entry()) else { return };
+        if entry.deadline().is_some_and(|at| at <= now) {
             self.expire();
+        } else if entry.next_member_deadline().is_some_and(|at| at <= now) {
+            self.expire_members(now);
         }
+    }
+
+    /// Removes members whose time has come, a bounded number of them, and the key with its last one.
+    #[cold]
+    fn expire_members(&mut self, now: u64) {
+        let (class, event, all) = match self.value() {
+            Some(ValueRef::Hash(v)) => (notify::HASH, "hexpired", v.live(now).is_empty()),
+            Some(ValueRef::Set(v)) => (notify::SET, "sexpired", v.live(now).is_empty()),
+            _ => return,
+        };
+        let (removed, left) = match self.value_mut() {
+            Some(ValueMut::Hash(v)) if all => (v.len(), 0),
+            Some(ValueMut::Set(v)) if all => (v.len(), 0),
+            Some(ValueMut::Hash(v)) => (v.reclaim(now, RECLAIM_MAX), v.len()),
+            Some(ValueMut::Set(v)) => (v.reclaim(now, RECLAIM_MAX), v.len()),
+            _ => return,
+        };
+        self.shard.stats.expired_members += removed as u64;
+        self.changed();
+        self.notify(class, event);
+        if left == 0 {
+            self.remove(self.env.tuning.lazyfree_expire);
+            self.notify(notify::GENERIC, "del");
+        } else if let Some(next) = self.entry().and_then(|entry| entry.next_due()) {
+            self.note_member_deadline(next);
+        }
+    }
+
+    /// Lets the expiry cycle know that a member of the key expires at `deadline`.
+    pub(crate) fn note_member_deadline(&mut self, deadline: u64) {
+        self.shard.dbs[self.db].note_deadline(self.hash, deadline);
     }
 
     /// Removes the key because its time has come.

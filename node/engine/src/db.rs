@@ -62,21 +62,27 @@ impl Db {
         self.find(hash, key).map(|pos| self.at(pos))
     }
 
-    fn note(&mut self, hash: u64, deadline: Option<u64>) {
-        if let Some(deadline) = deadline {
-            self.expiring += 1;
-            self.table.note_deadline(hash, deadline);
+    /// Counts a new entry's deadline, and lets the expiry cycle know of it and of those inside the value.
+    fn note(&mut self, hash: u64, deadline: Option<u64>, next_due: Option<u64>) {
+        self.expiring += usize::from(deadline.is_some());
+        if let Some(next) = next_due {
+            self.note_deadline(hash, next);
         }
+    }
+
+    /// Lets the expiry cycle know that the entry of this hash, or a member of its value, expires at `deadline`.
+    pub fn note_deadline(&mut self, hash: u64, deadline: u64) {
+        self.table.note_deadline(hash, deadline);
     }
 
     /// Adds an entry whose key is not there.
     pub fn insert(&mut self, hash: u64, entry: Entry) -> Pos {
         // SAFETY: the entry is alive, it was just made.
         let view = unsafe { entry.view() };
-        let (deadline, key) = (view.deadline(), view.key());
+        let (deadline, next_due, key) = (view.deadline(), view.next_due(), view.key());
         let hash_of = self.hash_of();
         self.table.insert(hash, entry, hash_of);
-        self.note(hash, deadline);
+        self.note(hash, deadline, next_due);
         self.find(hash, key).expect("an entry just inserted is found")
     }
 
@@ -84,9 +90,10 @@ impl Db {
     pub fn replace(&mut self, hash: u64, pos: Pos, entry: Entry) -> (Pos, Value) {
         self.expiring -= usize::from(self.at(pos).deadline().is_some());
         // SAFETY: the entry is alive, it was just made.
-        let deadline = unsafe { entry.view() }.deadline();
+        let view = unsafe { entry.view() };
+        let (deadline, next_due) = (view.deadline(), view.next_due());
         let new = self.table.replace(pos, entry);
-        self.note(hash, deadline);
+        self.note(hash, deadline, next_due);
         // SAFETY: `replace` checked that the old entry was in the table, and took it out.
         (new, unsafe { pos.item::<Entry>().into_value() })
     }
@@ -123,7 +130,7 @@ impl Db {
         // SAFETY: `pos` is a live entry of this table; it is replaced below without being used again.
         let value = unsafe { pos.item::<Entry>().into_value() };
         let new = self.table.replace(pos, Entry::new(&key, value, deadline, stamp, access));
-        self.note(hash, deadline);
+        self.note(hash, deadline, deadline);
         new
     }
 
@@ -158,7 +165,7 @@ impl Db {
         for entry in entries {
             // SAFETY: as in `at`.
             let view = unsafe { entry.view() };
-            let Some(deadline) = view.deadline() else { continue };
+            let Some(deadline) = view.next_due() else { continue };
             if deadline <= now {
                 keys.push(view.key().to_vec());
             } else {

@@ -52,6 +52,12 @@ pub enum Effect<'a> {
         absent: bool,
     },
     DelField(&'a [u8]),
+    /// Sets or clears the expire register of a field that is there. A SetField before it has cleared it.
+    FieldExpire {
+        field: &'a [u8],
+        deadline: Option<u64>,
+    },
+    /// Adds to a field's number, whose deadline stays.
     AddField {
         field: &'a [u8],
         delta: i64,
@@ -65,6 +71,11 @@ pub enum Effect<'a> {
 
     AddMember(&'a [u8]),
     DelMember(&'a [u8]),
+    /// Sets or clears the expire register of a set member that is there. An AddMember does not touch it.
+    MemberExpire {
+        member: &'a [u8],
+        deadline: Option<u64>,
+    },
 
     /// Sets a member's score under a condition that the fold evaluates again.
     SetScore {

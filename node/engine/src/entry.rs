@@ -328,6 +328,24 @@ impl<'a> EntryRef<'a> {
         Some(unsafe { self.at.as_ptr().add(HEAD).cast::<u64>().read() })
     }
 
+    /// The earliest deadline of a member of the value: of a hash's field or a set's member.
+    #[inline]
+    pub fn next_member_deadline(&self) -> Option<u64> {
+        if !matches!(self.kind(), Kind::Hash | Kind::Set) {
+            return None;
+        }
+        match self.value() {
+            ValueRef::Hash(hash) => hash.next_deadline(),
+            ValueRef::Set(set) => set.next_deadline(),
+            _ => None,
+        }
+    }
+
+    /// When something of the entry next expires: itself or a member.
+    pub fn next_due(&self) -> Option<u64> {
+        self.deadline().into_iter().chain(self.next_member_deadline()).min()
+    }
+
     /// The 24 bits of access record: LRU clock or LFU counter.
     #[inline]
     pub fn access(&self) -> u32 {

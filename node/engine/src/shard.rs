@@ -25,6 +25,8 @@ pub struct Shard {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ShardStats {
     pub expired: u64,
+    /// Hash fields and set members.
+    pub expired_members: u64,
     pub evicted: u64,
     /// Changes since the last save.
     pub dirty: u64,

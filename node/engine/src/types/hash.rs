@@ -1,4 +1,4 @@
-//! Hashes: fields, each with a value.
+//! Hashes: fields, each with a value, and if somebody says so with a deadline.
 //!
 //! ```text
 //! listpack    field value field value ...          in the order of arrival; found by walking
@@ -6,8 +6,13 @@
 //! ```
 //!
 //! The first becomes the second when it outgrows `hash-max-listpack-entries` or `-value`, and never back.
+//!
+//! Deadlines are in a side table ([`Deadlines`]) that hashes without them do not have. A field whose time has come is
+//! hidden from readers at once ([`LiveHash`]) and removed when the key is written to or the expiry cycle comes by.
 
+mod apply;
 mod big;
+mod live;
 mod sample;
 #[cfg(test)]
 mod tests;
@@ -16,12 +21,12 @@ use protocol::Malformed;
 use protocol::listpack::{Entry, Listpack};
 use smallvec::SmallVec;
 
-use crate::ctx::KeyMut;
 use crate::effect::Outcome;
 use crate::tuning::Tuning;
-use crate::types::{Either, member_hash};
-use crate::value::{Value, ValueMut};
+use crate::types::{Deadlines, Either, member_hash};
+pub(crate) use apply::{apply_del, apply_edit, apply_expire, apply_set};
 use big::Big;
+pub use live::LiveHash;
 
 /// A hash. See the [module's page](self).
 #[derive(Clone)]
@@ -29,9 +34,29 @@ pub struct Hash(Form);
 
 #[derive(Clone)]
 enum Form {
+    /// A small hash without deadlines: what most are, so they take no more than this.
+    Plain(Listpack),
+    Rich(Box<Rich>),
+}
+
+#[derive(Clone)]
+struct Rich {
+    fields: Fields,
+    deadlines: Option<Deadlines>,
+}
+
+#[derive(Clone)]
+enum Fields {
     /// Field, value, field, value.
     Packed(Listpack),
-    Big(Box<Big>),
+    Big(Big),
+}
+
+/// [`Fields`], borrowed from either form.
+#[derive(Clone, Copy)]
+enum View<'a> {
+    Packed(&'a Listpack),
+    Big(&'a Big),
 }
 
 /// What a listpack may hold.
@@ -50,54 +75,70 @@ impl Limits {
 
 impl Default for Hash {
     fn default() -> Hash {
-        Hash(Form::Packed(Listpack::new()))
+        Hash(Form::Plain(Listpack::new()))
     }
 }
 
 impl Hash {
-    pub fn len(&self) -> usize {
+    #[inline]
+    fn view(&self) -> View<'_> {
         match &self.0 {
-            Form::Packed(packed) => packed.len() / 2,
-            Form::Big(big) => big.len(),
+            Form::Plain(packed) => View::Packed(packed),
+            Form::Rich(rich) => match &rich.fields {
+                Fields::Packed(packed) => View::Packed(packed),
+                Fields::Big(big) => View::Big(big),
+            },
+        }
+    }
+
+    /// Fields, those included that are due.
+    pub fn len(&self) -> usize {
+        match self.view() {
+            View::Packed(packed) => packed.len() / 2,
+            View::Big(big) => big.len(),
         }
     }
 
     pub fn is_empty(&self) -> bool {
-        match &self.0 {
-            Form::Packed(packed) => packed.is_empty(),
-            Form::Big(big) => big.len() == 0,
+        match self.view() {
+            View::Packed(packed) => packed.is_empty(),
+            View::Big(big) => big.len() == 0,
         }
     }
 
-    /// See [`Value::free_effort`].
+    /// See [`Value::free_effort`](crate::value::Value::free_effort).
     pub fn free_effort(&self) -> usize {
-        match &self.0 {
-            Form::Packed(_) => 1,
-            Form::Big(big) => big.len(),
-        }
+        let fields = match self.view() {
+            View::Packed(_) => 1,
+            View::Big(big) => big.len(),
+        };
+        fields + self.deadlines().map_or(0, Deadlines::free_effort)
     }
 
-    /// The encoding as OBJECT ENCODING names it.
+    /// The encoding as OBJECT ENCODING names it, in 7.4 if there are deadlines.
     pub fn encoding(&self) -> &'static str {
-        match &self.0 {
-            Form::Packed(_) => "listpack",
-            Form::Big(_) => "hashtable",
+        match self.view() {
+            View::Packed(_) if self.deadlines().is_some() => "listpackex",
+            View::Packed(_) => "listpack",
+            View::Big(_) => "hashtable",
         }
     }
 
     /// Bytes allocated for the fields. Linear in the size of the table's directory.
     pub fn heap_bytes(&self) -> usize {
-        match &self.0 {
-            Form::Packed(packed) => packed.capacity(),
-            Form::Big(big) => size_of::<Big>() + big.heap_bytes(),
-        }
+        let fields = match self.view() {
+            View::Packed(packed) => packed.capacity(),
+            View::Big(big) => big.heap_bytes(),
+        };
+        let rich = if matches!(self.0, Form::Rich(_)) { size_of::<Rich>() } else { 0 };
+        fields + rich + self.deadlines().map_or(0, Deadlines::heap_bytes)
     }
 
-    /// The listpack, for saving, if that is what the hash is.
+    /// The listpack, for saving, if that is what holds the fields. Deadlines are not in it.
     pub fn listpack(&self) -> Option<&Listpack> {
-        match &self.0 {
-            Form::Packed(packed) => Some(packed),
-            Form::Big(_) => None,
+        match self.view() {
+            View::Packed(packed) => Some(packed),
+            View::Big(_) => None,
         }
     }
 
@@ -112,55 +153,121 @@ impl Hash {
         }
         let long = |text: Entry<'_>| text.text_len() > limits.value;
         let large = listpack.len() / 2 > limits.entries || listpack.iter().any(long);
-        let mut hash = Hash(Form::Packed(listpack));
+        let mut hash = Hash(Form::Plain(listpack));
         if large {
             hash.grow();
         }
         Ok(hash)
     }
 
+    /// The deadlines of the fields that have one.
     #[inline]
-    pub fn get(&self, field: &[u8]) -> Option<Entry<'_>> {
+    pub fn deadlines(&self) -> Option<&Deadlines> {
         match &self.0 {
-            Form::Packed(packed) => packed.find_value(field),
-            Form::Big(big) => big.get(field).map(Entry::Str),
+            Form::Plain(_) => None,
+            Form::Rich(rich) => rich.deadlines.as_ref(),
         }
     }
 
-    pub fn contains(&self, field: &[u8]) -> bool {
-        match &self.0 {
-            Form::Packed(packed) => packed.find_first(field, 1).is_some(),
-            Form::Big(big) => big.get(field).is_some(),
-        }
+    /// The earliest deadline of a field, unix ms.
+    #[inline]
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.deadlines().map(Deadlines::next)
     }
 
-    /// All fields with their values: a listpack's in order of arrival.
+    /// The hash as it is at `now`: what readers are shown.
+    #[inline]
+    pub fn live(&self, now: u64) -> LiveHash<'_> {
+        LiveHash::new(self, now)
+    }
+
+    /// All fields with their values, those included that are due: a listpack's in order of arrival.
     pub fn iter(&self) -> impl Iterator<Item = (Entry<'_>, Entry<'_>)> {
-        match &self.0 {
-            Form::Packed(packed) => Either::Left(packed.pairs()),
-            Form::Big(big) => Either::Right(big.iter().map(|(f, v)| (Entry::Str(f), Entry::Str(v)))),
+        match self.view() {
+            View::Packed(packed) => Either::Left(packed.pairs()),
+            View::Big(big) => Either::Right(big.iter().map(|(f, v)| (Entry::Str(f), Entry::Str(v)))),
         }
     }
 
-    /// Hands over at least `count` fields from `cursor` on, if there are as many; returns the cursor to go on with,
-    /// 0 at the end. Fields present from the first call to the last are handed over once.
-    pub fn scan<'a>(&'a self, cursor: u64, count: usize, mut each: impl FnMut(Entry<'a>, Entry<'a>)) -> u64 {
-        match &self.0 {
-            Form::Packed(packed) => {
-                packed.pairs().for_each(|(field, value)| each(field, value));
-                0
-            }
-            Form::Big(big) => big.scan(cursor, count, |f, v| each(Entry::Str(f), Entry::Str(v))),
+    /// A field's value, due or not.
+    #[inline]
+    fn get(&self, field: &[u8]) -> Option<Entry<'_>> {
+        match self.view() {
+            View::Packed(packed) => packed.find_value(field),
+            View::Big(big) => big.get(field).map(Entry::Str),
         }
     }
 
-    /// Gives a field a value; `absent`: only if it has none.
-    pub(crate) fn set(&mut self, field: &[u8], value: &[u8], absent: bool, limits: Limits) -> Outcome {
-        if let Form::Packed(packed) = &mut self.0 {
+    /// Gives a field a value; `absent`: only if it has none. Its deadline is forgotten. A field that is due is not there.
+    pub(crate) fn set(
+        &mut self,
+        field: &[u8],
+        value: &[u8],
+        absent: bool,
+        limits: Limits,
+        now: u64,
+    ) -> Outcome {
+        self.drop_if_due(field, now);
+        let outcome = self.put(field, value, absent, limits);
+        if outcome == Outcome::Changed {
+            self.expire_at(field, None);
+        }
+        outcome
+    }
+
+    /// Gives a field a value that continues the old one: its deadline stays.
+    pub(crate) fn edit(&mut self, field: &[u8], value: &[u8], limits: Limits, now: u64) -> Outcome {
+        self.drop_if_due(field, now);
+        self.put(field, value, false, limits)
+    }
+
+    /// Removes a field; false if it is not there or is due.
+    pub(crate) fn remove(&mut self, field: &[u8], now: u64) -> bool {
+        if self.drop_if_due(field, now) {
+            return false;
+        }
+        self.expire_at(field, None);
+        self.take(field)
+    }
+
+    /// Sets or forgets the deadline of a field that is there; false if that changes nothing.
+    pub(crate) fn expire_at(&mut self, field: &[u8], deadline: Option<u64>) -> bool {
+        let Some(deadline) = deadline else { return self.forget(field) };
+        if self.deadlines().and_then(|d| d.get(field)) == Some(deadline) {
+            return false;
+        }
+        self.rich().deadlines.get_or_insert_default().set(field, deadline);
+        true
+    }
+
+    /// Removes up to `max` fields that are due; returns how many.
+    pub(crate) fn reclaim(&mut self, now: u64, max: usize) -> usize {
+        let mut removed = 0;
+        while removed < max
+            && let Some(field) = self.deadlines().and_then(|d| d.first_due(now))
+        {
+            self.forget(&field);
+            self.take(&field);
+            removed += 1;
+        }
+        removed
+    }
+
+    fn drop_if_due(&mut self, field: &[u8], now: u64) -> bool {
+        let due = self.deadlines().and_then(|d| d.due(now)).is_some_and(|due| due.hides(field));
+        if due {
+            self.forget(field);
+            self.take(field);
+        }
+        due
+    }
+
+    fn put(&mut self, field: &[u8], value: &[u8], absent: bool, limits: Limits) -> Outcome {
+        if let Some(packed) = self.packed_mut() {
             let fits = field.len() <= limits.value && value.len() <= limits.value;
             // An entry takes ten bytes beyond its text, which `has_room_for` counts once.
             if fits && packed.has_room_for(field.len() + value.len() + 10) {
-                let outcome = set_packed(packed, field, value, absent);
+                let outcome = put_packed(packed, field, value, absent);
                 if outcome == Outcome::Created && packed.len() > limits.entries.saturating_mul(2) {
                     self.grow();
                 }
@@ -171,28 +278,65 @@ impl Hash {
             }
             self.grow();
         }
-        match &mut self.0 {
-            Form::Packed(packed) => set_packed(packed, field, value, absent),
-            Form::Big(big) => big.set(field, value, absent),
+        match &mut self.rich().fields {
+            Fields::Packed(packed) => put_packed(packed, field, value, absent),
+            Fields::Big(big) => big.set(field, value, absent),
         }
     }
 
-    /// Removes a field; false if it is not there.
-    pub(crate) fn remove(&mut self, field: &[u8]) -> bool {
-        match &mut self.0 {
-            Form::Packed(packed) => match packed.find_first(field, 1) {
+    fn take(&mut self, field: &[u8]) -> bool {
+        if let Some(packed) = self.packed_mut() {
+            return match packed.find_first(field, 1) {
                 Some(at) => packed.remove_from(at, 2) == 2,
                 None => false,
-            },
-            Form::Big(big) => big.remove(field),
+            };
+        }
+        match &mut self.rich().fields {
+            Fields::Packed(_) => false,
+            Fields::Big(big) => big.remove(field),
         }
     }
 
-    /// Turns the listpack into the other form.
+    /// Forgets a field's deadline, and with the last the table of them.
+    fn forget(&mut self, field: &[u8]) -> bool {
+        let Form::Rich(rich) = &mut self.0 else { return false };
+        let Some(deadlines) = &mut rich.deadlines else { return false };
+        let forgotten = deadlines.remove(field);
+        if deadlines.is_empty() {
+            rich.deadlines = None;
+        }
+        forgotten
+    }
+
+    #[inline]
+    fn packed_mut(&mut self) -> Option<&mut Listpack> {
+        match &mut self.0 {
+            Form::Plain(packed) => Some(packed),
+            Form::Rich(rich) => match &mut rich.fields {
+                Fields::Packed(packed) => Some(packed),
+                Fields::Big(_) => None,
+            },
+        }
+    }
+
+    /// The form that may have everything; the hash takes it on.
+    fn rich(&mut self) -> &mut Rich {
+        if let Form::Plain(packed) = &mut self.0 {
+            let fields = Fields::Packed(std::mem::take(packed));
+            self.0 = Form::Rich(Box::new(Rich { fields, deadlines: None }));
+        }
+        match &mut self.0 {
+            Form::Rich(rich) => rich,
+            Form::Plain(_) => unreachable!("made rich above"),
+        }
+    }
+
+    /// Turns the listpack into a table.
     fn grow(&mut self) {
-        if let Form::Packed(packed) = &self.0 {
+        let rich = self.rich();
+        if let Fields::Packed(packed) = &rich.fields {
             let big = Big::from_pairs(packed.pairs()).expect("the fields of a hash are different");
-            self.0 = Form::Big(Box::new(big));
+            rich.fields = Fields::Big(big);
         }
     }
 }
@@ -207,7 +351,7 @@ fn has_repeats(packed: &Listpack) -> bool {
     hashes.windows(2).any(|pair| pair[0] == pair[1]) && same_field()
 }
 
-fn set_packed(packed: &mut Listpack, field: &[u8], value: &[u8], absent: bool) -> Outcome {
+fn put_packed(packed: &mut Listpack, field: &[u8], value: &[u8], absent: bool) -> Outcome {
     match packed.find_first(field, 1) {
         Some(_) if absent => Outcome::Unchanged,
         Some(at) => {
@@ -219,37 +363,5 @@ fn set_packed(packed: &mut Listpack, field: &[u8], value: &[u8], absent: bool) -
             packed.push_pair(field, value);
             Outcome::Created
         }
-    }
-}
-
-/// Gives a field of the key's hash a value. Creates the key.
-pub(crate) fn apply_set(key: &mut KeyMut<'_, '_>, field: &[u8], value: &[u8], absent: bool) -> Outcome {
-    let limits = Limits::of(&key.env.tuning);
-    if let Some(hash) = hash_mut(key) {
-        return hash.set(field, value, absent, limits);
-    }
-    let mut hash = Hash::default();
-    hash.set(field, value, absent, limits);
-    key.put_value(Value::Hash(Box::new(hash)))
-}
-
-/// Removes a field of the key's hash, and the key with the last one.
-pub(crate) fn apply_del(key: &mut KeyMut<'_, '_>, field: &[u8]) -> Outcome {
-    let Some(hash) = hash_mut(key) else { return Outcome::Unchanged };
-    if !hash.remove(field) {
-        return Outcome::Unchanged;
-    }
-    let empty = hash.is_empty();
-    key.remove_if_empty(empty);
-    Outcome::Changed
-}
-
-fn hash_mut<'a>(key: &'a mut KeyMut<'_, '_>) -> Option<&'a mut Hash> {
-    if !key.exists() {
-        return None;
-    }
-    match key.value_mut() {
-        Some(ValueMut::Hash(hash)) => Some(hash),
-        _ => panic!("an effect on a hash meets a value of another type"),
     }
 }

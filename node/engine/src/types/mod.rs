@@ -1,6 +1,7 @@
 //! The data types: one module each, in the order a reader meets them.
 
 pub mod bits;
+pub mod deadlines;
 mod either;
 pub mod hash;
 pub mod hyperloglog;
@@ -14,10 +15,11 @@ pub mod stream;
 pub mod string;
 pub mod zset;
 
+pub use deadlines::Deadlines;
 pub(crate) use either::Either;
-pub use hash::Hash;
+pub use hash::{Hash, LiveHash};
 pub use list::List;
 pub use member_hash::member_hash;
-pub use set::Set;
+pub use set::{LiveSet, Set};
 pub use stream::Stream;
 pub use zset::Zset;

@@ -9,10 +9,15 @@
 //! The first becomes the second when something else than an integer is added or when it outgrows
 //! `set-max-intset-entries`, and never back, but for results that are built anew. That small sets of strings are
 //! packed is nobody's business: 7.0 has no such encoding, so both forms go by the name of the larger.
+//!
+//! A member may have a deadline ([`Deadlines`]); a set with such members has the larger form. One whose time has come is
+//! hidden from readers at once ([`LiveSet`]) and removed when the key is written to or the expiry cycle comes by.
 
 pub mod algebra;
+mod apply;
 mod big;
 mod lent;
+mod live;
 mod member;
 mod sample;
 #[cfg(test)]
@@ -22,12 +27,11 @@ use protocol::intset::Intset;
 use protocol::listpack::{Entry, Listpack};
 use protocol::number::parse_i64;
 
-use crate::ctx::KeyMut;
-use crate::effect::Outcome;
 use crate::tuning::Tuning;
-use crate::types::Either;
-use crate::value::{Value, ValueMut};
+use crate::types::{Deadlines, Either};
+pub(crate) use apply::{apply_add, apply_del, apply_expire};
 use big::Big;
+pub use live::LiveSet;
 use member::Name;
 
 /// A set. See the [module's page](self).
@@ -61,6 +65,7 @@ impl Default for Set {
 }
 
 impl Set {
+    /// Members, those included that are due.
     pub fn len(&self) -> usize {
         match &self.0 {
             Form::Ints(ints) => ints.len(),
@@ -73,7 +78,7 @@ impl Set {
         self.len() == 0
     }
 
-    /// See [`Value::free_effort`].
+    /// See [`Value::free_effort`](crate::value::Value::free_effort).
     pub fn free_effort(&self) -> usize {
         match &self.0 {
             Form::Ints(_) | Form::Packed(_) => 1,
@@ -115,8 +120,30 @@ impl Set {
         set
     }
 
+    /// The deadlines of the members that have one.
     #[inline]
-    pub fn contains(&self, member: &[u8]) -> bool {
+    pub fn deadlines(&self) -> Option<&Deadlines> {
+        match &self.0 {
+            Form::Big(big) => big.deadlines.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The earliest deadline of a member, unix ms.
+    #[inline]
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.deadlines().map(Deadlines::next)
+    }
+
+    /// The set as it is at `now`: what readers are shown.
+    #[inline]
+    pub fn live(&self, now: u64) -> LiveSet<'_> {
+        LiveSet::new(self, now)
+    }
+
+    /// Whether there is such a member, due or not.
+    #[inline]
+    fn contains(&self, member: &[u8]) -> bool {
         match &self.0 {
             Form::Ints(ints) => parse_i64(member).is_some_and(|n| ints.contains(n)),
             Form::Packed(packed) => packed.find_first(member, 0).is_some(),
@@ -126,7 +153,7 @@ impl Set {
 
     /// [`Set::contains`] for a member of another set.
     #[inline]
-    pub fn has(&self, member: Entry<'_>) -> bool {
+    fn has(&self, member: Entry<'_>) -> bool {
         match &self.0 {
             Form::Ints(ints) => member.as_int().is_some_and(|n| ints.contains(n)),
             Form::Packed(packed) => packed.find_first(member.text(&mut itoa::Buffer::new()), 0).is_some(),
@@ -134,24 +161,12 @@ impl Set {
         }
     }
 
-    /// All members; those of an intset in ascending order.
+    /// All members, those included that are due; those of an intset in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
         match &self.0 {
             Form::Ints(ints) => Either::Left(Either::Left(ints.iter().map(Entry::Int))),
             Form::Packed(packed) => Either::Left(Either::Right(packed.iter())),
             Form::Big(big) => Either::Right(big.iter()),
-        }
-    }
-
-    /// Hands over at least `count` members from `cursor` on, if there are as many; returns the cursor to go on with, 0
-    /// at the end. Members present from the first call to the last are handed over once.
-    pub fn scan<'a>(&'a self, cursor: u64, count: usize, mut each: impl FnMut(Entry<'a>)) -> u64 {
-        match &self.0 {
-            Form::Big(big) => big.scan(cursor, count, each),
-            _ => {
-                self.iter().for_each(&mut each);
-                0
-            }
         }
     }
 
@@ -190,8 +205,65 @@ impl Set {
         }
     }
 
-    /// Removes a member; false if it is not there.
-    pub(crate) fn remove(&mut self, member: &[u8]) -> bool {
+    /// Removes a member; false if it is not there or is due.
+    pub(crate) fn remove(&mut self, member: &[u8], now: u64) -> bool {
+        if self.drop_if_due(member, now) {
+            return false;
+        }
+        self.forget(member);
+        self.take(member)
+    }
+
+    /// Removes a member that is due; true if it was.
+    pub(crate) fn drop_if_due(&mut self, member: &[u8], now: u64) -> bool {
+        let due = self.deadlines().and_then(|d| d.due(now)).is_some_and(|due| due.hides(member));
+        if due {
+            self.forget(member);
+            self.take(member);
+        }
+        due
+    }
+
+    /// Removes up to `max` members that are due; returns how many.
+    pub(crate) fn reclaim(&mut self, now: u64, max: usize) -> usize {
+        let mut removed = 0;
+        while removed < max
+            && let Some(member) = self.deadlines().and_then(|d| d.first_due(now))
+        {
+            self.forget(&member);
+            self.take(&member);
+            removed += 1;
+        }
+        removed
+    }
+
+    /// Sets or forgets the deadline of a member that is there; false if that changes nothing.
+    pub(crate) fn expire_at(&mut self, member: &[u8], deadline: Option<u64>) -> bool {
+        let Some(deadline) = deadline else { return self.forget(member) };
+        if self.deadlines().and_then(|d| d.get(member)) == Some(deadline) {
+            return false;
+        }
+        if !matches!(self.0, Form::Big(_)) {
+            self.0 = Form::Big(Box::new(Big::from_members(self.iter())));
+        }
+        if let Form::Big(big) = &mut self.0 {
+            big.deadlines.get_or_insert_default().set(member, deadline);
+        }
+        true
+    }
+
+    /// Forgets a member's deadline, and with the last the table of them.
+    fn forget(&mut self, member: &[u8]) -> bool {
+        let Form::Big(big) = &mut self.0 else { return false };
+        let Some(deadlines) = &mut big.deadlines else { return false };
+        let forgotten = deadlines.remove(member);
+        if deadlines.is_empty() {
+            big.deadlines = None;
+        }
+        forgotten
+    }
+
+    fn take(&mut self, member: &[u8]) -> bool {
         match &mut self.0 {
             Form::Ints(ints) => parse_i64(member).is_some_and(|n| ints.remove(n)),
             Form::Packed(packed) => match packed.find_first(member, 0) {
@@ -217,37 +289,5 @@ impl Set {
             Form::Ints(ints) if fits => Form::Packed(ints.iter().collect()),
             _ => Form::Big(Box::new(Big::from_members(self.iter()))),
         };
-    }
-}
-
-/// Adds a member to the key's set. Creates the key.
-pub(crate) fn apply_add(key: &mut KeyMut<'_, '_>, member: &[u8]) -> Outcome {
-    let limit = intset_limit(&key.env.tuning);
-    if let Some(set) = set_mut(key) {
-        return if set.add(member, limit) { Outcome::Created } else { Outcome::Unchanged };
-    }
-    let mut set = Set::default();
-    set.add(member, limit);
-    key.put_value(Value::Set(Box::new(set)))
-}
-
-/// Removes a member of the key's set, and the key with the last one.
-pub(crate) fn apply_del(key: &mut KeyMut<'_, '_>, member: &[u8]) -> Outcome {
-    let Some(set) = set_mut(key) else { return Outcome::Unchanged };
-    if !set.remove(member) {
-        return Outcome::Unchanged;
-    }
-    let empty = set.is_empty();
-    key.remove_if_empty(empty);
-    Outcome::Changed
-}
-
-fn set_mut<'a>(key: &'a mut KeyMut<'_, '_>) -> Option<&'a mut Set> {
-    if !key.exists() {
-        return None;
-    }
-    match key.value_mut() {
-        Some(ValueMut::Set(set)) => Some(set),
-        _ => panic!("an effect on a set meets a value of another type"),
     }
 }

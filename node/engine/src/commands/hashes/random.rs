@@ -7,7 +7,7 @@ use protocol::{Args, ErrorReply, Reply};
 use crate::commands::random::{REPEATS_MAX, random_count};
 use crate::commands::{DONE, Flow, Row, is, row};
 use crate::ctx::Ctx;
-use crate::types::Hash;
+use crate::types::LiveHash;
 
 fn hrandfield(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
     if args.len() == 2 {
@@ -33,7 +33,7 @@ fn hrandfield(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow
     DONE
 }
 
-fn many(ctx: &Ctx<'_>, hash: &Hash, count: i64, with_values: bool, out: &mut Reply) {
+fn many(ctx: &Ctx<'_>, hash: LiveHash<'_>, count: i64, with_values: bool, out: &mut Reply) {
     let rng = || ctx.env.random();
     let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
     let fields = if count < 0 { wanted } else { wanted.min(hash.len()) };

@@ -11,8 +11,8 @@ use crate::commands::{DONE, Flow, Row, int, is, row};
 use crate::ctx::Ctx;
 use crate::effect::{Deadline, Effect, NewValue};
 use crate::tuning::notify;
-use crate::types::Set;
 use crate::types::set::{algebra, intset_limit};
+use crate::types::{LiveSet, Set};
 use crate::value::Value;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -23,7 +23,7 @@ enum Operation {
 }
 
 /// The sets of the keys, `None` for those not there. All types are checked, whatever the result may be.
-type Operands<'a> = SmallVec<[Option<&'a Set>; 8]>;
+type Operands<'a> = SmallVec<[Option<LiveSet<'a>>; 8]>;
 
 fn operands<'a>(ctx: &'a Ctx<'_>, keys: Args<'_>) -> Result<Operands<'a>, ErrorReply> {
     keys.iter().map(|key| ctx.read_set(key)).collect()
@@ -31,7 +31,7 @@ fn operands<'a>(ctx: &'a Ctx<'_>, keys: Args<'_>) -> Result<Operands<'a>, ErrorR
 
 impl Operation {
     fn run(self, operands: &Operands<'_>, mut each: impl FnMut(Entry<'_>) -> ControlFlow<()>) {
-        let mut sets: SmallVec<[&Set; 8]> = operands.iter().filter_map(|set| *set).collect();
+        let mut sets: SmallVec<[LiveSet<'_>; 8]> = operands.iter().filter_map(|set| *set).collect();
         let goes_on = |member: Entry<'_>| {
             let _ = each(member);
         };

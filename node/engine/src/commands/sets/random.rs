@@ -71,7 +71,7 @@ fn pop_one(ctx: &mut Ctx<'_>, key: &[u8], out: &mut Reply) -> Result<Flow, Error
 fn pop_many(ctx: &mut Ctx<'_>, key: &[u8], count: usize, out: &mut Reply) -> Result<Flow, ErrorReply> {
     let mut key = ctx.key(key);
     let env = key.env;
-    let Some(set) = key.set()?.filter(|_| count > 0) else {
+    let Some(set) = key.set()?.filter(|set| count > 0 && !set.is_empty()) else {
         out.set(0);
         return DONE;
     };

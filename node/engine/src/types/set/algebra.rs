@@ -4,11 +4,11 @@ use std::ops::ControlFlow;
 
 use protocol::listpack::Entry;
 
-use super::Set;
+use super::LiveSet;
 use super::lent::Lent;
 
 /// Hands over what all of the sets have, until told to stop. Goes through the smallest; brings the sets in that order.
-pub fn intersection(sets: &mut [&Set], mut each: impl FnMut(Entry<'_>) -> ControlFlow<()>) {
+pub fn intersection(sets: &mut [LiveSet<'_>], mut each: impl FnMut(Entry<'_>) -> ControlFlow<()>) {
     sets.sort_by_key(|set| set.len());
     let Some((smallest, others)) = sets.split_first() else { return };
     for member in smallest.iter() {
@@ -19,7 +19,7 @@ pub fn intersection(sets: &mut [&Set], mut each: impl FnMut(Entry<'_>) -> Contro
 }
 
 /// Hands over what any of the sets has, once. Brings the sets in descending order of size.
-pub fn union(sets: &mut [&Set], mut each: impl FnMut(Entry<'_>)) {
+pub fn union(sets: &mut [LiveSet<'_>], mut each: impl FnMut(Entry<'_>)) {
     sets.sort_by_key(|set| std::cmp::Reverse(set.len()));
     // A member is new if no larger set has it: as many lookups as there are larger sets. With many sets it is less
     // work to remember what has been handed over, at about two lookups each.
@@ -27,7 +27,7 @@ pub fn union(sets: &mut [&Set], mut each: impl FnMut(Entry<'_>)) {
     let members: usize = sets.iter().map(|set| set.len()).sum();
     if lookups > members.saturating_mul(2) {
         let mut seen = Lent::default();
-        sets.iter().for_each(|set| seen.add_all(set, &mut each));
+        sets.iter().for_each(|set| seen.add_all(*set, &mut each));
         return;
     }
     for (i, set) in sets.iter().enumerate() {
@@ -37,7 +37,7 @@ pub fn union(sets: &mut [&Set], mut each: impl FnMut(Entry<'_>)) {
 }
 
 /// Hands over what `first` has and none of the others. Brings the others in descending order of size.
-pub fn difference(first: &Set, others: &mut [&Set], each: impl FnMut(Entry<'_>)) {
+pub fn difference(first: LiveSet<'_>, others: &mut [LiveSet<'_>], each: impl FnMut(Entry<'_>)) {
     // Either look every member up in the others, which ends at the first hit: on average half way; or take everything
     // in the others away from a copy.
     let lookups = first.len().saturating_mul(others.len()) / 2;
@@ -49,6 +49,6 @@ pub fn difference(first: &Set, others: &mut [&Set], each: impl FnMut(Entry<'_>))
     }
     let mut left = Lent::default();
     left.add_all(first, |_| ());
-    others.iter().for_each(|set| left.remove_all(set));
+    others.iter().for_each(|set| left.remove_all(*set));
     left.iter().for_each(each);
 }

@@ -6,6 +6,7 @@ use protocol::listpack::Entry;
 
 use super::member::{Member, Name};
 use crate::table::Table;
+use crate::types::Deadlines;
 
 #[derive(Default)]
 pub(super) struct Big {
@@ -13,6 +14,8 @@ pub(super) struct Big {
     /// Bytes of the members' allocations, and how many those are.
     bytes: usize,
     allocations: usize,
+    /// Of the members that have one.
+    pub(super) deadlines: Option<Deadlines>,
 }
 
 /// Items of a table per allocation of its own, about: what freeing a set of integers takes.
@@ -37,11 +40,12 @@ impl Big {
     }
 
     pub fn heap_bytes(&self) -> usize {
-        self.table.heap_bytes() + self.bytes
+        self.table.heap_bytes() + self.bytes + self.deadlines.as_ref().map_or(0, Deadlines::heap_bytes)
     }
 
     pub fn free_effort(&self) -> usize {
-        self.allocations + self.len() / ITEMS_PER_SEGMENT
+        let deadlines = self.deadlines.as_ref().map_or(0, Deadlines::free_effort);
+        self.allocations + self.len() / ITEMS_PER_SEGMENT + deadlines
     }
 
     #[inline]
@@ -53,7 +57,7 @@ impl Big {
         self.table.iter().map(Member::entry)
     }
 
-    /// See [`super::Set::scan`].
+    /// See [`super::LiveSet::scan`].
     pub fn scan<'a>(&'a self, cursor: u64, count: usize, mut each: impl FnMut(Entry<'a>)) -> u64 {
         self.table.scan_some(cursor, count, hash_of, |member| each(member.entry()))
     }
@@ -92,7 +96,7 @@ impl Clone for Big {
         for member in self.table.iter() {
             table.insert(hash_of(member), Member::new(member.name()), hash_of);
         }
-        Big { table, ..*self }
+        Big { table, deadlines: self.deadlines.clone(), ..*self }
     }
 }
 

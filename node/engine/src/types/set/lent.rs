@@ -6,7 +6,7 @@ use protocol::listpack::Entry;
 
 use super::big::hash_of;
 use super::member::{Member, Name};
-use super::{Form, Set};
+use super::{Form, LiveSet, Set};
 use crate::table::{Pos, Table};
 
 /// Members borrowed for `'a`.
@@ -32,8 +32,8 @@ impl<'a> Lent<'a> {
     }
 
     /// Adds all members of a set; hands over those that are new.
-    pub fn add_all(&mut self, set: &'a Set, mut new: impl FnMut(Entry<'_>)) {
-        if let Form::Big(big) = &set.0 {
+    pub fn add_all(&mut self, set: LiveSet<'a>, mut new: impl FnMut(Entry<'_>)) {
+        if let (Form::Big(big), None) = (&set.set.0, set.due) {
             let fresh = big.table.iter().filter(|member| self.add(*member));
             return fresh.for_each(|member| new(member.entry()));
         }
@@ -47,7 +47,7 @@ impl<'a> Lent<'a> {
     }
 
     /// Removes all members of a set.
-    pub fn remove_all(&mut self, set: &Set) {
+    pub fn remove_all(&mut self, set: LiveSet<'_>) {
         for member in set.iter() {
             let mut digits = itoa::Buffer::new();
             if let Some(pos) = self.find(Name::of_entry(member, &mut digits)) {
