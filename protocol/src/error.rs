@@ -41,6 +41,10 @@ impl ErrorReply {
         ErrorReply::err(format!("at least 1 input key is needed for '{}' command", command.to_lowercase()))
     }
 
+    pub fn unknown_argument(argument: &[u8]) -> ErrorReply {
+        ErrorReply::err(format!("unknown argument: {}", String::from_utf8_lossy(argument)))
+    }
+
     pub fn unknown_subcommand(sub: &[u8], container: &str) -> ErrorReply {
         let sub = String::from_utf8_lossy(&sub[..sub.len().min(128)]).into_owned();
         ErrorReply::err(format!("unknown subcommand '{sub}'. Try {} HELP.", container.to_uppercase()))
@@ -66,6 +70,21 @@ pub const MUST_BE_POSITIVE: ErrorReply = ErrorReply::new("ERR value is out of ra
 pub const NUMKEYS_NOT_POSITIVE: ErrorReply = ErrorReply::new("ERR numkeys should be greater than 0");
 pub const NUMKEYS_TOO_LARGE: ErrorReply =
     ErrorReply::new("ERR Number of keys can't be greater than number of args");
+pub const NUMFIELDS_ZERO: ErrorReply = ErrorReply::new("ERR Parameter `numFields` should be greater than 0");
+pub const NUMFIELDS_NOT_POSITIVE: ErrorReply =
+    ErrorReply::new("ERR Number of fields must be a positive integer");
+pub const NUMFIELDS_MISMATCH: ErrorReply =
+    ErrorReply::new("ERR The `numfields` parameter must match the number of arguments");
+pub const FIELDS_COUNT_INVALID: ErrorReply = ErrorReply::new("ERR invalid number of fields");
+pub const FIELDS_MISSING: ErrorReply =
+    ErrorReply::new("ERR Mandatory argument FIELDS is missing or not at the right position");
+pub const FXX_OR_FNX: ErrorReply = ErrorReply::new("ERR Only one of FXX or FNX arguments can be specified");
+pub const ONE_DEADLINE_OR_KEEPTTL: ErrorReply =
+    ErrorReply::new("ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified");
+pub const ONE_DEADLINE_OR_PERSIST: ErrorReply =
+    ErrorReply::new("ERR Only one of EX, PX, EXAT, PXAT or PERSIST arguments can be specified");
+pub const EXPIRE_NEGATIVE: ErrorReply = ErrorReply::new("ERR invalid expire time, must be >= 0");
+pub const EXPIRE_MISSING: ErrorReply = ErrorReply::new("ERR missing expire time");
 pub const LIMIT_NEGATIVE: ErrorReply = ErrorReply::new("ERR LIMIT can't be negative");
 pub const COUNT_NOT_POSITIVE: ErrorReply = ErrorReply::new("ERR count should be greater than 0");
 pub const ZADD_XX_AND_NX: ErrorReply =

@@ -1,15 +1,20 @@
-//! Hashes, in reading order: what reads fields, what writes them, counters, random fields, and HSCAN.
+//! Hashes, in reading order: what reads fields, what writes them, counters, random fields, HSCAN, deadlines of fields, and
+//! values and deadlines in one.
 
 use super::Row;
 
+mod combined;
 mod counter;
+mod expire;
+mod fields;
 mod random;
 mod read;
 mod scan;
 mod write;
 
 /// The rows of all files of the family.
-pub const ROWS: &[&[Row]] = &[read::ROWS, write::ROWS, counter::ROWS, random::ROWS, scan::ROWS];
+pub const ROWS: &[&[Row]] =
+    &[read::ROWS, write::ROWS, counter::ROWS, random::ROWS, scan::ROWS, expire::ROWS, combined::ROWS];
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use super::Row;
 
 mod counter;
 mod edit;
-mod expiry;
+pub(super) mod expiry;
 mod get;
 mod lcs;
 mod many;
