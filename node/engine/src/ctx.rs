@@ -670,4 +670,32 @@ mod tests {
             last = stamps[0];
         }
     }
+
+    #[test]
+    fn the_expiry_cycle_finds_keys_with_members_that_are_due() {
+        let keyspace = Keyspace::new(16, 2);
+        let mut ctx = Ctx::new(&keyspace, 1);
+        ctx.env.tick(1_000);
+        ctx.locks.hold_all();
+        let mut key = ctx.key(b"h");
+        for (field, deadline) in [(b"a", Some(2_000)), (b"b", None), (b"c", Some(3_000))] {
+            key.apply(Effect::SetField { field, value: b"v", absent: false });
+            key.apply(Effect::FieldExpire { field, deadline });
+        }
+        let shard = keyspace.shard_of(keyspace.hash(b"h"));
+        let due = |ctx: &mut Ctx<'_>, now| {
+            ctx.env.tick(now);
+            let (mut keys, mut budget) = (Vec::new(), 1000);
+            ctx.locks.get_mut(shard).dbs[0].due(0, now, &mut budget, &mut keys);
+            keys.iter().for_each(|key| assert!(ctx.key(key).exists()));
+            keys
+        };
+        assert!(due(&mut ctx, 1_999).is_empty());
+        assert_eq!(due(&mut ctx, 2_000), [b"h"]);
+        assert!(due(&mut ctx, 2_999).is_empty());
+        assert_eq!(due(&mut ctx, 3_000), [b"h"]);
+        assert_eq!(ctx.read_hash(b"h").unwrap().map(|hash| hash.len()), Some(1));
+        assert!(due(&mut ctx, 9_000).is_empty());
+        assert_eq!(ctx.locks.get(shard).stats.expired_members, 2);
+    }
 }

@@ -157,7 +157,8 @@ impl Db {
         self.table.scan(from, unit, self.hash_of(), |entry| each(unsafe { entry.view() }))
     }
 
-    /// Keys that are due in the next segment that has any; see [`Table::due_segment`]. Sets the segment's bound anew.
+    /// Keys that are due, or have members that are, in the next segment that has any; see [`Table::due_segment`]. Sets the
+    /// segment's bound anew. Such members may be there although no key has a deadline, see [`Db::expiring`].
     pub fn due(&mut self, from: u64, now: u64, budget: &mut usize, keys: &mut Vec<Vec<u8>>) -> Option<u64> {
         let mut entries = Vec::new();
         let next = self.table.due_segment(from, now, budget, &mut entries);

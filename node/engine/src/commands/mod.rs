@@ -84,6 +84,7 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
         hashes::ROWS,
         lists::ROWS,
         sets::ROWS,
+        member_expiry::ROWS,
         zsets::ROWS,
     ]
     .into_iter()
@@ -98,6 +99,7 @@ pub mod generic;
 pub mod hashes;
 pub mod hyperloglog;
 pub mod lists;
+mod member_expiry;
 mod random;
 mod scan;
 pub mod sets;

@@ -170,6 +170,27 @@ pub fn check_golden(script: &str) {
     assert!(wrong.is_empty(), "{} replies differ from Redis:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+/// Checks a script whose answers were written by hand: lines of `> command`, each with its reply and events below it,
+/// all events on. The clock begins at 1,700,000,000,000; `> WAIT ms` moves it on.
+pub fn check_by_hand(script: &str) {
+    let keyspace = Keyspace::new(1, 1);
+    let mut console = Console::new(&keyspace);
+    console.text("CONFIG SET notify-keyspace-events KEA");
+    let mut lines = script.lines().map(str::trim).filter(|line| !line.is_empty()).peekable();
+    while let Some(line) = lines.next() {
+        let command = line.strip_prefix("> ").expect("a command");
+        if let Some(ms) = command.strip_prefix("WAIT ") {
+            let now = console.ctx.env.now_ms + ms.parse::<u64>().expect("a number");
+            console.ctx.env.tick(now);
+            continue;
+        }
+        let mut got = vec![console.text(command)];
+        got.extend(console.events());
+        let expected: Vec<&str> = std::iter::from_fn(|| lines.next_if(|l| !l.starts_with("> "))).collect();
+        assert_eq!(got, expected, "{command}");
+    }
+}
+
 /// The text of an error, for tests that ask for nothing else.
 pub fn error_of(reply: &[u8]) -> Option<&[u8]> {
     reply.strip_prefix(b"-")?.strip_suffix(b"\r\n")

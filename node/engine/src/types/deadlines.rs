@@ -100,7 +100,7 @@ impl Due<'_> {
     }
 
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.deadlines.by_time.ranks_of_scores(&ScoreRange::inclusive(0.0, self.now as f64)).len()
     }
 }
@@ -118,7 +118,7 @@ mod tests {
         assert_eq!((deadlines.next(), deadlines.len()), (1_700_000_000_000, 200));
         assert!(deadlines.due(1_699_999_999_999).is_none());
         let due = deadlines.due(1_700_000_000_099).unwrap();
-        assert_eq!(due.len(), 100);
+        assert_eq!(due.count(), 100);
         assert!(due.hides(b"0") && due.hides_entry(Entry::Int(1)) && !due.hides(b"2") && !due.hides(b"x"));
         assert!(deadlines.remove(b"0") && !deadlines.remove(b"0"));
         assert_eq!(deadlines.next(), 1_700_000_000_001);

@@ -1,4 +1,4 @@
-use crate::commands::testing::{Console, check_golden};
+use crate::commands::testing::{Console, check_by_hand, check_golden};
 use crate::keyspace::Keyspace;
 
 #[test]
@@ -23,30 +23,9 @@ fn novalues_leaves_values_out() {
     assert_eq!(console.text("HSCAN h 0 NOVALUES MATCH b*"), "*2¶$1¶0¶*2¶$2¶bb¶$1¶b¶");
 }
 
-/// Runs lines of `> command`, each with its reply and events below it, with the clock at 1,700,000,000,000; `> WAIT ms`
-/// moves it on. The replies of Redis 8 are documented, not recorded: there is none to ask.
-fn check(script: &str) {
-    let keyspace = Keyspace::new(1, 1);
-    let mut console = Console::new(&keyspace);
-    console.text("CONFIG SET notify-keyspace-events KEA");
-    let mut lines = script.lines().map(str::trim).filter(|line| !line.is_empty()).peekable();
-    while let Some(line) = lines.next() {
-        let command = line.strip_prefix("> ").expect("a command");
-        if let Some(ms) = command.strip_prefix("WAIT ") {
-            let now = console.ctx.env.now_ms + ms.parse::<u64>().unwrap();
-            console.ctx.env.tick(now);
-            continue;
-        }
-        let mut got = vec![console.text(command)];
-        got.extend(console.events());
-        let expected: Vec<&str> = std::iter::from_fn(|| lines.next_if(|l| !l.starts_with("> "))).collect();
-        assert_eq!(got, expected, "{command}");
-    }
-}
-
 #[test]
 fn fields_expire() {
-    check(
+    check_by_hand(
         "> HSET h a 1 b 2 c 3
         :3¶
         ! hset h
@@ -99,7 +78,7 @@ fn fields_expire() {
 
 #[test]
 fn deadlines_are_set_on_conditions() {
-    check(
+    check_by_hand(
         "> HSET h a 1 b 2 c 3
         :3¶
         ! hset h
@@ -140,7 +119,7 @@ fn deadlines_are_set_on_conditions() {
 
 #[test]
 fn writes_keep_or_end_a_deadline() {
-    check(
+    check_by_hand(
         "> HSET h a 1 b 2 c 3 d 4
         :4¶
         ! hset h
@@ -188,7 +167,7 @@ fn writes_keep_or_end_a_deadline() {
 
 #[test]
 fn expiring_commands_check_their_arguments() {
-    check(
+    check_by_hand(
         "> SET s v
         +OK¶
         ! set s
@@ -257,7 +236,7 @@ fn expiring_commands_check_their_arguments() {
 
 #[test]
 fn values_and_deadlines_go_together() {
-    check(
+    check_by_hand(
         "> HSETEX h FXX FIELDS 1 a 1
         :0¶
         > HSETEX h EX 10 FIELDS 2 a 1 b 2
@@ -339,4 +318,36 @@ fn a_visit_removes_a_bounded_number_of_fields() {
     assert!((498..=500).contains(&due(&console)), "{}", due(&console));
     console.ctx.env.tick(now + 1);
     assert_eq!(console.text("HLEN h"), ":2¶");
+}
+
+#[test]
+fn a_field_is_renamed_with_its_deadline() {
+    check_by_hand(
+        "> HSET h a 1 b 2
+        :2¶
+        ! hset h
+        > HPEXPIRE h 10 FIELDS 1 a
+        *1¶:1¶
+        ! hexpire h
+        > KEYDB.HRENAME h a c
+        :1¶
+        ! hdel h
+        ! hset h
+        > HPTTL h FIELDS 3 a b c
+        *3¶:-2¶:-1¶:10¶
+        > KEYDB.HRENAME h b c
+        :1¶
+        ! hdel h
+        ! hset h
+        > HGETALL h
+        *2¶$1¶c¶$1¶2¶
+        > HTTL h FIELDS 1 c
+        *1¶:-1¶
+        > KEYDB.HRENAME h nope c
+        :0¶
+        > KEYDB.HRENAME h c c
+        :1¶
+        > KEYDB.HRENAME nope a b
+        $-1¶",
+    );
 }

@@ -67,4 +67,35 @@ fn hdel(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, Erro
     DONE
 }
 
-pub const ROWS: &[Row] = &[row("HSET", hset), row("HMSET", hmset), row("HSETNX", hsetnx), row("HDEL", hdel)];
+/// KeyDB's: gives a field another name. Its value and deadline go with it, whatever the new name had is gone.
+fn hrename(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
+    let (mut key, from, to) = (ctx.key(&args[1]), &args[2], &args[3]);
+    let Some(hash) = key.hash()? else {
+        out.null();
+        return DONE;
+    };
+    let Some(value) = hash.get(from).map(|value| value.to_vec()) else {
+        out.int(0);
+        return DONE;
+    };
+    let deadline = hash.deadline(from);
+    if from != to {
+        key.apply(Effect::SetField { field: to, value: &value, absent: false });
+        key.apply(Effect::DelField(from));
+        if deadline.is_some() {
+            key.apply(Effect::FieldExpire { field: to, deadline });
+        }
+        key.notify(notify::HASH, "hdel");
+        key.notify(notify::HASH, "hset");
+    }
+    out.int(1);
+    DONE
+}
+
+pub const ROWS: &[Row] = &[
+    row("HSET", hset),
+    row("HMSET", hmset),
+    row("HSETNX", hsetnx),
+    row("HDEL", hdel),
+    row("KEYDB.HRENAME", hrename),
+];

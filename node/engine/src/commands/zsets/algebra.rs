@@ -10,14 +10,14 @@ use crate::ctx::Ctx;
 use crate::effect::{Deadline, Effect, NewValue};
 use crate::tuning::notify;
 use crate::types::zset::{Builder, Limits};
-use crate::types::{Either, Set, Zset};
+use crate::types::{Either, LiveSet, Zset};
 use crate::value::{Value, ValueRef};
 
 /// What goes into an operation.
 #[derive(Clone, Copy)]
 enum Operand<'a> {
     Absent,
-    Set(&'a Set),
+    Set(LiveSet<'a>),
     Zset(&'a Zset),
 }
 
@@ -253,7 +253,7 @@ impl<'a> Request<'a> {
 fn operands<'a>(ctx: &'a Ctx<'_>, keys: Args<'_>) -> Result<Vec<Weighted<'a>>, ErrorReply> {
     let operand = |key: &[u8]| match ctx.value(key) {
         None => Ok(Operand::Absent),
-        Some(ValueRef::Set(set)) => Ok(Operand::Set(set)),
+        Some(ValueRef::Set(set)) => Ok(Operand::Set(set.live(ctx.env.due()))),
         Some(ValueRef::Zset(zset)) => Ok(Operand::Zset(zset)),
         Some(_) => Err(WRONGTYPE),
     };

@@ -36,7 +36,7 @@ impl<'a> LiveHash<'a> {
     }
 
     pub fn len(self) -> usize {
-        self.hash.len() - self.due.map_or(0, |due| due.len())
+        self.hash.len() - self.due.map_or(0, |due| due.count())
     }
 
     pub fn is_empty(self) -> bool {

@@ -30,7 +30,7 @@ impl<'a> LiveSet<'a> {
     }
 
     pub fn len(self) -> usize {
-        self.set.len() - self.due.map_or(0, |due| due.len())
+        self.set.len() - self.due.map_or(0, |due| due.count())
     }
 
     pub fn is_empty(self) -> bool {

@@ -1,0 +1,228 @@
+//! KeyDB's EXPIREMEMBER, EXPIREMEMBERAT and PEXPIREMEMBERAT: deadlines of hash fields and set members.
+
+use protocol::error::{BAD_UNIT, MEMBERS_CANNOT_EXPIRE};
+use protocol::{Args, ErrorReply, Reply};
+
+use super::strings::expiry::Unit;
+use super::{DONE, Flow, Row, int, is, row};
+use crate::ctx::{Ctx, KeyMut};
+use crate::effect::Effect;
+use crate::tuning::notify;
+use crate::value::ValueRef;
+
+/// The last moment a member may expire at, unix ms: a double, which is how it is kept, is exact up to here.
+const DEADLINE_MAX: i64 = 1 << 53;
+
+#[derive(Clone, Copy)]
+enum Collection {
+    Hash,
+    Set,
+}
+
+/// The collection at the key if it has the member.
+fn find(key: &KeyMut<'_, '_>, member: &[u8]) -> Result<Option<Collection>, ErrorReply> {
+    let now = key.env.due();
+    match key.value() {
+        None => Ok(None),
+        Some(ValueRef::Hash(hash)) => Ok(hash.live(now).contains(member).then_some(Collection::Hash)),
+        Some(ValueRef::Set(set)) => Ok(set.live(now).contains(member).then_some(Collection::Set)),
+        Some(_) => Err(MEMBERS_CANNOT_EXPIRE),
+    }
+}
+
+impl Collection {
+    fn expire(self, key: &mut KeyMut<'_, '_>, member: &[u8], deadline: u64) {
+        let deadline = Some(deadline);
+        match self {
+            Collection::Hash => {
+                key.apply(Effect::FieldExpire { field: member, deadline });
+                key.notify(notify::HASH, "hexpire");
+            }
+            Collection::Set => {
+                key.apply(Effect::MemberExpire { member, deadline });
+                key.notify(notify::SET, "sexpire");
+            }
+        }
+    }
+
+    fn remove(self, key: &mut KeyMut<'_, '_>, member: &[u8]) {
+        match self {
+            Collection::Hash => {
+                key.apply(Effect::DelField(member));
+                key.notify(notify::HASH, "hdel");
+            }
+            Collection::Set => {
+                key.apply(Effect::DelMember(member));
+                key.notify(notify::SET, "srem");
+            }
+        }
+        if !key.exists() {
+            key.notify(notify::GENERIC, "del");
+        }
+    }
+}
+
+/// `command key member time ...`. A time in the past removes the member.
+fn expire(
+    ctx: &mut Ctx<'_>,
+    args: Args<'_>,
+    unit: Unit,
+    command: &str,
+    out: &mut Reply,
+) -> Result<Flow, ErrorReply> {
+    let (now, number) = (ctx.env.now_ms, int(&args[3])?);
+    let in_ms = if unit.seconds { number.checked_mul(1000) } else { Some(number) };
+    let base = if unit.absolute { 0 } else { now as i64 };
+    let deadline = in_ms.and_then(|ms| ms.checked_add(base)).filter(|at| *at <= DEADLINE_MAX);
+    let deadline = deadline.ok_or_else(|| ErrorReply::invalid_expire(command))?.max(0) as u64;
+    let (mut key, member) = (ctx.key(&args[1]), &args[2]);
+    let found = find(&key, member)?;
+    match found {
+        None => {}
+        Some(collection) if deadline <= now => collection.remove(&mut key, member),
+        Some(collection) => collection.expire(&mut key, member, deadline),
+    }
+    out.int(i64::from(found.is_some()));
+    DONE
+}
+
+fn expiremember(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
+    let seconds = match args.get(4) {
+        None => true,
+        Some(unit) if is(unit, "s") => true,
+        Some(unit) if is(unit, "ms") => false,
+        Some(_) => return Err(BAD_UNIT),
+    };
+    if args.len() > 5 {
+        return Err(ErrorReply::wrong_arity("expiremember"));
+    }
+    expire(ctx, args, Unit { seconds, absolute: false }, "expiremember", out)
+}
+
+fn expirememberat(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
+    expire(ctx, args, Unit { seconds: true, absolute: true }, "expirememberat", out)
+}
+
+fn pexpirememberat(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
+    expire(ctx, args, Unit { seconds: false, absolute: true }, "pexpirememberat", out)
+}
+
+pub const ROWS: &[&[Row]] = &[&[
+    row("EXPIREMEMBER", expiremember),
+    row("EXPIREMEMBERAT", expirememberat),
+    row("PEXPIREMEMBERAT", pexpirememberat),
+]];
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::testing::check_by_hand;
+
+    #[test]
+    fn members_expire() {
+        check_by_hand(
+            "> SADD s 1 2 x
+            :3¶
+            ! sadd s
+            > EXPIREMEMBER s 1 10
+            :1¶
+            ! sexpire s
+            > EXPIREMEMBER s nope 10
+            :0¶
+            > EXPIREMEMBER nope 1 10
+            :0¶
+            > EXPIREMEMBER s x 500 ms
+            :1¶
+            ! sexpire s
+            > WAIT 500
+            > SINTER s s
+            *2¶$1¶1¶$1¶2¶
+            ! sexpired s
+            > SADD s x
+            :1¶
+            ! sadd s
+            > WAIT 9500
+            > SCARD s
+            :2¶
+            ! sexpired s
+            > SISMEMBER s 1
+            :0¶
+            > PEXPIREMEMBERAT s 2 1
+            :1¶
+            ! srem s
+            > EXPIREMEMBERAT s x 0
+            :1¶
+            ! srem s
+            ! del s
+            > HSET h a 1 b 2
+            :2¶
+            ! hset h
+            > PEXPIREMEMBERAT h a 1700000010001
+            :1¶
+            ! hexpire h
+            > EXPIREMEMBER h b -1
+            :1¶
+            ! hdel h
+            > HPTTL h FIELDS 1 a
+            *1¶:1¶
+            > WAIT 1
+            > HGETALL h
+            *0¶
+            ! hexpired h
+            ! del h",
+        );
+    }
+
+    #[test]
+    fn algebra_does_not_see_what_is_due() {
+        check_by_hand(
+            "> SADD a 1 2 3
+            :3¶
+            ! sadd a
+            > SADD b 2 3 4
+            :3¶
+            ! sadd b
+            > EXPIREMEMBER a 2 10 ms
+            :1¶
+            ! sexpire a
+            > EXPIREMEMBER b 3 10 ms
+            :1¶
+            ! sexpire b
+            > WAIT 10
+            > SINTERCARD 2 a b
+            :0¶
+            ! sexpired a
+            ! sexpired b
+            > EXPIREMEMBER a 3 10 ms
+            :1¶
+            ! sexpire a
+            > WAIT 10
+            > SUNIONSTORE c a b
+            :3¶
+            ! sunionstore c
+            ! sexpired a
+            > SMISMEMBER c 1 2 3 4
+            *4¶:1¶:1¶:0¶:1¶",
+        );
+    }
+
+    #[test]
+    fn arguments_are_checked() {
+        check_by_hand(
+            "> SET str v
+            +OK¶
+            ! set str
+            > EXPIREMEMBER str a 1
+            -ERR only members of hashes and sets can expire¶
+            > EXPIREMEMBER s a x
+            -ERR value is not an integer or out of range¶
+            > EXPIREMEMBER s a 1 h
+            -ERR Invalid unit arg¶
+            > EXPIREMEMBER s a 1 s x
+            -ERR wrong number of arguments for 'expiremember' command¶
+            > PEXPIREMEMBERAT s a 9007199254740993
+            -ERR invalid expire time in 'pexpirememberat' command¶
+            > EXPIREMEMBERAT s a 9223372036854775807
+            -ERR invalid expire time in 'expirememberat' command¶",
+        );
+    }
+}
