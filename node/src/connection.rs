@@ -29,6 +29,8 @@ use crate::worker::{Arrival, Buffers, Worker, unix_ms};
 
 /// Commands executed before the loop lets others have their turn, and the span of prefetching.
 const BATCH: usize = 64;
+/// Keys of a batch that are prefetched: what they bring stays within half of a small second-level cache.
+const PREFETCH_KEYS: usize = 16 * BATCH;
 /// Replies are sent when they exceed this, bytes, even if more requests are waiting.
 const FLUSH_AT: usize = 128 * 1024;
 /// A worker's shared buffer that has grown beyond this is given back, bytes.
@@ -635,7 +637,8 @@ impl Connection {
 /// Brings the buckets, then the entries, of a batch's keys into the cache, so that their misses overlap.
 fn prefetch(worker: &Worker, ctx: &Ctx<'static>, session: &Session, buffers: &Buffers, data: &[u8]) {
     let batch = &buffers.batch;
-    if batch.len() < 2 {
+    // A single key would be looked for no sooner.
+    if batch.len() == 0 || batch.len() == 1 && batch.args(0, data).len() < 4 {
         return;
     }
     let keyspace = ctx.keyspace;
@@ -649,7 +652,7 @@ fn prefetch(worker: &Worker, ctx: &Ctx<'static>, session: &Session, buffers: &Bu
         }
         let last = if facts.last_key < 0 { args.len() as i16 + facts.last_key } else { facts.last_key };
         let mut at = facts.first_key;
-        while at <= last && (at as usize) < args.len() && hashes.len() < 4 * BATCH {
+        while at <= last && (at as usize) < args.len() && hashes.len() < PREFETCH_KEYS {
             let hash = keyspace.hash(&args[at as usize]);
             keyspace.prefetch_bucket(session.db, hash, &pinned);
             hashes.push(hash);
