@@ -14,10 +14,13 @@ use std::time::Duration;
 const REPLY_WITHIN: Duration = Duration::from_secs(3);
 /// Conditions (`!until`, `!blocked`) must hold within this time.
 const CONDITION_WITHIN: Duration = Duration::from_secs(10);
+/// Once a script has waited in vain, it fails anyway: later waits are this short.
+const IMPATIENT: Duration = Duration::from_millis(200);
 
 /// What each step gave: the reply's text as its view shows it, or what went wrong. Steps without a reply give "".
 pub fn play(script: &Script, server: &Server) -> Vec<String> {
-    let mut player = Player { server, connections: HashMap::new(), saved: HashMap::new() };
+    let mut player =
+        Player { server, connections: HashMap::new(), saved: HashMap::new(), waited_in_vain: false };
     if let Err(e) = player.connection(0).and_then(|c| c.cmd("FLUSHALL")) {
         return script.steps.iter().map(|_| format!("FLUSHALL before the script: {e}")).collect();
     }
@@ -29,6 +32,7 @@ struct Player<'a> {
     server: &'a Server,
     connections: HashMap<usize, Client>,
     saved: HashMap<String, Vec<u8>>,
+    waited_in_vain: bool,
 }
 
 impl Player<'_> {
@@ -89,16 +93,24 @@ impl Player<'_> {
     /// The next reply. After a hang-up or a missing reply, the next use of the number opens a new connection, so that one
     /// fault does not hide what comes after it.
     fn receive(&mut self, connection: usize) -> Result<Value, String> {
-        let received = self.connection(connection).and_then(|c| c.receive_within(REPLY_WITHIN));
+        let limit = self.patience(REPLY_WITHIN);
+        let received = self.connection(connection).and_then(|c| c.receive_within(limit));
         let problem = match received {
             Ok(Some(reply)) => return Ok(reply),
-            Ok(None) => "no reply".to_owned(),
+            Ok(None) => {
+                self.waited_in_vain = true;
+                "no reply".to_owned()
+            }
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => "closed".to_owned(),
             Err(e) if e.kind() == io::ErrorKind::ConnectionReset => "closed".to_owned(),
             Err(e) => format!("broken reply: {e}"),
         };
         self.connections.remove(&connection);
         Err(problem)
+    }
+
+    fn patience(&self, limit: Duration) -> Duration {
+        if self.waited_in_vain { IMPATIENT } else { limit }
     }
 
     fn each(&mut self, first: i64, last: i64, words: &[Word]) -> Result<Option<Value>, String> {
@@ -112,22 +124,24 @@ impl Player<'_> {
 
     fn until(&mut self, text: &str, words: &[Word]) -> Result<Option<Value>, String> {
         let mut last = String::new();
-        let reached = wait_for(CONDITION_WITHIN, || {
+        let reached = wait_for(self.patience(CONDITION_WITHIN), || {
             last = match self.send(1, words).and_then(|()| self.receive(1)) {
                 Ok(reply) => reply.to_string(),
                 Err(e) => e,
             };
             (last == text).then_some(())
         });
+        self.waited_in_vain |= reached.is_none();
         reached.map(|()| None).ok_or_else(|| format!("never became {text}, last was {last}"))
     }
 
     fn blocked(&mut self, count: u64) -> Result<Option<Value>, String> {
         let wanted = format!("blocked_clients:{count}\r\n");
-        let reached = wait_for(CONDITION_WITHIN, || {
+        let reached = wait_for(self.patience(CONDITION_WITHIN), || {
             let info = self.connection(0).and_then(|c| c.cmd("INFO clients")).ok()?;
             info.text().contains(&wanted).then_some(())
         });
+        self.waited_in_vain |= reached.is_none();
         reached.map(|()| None).ok_or_else(|| format!("INFO never showed blocked_clients:{count}"))
     }
 }
