@@ -5,6 +5,7 @@
 //! differs, requests are taken away for as long as the difference stays, and what is left is shown.
 //!
 //! - `DIFF_SECONDS=n` runs for n seconds (default 8); `DIFF_SEED=n` begins with another seed (default 1).
+//! - `DIFF_WITHOUT="ZADD SORT"` leaves commands out.
 //! - Commands that ours calls unknown are left out, and named.
 
 use harness::golden::View;
@@ -22,20 +23,18 @@ const SHRINK_WITHIN: Duration = Duration::from_secs(15);
 struct Pair {
     redis: Client,
     ours: Client,
-    compare_encodings: bool,
+    server: Server,
+    carry_values: bool,
 }
 
 #[test]
 fn random_requests_get_the_same_replies() {
     let (redis, ours) = (Server::start(Kind::Redis), Server::start(Kind::Everwrite));
-    let mut pair = Pair { redis: redis.client(), ours: ours.client(), compare_encodings: true };
-    pair.redis.cmd(LIMITS).expect("CONFIG SET");
-    if pair.ours.cmd(LIMITS).is_ok_and(|r| r.is_error()) {
-        println!("differential: ours can't set its limits yet: encodings are not compared");
-        pair.compare_encodings = false;
-    }
-    let requests = Requests::new(|name| known(&mut ours.client(), name));
+    let without = std::env::var("DIFF_WITHOUT").unwrap_or_default();
+    let without: Vec<&str> = without.split_whitespace().collect();
+    let requests = Requests::new(|name| !without.contains(&name) && known(&mut ours.client(), name));
     report_unknown(&requests);
+    let mut pair = Pair::new(redis.client(), ours);
     let deadline = Instant::now() + Duration::from_secs(number_from("DIFF_SECONDS", 8));
     let mut seed = number_from("DIFF_SEED", 1);
     let (mut rounds, mut sent) = (0, 0);
@@ -73,7 +72,7 @@ impl Pair {
     fn difference(&mut self, round: &[Request]) -> Result<(), String> {
         self.reset();
         let theirs = self.redis.pipeline(round).expect("redis-server answers everything");
-        let ours = self.ours.pipeline(round).map_err(|e| format!("ours stopped answering: {e}"))?;
+        let ours = self.ours.pipeline(round).map_err(|e| self.stopped(e))?;
         for ((request, theirs), ours) in round.iter().zip(&theirs).zip(&ours) {
             let view = commands::view(&String::from_utf8_lossy(&request[0]));
             differ(&view, theirs, ours).map_err(|text| format!("{}\n{text}", line(request)))?;
@@ -81,12 +80,43 @@ impl Pair {
         self.state_difference()
     }
 
-    fn reset(&mut self) {
-        for client in [&mut self.redis, &mut self.ours] {
-            for request in ["DISCARD", "SELECT 0", "FLUSHALL"] {
-                client.cmd(request).expect(request);
-            }
+    /// Two servers under the same limits.
+    fn new(mut redis: Client, server: Server) -> Pair {
+        let mut ours = server.client();
+        if ours.cmd(LIMITS).is_ok_and(|r| !r.is_error()) {
+            redis.cmd(LIMITS).expect("CONFIG SET");
+        } else {
+            println!("differential: ours can't set its limits yet: both keep their defaults");
         }
+        let carry_values = known(&mut ours, "DUMP") && known(&mut ours, "RESTORE");
+        if !carry_values {
+            println!("differential: ours has no DUMP and RESTORE yet: values are not carried over");
+        }
+        Pair { redis, ours, server, carry_values }
+    }
+
+    /// Empty databases; if ours is gone or hangs, a new one.
+    fn reset(&mut self) {
+        let prepare = |client: &mut Client| {
+            ["DISCARD", "SELECT 0", "FLUSHALL"].iter().try_for_each(|request| client.cmd(request).map(drop))
+        };
+        prepare(&mut self.redis).expect("redis-server answers everything");
+        if prepare(&mut self.ours).is_err() {
+            self.server.kill();
+            self.server.start_again();
+            self.ours = self.server.client();
+            self.ours.cmd(LIMITS).expect("CONFIG SET");
+        }
+    }
+
+    /// What to say when ours stops answering: the end of its log tells most.
+    fn stopped(&self, e: std::io::Error) -> String {
+        let log = self.server.log();
+        let end: Vec<&str> = log.lines().rev().take(6).collect();
+        format!(
+            "ours stopped answering: {e}; its log ends with\n{}",
+            end.into_iter().rev().collect::<Vec<_>>().join("\n")
+        )
     }
 
     fn state_difference(&mut self) -> Result<(), String> {
@@ -105,12 +135,13 @@ impl Pair {
 
     fn key_difference(&mut self, database: &[u8], key: &[u8]) -> Result<(), String> {
         let kind = self.same(&[b"TYPE", key], &View::default())?.text();
-        if self.compare_encodings {
-            self.same(&[b"OBJECT", b"ENCODING", key], &View::default())?;
-        }
+        self.same(&[b"OBJECT", b"ENCODING", key], &View::default())?;
         self.same(&[b"PEXPIRETIME", key], &commands::view("PEXPIRETIME"))?;
         let (request, view) = content_request(&kind, key);
         let content = self.same(&request, &view)?;
+        if !self.carry_values {
+            return Ok(());
+        }
         let (read_copy, _) = content_request(&kind, COPY);
         for ours_reads in [false, true] {
             let (from, to, way) = match ours_reads {
@@ -128,7 +159,7 @@ impl Pair {
     /// The reply on which both agree.
     fn same(&mut self, request: &[&[u8]], view: &View) -> Result<Value, String> {
         let theirs = self.redis.call(request).expect("redis-server answers everything");
-        let ours = self.ours.call(request).map_err(|e| format!("ours stopped answering: {e}"))?;
+        let ours = self.ours.call(request).map_err(|e| self.stopped(e))?;
         let request: Request = request.iter().map(|a| a.to_vec()).collect();
         differ(view, &theirs, &ours).map_err(|text| format!("afterwards, {}\n{text}", line(&request)))?;
         Ok(theirs)
