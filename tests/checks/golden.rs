@@ -107,7 +107,9 @@ impl Kept {
             let options: Vec<&str> = options.iter().map(String::as_str).collect();
             return play(script, &Server::start_with(self.0, &options));
         }
-        if self.1.as_ref().is_none_or(|s| harness::Client::connect(s.address()).is_err()) {
+        let answers =
+            |s: &Server| harness::Client::connect(s.address()).and_then(|mut c| c.cmd("PING")).is_ok();
+        if !self.1.as_ref().is_some_and(answers) {
             self.1 = Some(Server::start(self.0));
         }
         play(script, self.1.as_ref().expect("just started"))
