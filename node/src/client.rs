@@ -44,6 +44,8 @@ pub mod flag {
     pub const REPLICA: u32 = 1 << 13;
     pub const MASTER: u32 = 1 << 14;
     pub const NO_LOOP: u32 = 1 << 15;
+    /// Blocked, but not for ever.
+    pub const TIMED: u32 = 1 << 16;
 }
 
 /// Names that the client gave itself.

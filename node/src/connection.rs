@@ -544,7 +544,7 @@ impl Connection {
                 self.flush(cx, worker, &mut buffers.reply)?;
             }
         }
-        worker.count_lookups(&ctx);
+        worker.count_lookups(&mut ctx);
         self.session.client.active_ms.store(ctx.env.now_ms, Relaxed);
         drop(ctx);
         self.flush(cx, worker, &mut buffers.reply)?;

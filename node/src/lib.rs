@@ -12,6 +12,7 @@ pub mod control;
 pub mod cron;
 pub mod dispatch;
 pub mod eviction;
+pub mod info;
 pub mod listener;
 pub mod live;
 pub mod log;

@@ -108,6 +108,64 @@ pub fn reset_peak() {
     PEAK.store(USED.load(Relaxed), Relaxed);
 }
 
+/// What the allocator holds, bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Allocator {
+    /// In use.
+    pub allocated: u64,
+    /// Reserved for use.
+    pub active: u64,
+    /// Of these, in physical memory.
+    pub resident: u64,
+}
+
+impl Allocator {
+    /// Asks the allocator; `used` and `rss` are what the process knows by itself.
+    pub fn look(used: u64, rss: u64) -> Allocator {
+        let (mut commit, mut others) = (0usize, [0usize; 7]);
+        let [elapsed, user, system, resident, peak_resident, peak_commit, faults] = &mut others;
+        // SAFETY: the call only writes to the places it is given.
+        unsafe {
+            libmimalloc_sys::mi_process_info(
+                elapsed,
+                user,
+                system,
+                resident,
+                peak_resident,
+                &mut commit,
+                peak_commit,
+                faults,
+            );
+        }
+        // Committed memory is counted in big steps, and not all of it is there yet.
+        let active = (commit as u64).max(used);
+        Allocator { allocated: used, active, resident: active.min(rss) }
+    }
+}
+
+/// The allocator and its version.
+pub fn allocator_name() -> String {
+    // SAFETY: returns a number.
+    let version = unsafe { libmimalloc_sys::mi_version() };
+    format!("mimalloc-{}.{}.{}", version / 100, version / 10 % 10, version % 10)
+}
+
+/// The allocator's own report, for people.
+pub fn report() -> String {
+    use std::ffi::{CStr, c_char, c_void};
+
+    unsafe extern "C" fn add(text: *const c_char, to: *mut c_void) {
+        // SAFETY: `to` is the string below, which outlives the call that prints; `text` ends with a zero byte.
+        let (to, text) = unsafe { (&mut *to.cast::<String>(), CStr::from_ptr(text)) };
+        to.push_str(&text.to_string_lossy());
+    }
+
+    let mut text = String::new();
+    // SAFETY: `add` is called with the address given here, during this call only.
+    unsafe { libmimalloc_sys::mi_stats_print_out(Some(add), (&raw mut text).cast()) };
+    text
+}
+
 /// Gives unused memory back to the system.
 pub fn purge() {
     // SAFETY: may be called at any time; it concerns the calling thread's heap and abandoned ones.

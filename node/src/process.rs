@@ -41,6 +41,11 @@ pub fn prepare(config: &Config, file: Option<&std::path::Path>) {
     }
 }
 
+/// The program's file.
+pub fn executable() -> String {
+    std::env::current_exe().map_or_else(|_| String::new(), |path| path.display().to_string())
+}
+
 /// Shows the title in the process list, as `proc-title-template` says.
 pub fn set_title(config: &Config) {
     if config.set_proc_title {

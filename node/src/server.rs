@@ -23,6 +23,7 @@ use crate::reclaim::Reclaim;
 use crate::samples::Samples;
 use crate::session::Session;
 use crate::slowlog::Slowlog;
+use crate::stats::Latencies;
 use crate::switches::Switches;
 use crate::tracking::Trackers;
 use crate::worker::{WorkerHandle, unix_ms};
@@ -58,6 +59,7 @@ pub struct Server {
     pub run_id: String,
     /// Names the history of the data, in the same form.
     replication_id: Mutex<String>,
+    at_start: OnceLock<(u64, u64)>,
     pub started: Instant,
     pub started_ms: u64,
     pub threads: usize,
@@ -97,6 +99,7 @@ impl Server {
             seed: uuid::Uuid::new_v4().as_u64_pair().0,
             run_id: new_id(),
             replication_id: Mutex::new(new_id()),
+            at_start: OnceLock::new(),
             started: Instant::now(),
             started_ms: unix_ms(),
             threads,
@@ -111,6 +114,30 @@ impl Server {
     /// Begins a history of its own.
     pub fn new_replication_id(&self) {
         *self.replication_id.lock() = new_id();
+    }
+
+    /// How long a command took, over all workers; `None` if it was not called.
+    pub fn latency_of(&self, id: CommandId) -> Option<Latencies> {
+        Latencies::sum(
+            self.workers().iter().filter_map(|w| w.stats.commands[id.index()].histogram.get()).map(|h| &**h),
+        )
+    }
+
+    /// Notes how much memory is in use before there are data.
+    pub fn note_memory_at_start(&self) {
+        let tables =
+            self.keyspace.sum(|shard| shard.dbs.iter().map(|db| db.table_bytes() as u64).sum::<u64>());
+        let _ = self.at_start.set((crate::memory::used(), tables));
+    }
+
+    /// Bytes in use before there were data.
+    pub fn memory_at_start(&self) -> u64 {
+        self.at_start.get().map_or(0, |(used, _)| *used)
+    }
+
+    /// Of these, bytes of empty tables.
+    pub fn tables_at_start(&self) -> u64 {
+        self.at_start.get().map_or(0, |(_, tables)| *tables)
     }
 
     pub fn workers(&self) -> &[WorkerHandle] {

@@ -45,6 +45,7 @@ pub fn run(loaded: Loaded) -> Result<(), String> {
         let orders = server.control.open();
         let acceptor = Acceptor::start(server, listeners).map_err(|e| e.to_string())?;
         tokio::spawn(cron::run(server));
+        server.note_memory_at_start();
         tracing::info!("Ready to accept connections");
         control::obey(acceptor, orders).await;
         Ok(())

@@ -67,6 +67,50 @@ impl Histogram {
     }
 }
 
+/// How often a command took how long, added up over the workers.
+pub struct Latencies {
+    counts: [u64; BUCKETS],
+    pub total: u64,
+}
+
+impl Latencies {
+    /// Adds up the workers' histograms; `None` if none holds anything.
+    pub fn sum<'a>(histograms: impl Iterator<Item = &'a Histogram>) -> Option<Latencies> {
+        let mut counts = [0; BUCKETS];
+        histograms.for_each(|h| h.add_to(&mut counts));
+        let total = counts.iter().sum();
+        (total > 0).then_some(Latencies { counts, total })
+    }
+
+    /// The duration, us, that this part of the calls (percent) did not exceed.
+    pub fn percentile_us(&self, percent: f64) -> f64 {
+        let wanted = ((self.total as f64 * percent / 100.0).ceil() as u64).max(1);
+        let mut seen = 0;
+        let reached = |count: &u64| {
+            seen += count;
+            seen >= wanted
+        };
+        bucket_us(self.counts.iter().position(reached).unwrap_or(BUCKETS - 1))
+    }
+
+    /// How many calls took at most 1, 2, 4, ... us; only where the number rises.
+    pub fn by_power_of_two(&self) -> Vec<(u64, u64)> {
+        let mut steps = Vec::new();
+        let (mut below, mut limit) = (0, 1u64);
+        for (index, count) in self.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+            while bucket_us(index) > limit as f64 {
+                limit *= 2;
+            }
+            below += count;
+            match steps.last_mut() {
+                Some((at, total)) if *at == limit => *total = below,
+                _ => steps.push((limit, below)),
+            }
+        }
+        steps
+    }
+}
+
 /// What is counted per command.
 #[derive(Default)]
 pub struct CommandStats {
@@ -87,6 +131,8 @@ pub struct WorkerStats {
     pub writes: Count,
     pub hits: Count,
     pub misses: Count,
+    /// Changes to data.
+    pub dirty: Count,
     pub errors_total: Count,
     pub clients: Count,
     /// Per mille of the time that the worker was busy lately.
@@ -106,6 +152,7 @@ impl Default for WorkerStats {
             writes: Count::default(),
             hits: Count::default(),
             misses: Count::default(),
+            dirty: Count::default(),
             errors_total: Count::default(),
             clients: Count::default(),
             busy: Count::default(),
@@ -159,5 +206,19 @@ mod tests {
                 bucket_us(b)
             );
         }
+    }
+
+    #[test]
+    fn percentiles_and_powers_of_two() {
+        let histogram = Histogram::default();
+        (0..99).for_each(|_| histogram.record(10_000));
+        histogram.record(5_000_000);
+        let sums = Latencies::sum([&histogram].into_iter()).unwrap();
+        assert_eq!(sums.total, 100);
+        assert!((10.0..13.0).contains(&sums.percentile_us(50.0)));
+        assert!((10.0..13.0).contains(&sums.percentile_us(99.0)));
+        assert!((5000.0..6500.0).contains(&sums.percentile_us(99.9)));
+        assert_eq!(sums.by_power_of_two(), [(16, 99), (8192, 100)]);
+        assert!(Latencies::sum(std::iter::empty()).is_none());
     }
 }

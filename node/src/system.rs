@@ -105,3 +105,88 @@ pub fn segfault() {
     // SAFETY: none; it is meant to crash. No page is mapped at this address, so nothing but the signal can come of it.
     unsafe { std::ptr::read_volatile(8 as *const u8) };
 }
+
+/// Processor time used.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CpuTime {
+    pub system: std::time::Duration,
+    pub user: std::time::Duration,
+}
+
+fn usage(who: libc::c_int) -> CpuTime {
+    // SAFETY: zeros are a valid value of this struct of numbers.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: the call only writes to the struct it is given.
+    if unsafe { libc::getrusage(who, &mut usage) } != 0 {
+        return CpuTime::default();
+    }
+    let time = |t: libc::timeval| std::time::Duration::new(t.tv_sec as u64, t.tv_usec as u32 * 1000);
+    CpuTime { system: time(usage.ru_stime), user: time(usage.ru_utime) }
+}
+
+/// Of all threads.
+pub fn cpu_own() -> CpuTime {
+    usage(libc::RUSAGE_SELF)
+}
+
+/// Of children that have ended.
+pub fn cpu_children() -> CpuTime {
+    usage(libc::RUSAGE_CHILDREN)
+}
+
+/// Of the main thread, which accepts connections.
+pub fn cpu_main_thread() -> CpuTime {
+    let path = format!("/proc/self/task/{}/stat", std::process::id());
+    let stat = std::fs::read_to_string(path).unwrap_or_default();
+    let fields: Vec<u64> = stat
+        .rsplit_once(')')
+        .map_or("", |(_, fields)| fields)
+        .split_ascii_whitespace()
+        .map(|word| word.parse().unwrap_or(0))
+        .collect();
+    // SAFETY: returns a number.
+    let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) }.max(1) as f64;
+    // Fields 14 and 15, counted from the third.
+    let time = |at: usize| {
+        std::time::Duration::from_secs_f64(fields.get(at).copied().unwrap_or(0) as f64 / per_second)
+    };
+    CpuTime { user: time(11), system: time(12) }
+}
+
+/// Unix time, us.
+pub fn unix_us() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_micros() as u64)
+}
+
+/// Bytes of this process in physical memory.
+pub fn resident_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: u64 = text.split_ascii_whitespace().nth(1).and_then(|word| word.parse().ok()).unwrap_or(0);
+    pages * page_size()
+}
+
+fn page_size() -> u64 {
+    // SAFETY: returns a number.
+    unsafe { libc::sysconf(libc::_SC_PAGESIZE) }.max(0) as u64
+}
+
+/// Bytes of physical memory that the machine has.
+pub fn total_memory() -> u64 {
+    // SAFETY: returns a number.
+    unsafe { libc::sysconf(libc::_SC_PHYS_PAGES) }.max(0) as u64 * page_size()
+}
+
+/// The operating system: name, release, machine.
+pub fn os_name() -> String {
+    // SAFETY: zeros are a valid value of this struct of texts.
+    let mut names: libc::utsname = unsafe { std::mem::zeroed() };
+    // SAFETY: the call only writes to the struct it is given, texts that end with a zero byte.
+    let text = |field: &[libc::c_char]| unsafe {
+        std::ffi::CStr::from_ptr(field.as_ptr()).to_string_lossy().into_owned()
+    };
+    // SAFETY: as above.
+    if unsafe { libc::uname(&mut names) } != 0 {
+        return String::new();
+    }
+    format!("{} {} {}", text(&names.sysname), text(&names.release), text(&names.machine))
+}

@@ -173,10 +173,11 @@ impl Worker {
         }
     }
 
-    /// Adds the hits and misses of a batch to the worker's counters.
-    pub fn count_lookups(&self, ctx: &Ctx<'static>) {
+    /// Adds the hits, misses and changes of a batch to the worker's counters.
+    pub fn count_lookups(&self, ctx: &mut Ctx<'static>) {
         self.stats.hits.add(ctx.env.hits.take());
         self.stats.misses.add(ctx.env.misses.take());
+        self.stats.dirty.add(std::mem::take(&mut ctx.out.dirty));
     }
 }
 

@@ -11,6 +11,7 @@ pub mod connection;
 pub mod debug;
 pub mod help;
 pub mod pubsub;
+pub mod server;
 pub mod transactions;
 
 /// A command of the node: its name in the table of facts and its function.
@@ -24,7 +25,7 @@ pub const fn row(name: &'static str, run: NodeRun) -> NodeRow {
 }
 
 fn rows() -> impl Iterator<Item = &'static NodeRow> {
-    [connection::ROWS, config::ROWS, debug::ROWS, help::ROWS, pubsub::ROWS, transactions::ROWS]
+    [connection::ROWS, config::ROWS, debug::ROWS, help::ROWS, pubsub::ROWS, server::ROWS, transactions::ROWS]
         .into_iter()
         .flatten()
 }

@@ -22,7 +22,7 @@ pub use memory_share::MemoryShare;
 pub use notify::NotifyFlags;
 pub use oom::OomScores;
 pub use output_limits::{ClientClass, OutputLimit, OutputLimits};
-pub use percentiles::Percentiles;
+pub use percentiles::{Percentiles, percentile_text};
 pub use save::{SaveRule, SaveRules};
 pub use secret::Secret;
 pub use shutdown::ShutdownFlags;

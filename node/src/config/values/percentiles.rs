@@ -37,6 +37,6 @@ impl Value for Percentiles {
 }
 
 /// Six decimals, less the zeros at their end.
-fn percentile_text(value: f64) -> String {
+pub fn percentile_text(value: f64) -> String {
     format!("{value:.6}").trim_end_matches('0').trim_end_matches('.').to_owned()
 }

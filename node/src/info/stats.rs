@@ -1,0 +1,79 @@
+//! The section of counters.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::{Info, Lines};
+
+/// Sums over the shards.
+#[derive(Default)]
+struct Shards {
+    expired: u64,
+    evicted: u64,
+    tracked_keys: usize,
+    tracked_items: usize,
+}
+
+fn shards(info: &mut Info<'_>) -> Shards {
+    let mut sums = Shards::default();
+    info.ctx.each_shard(|shard| {
+        sums.expired += shard.stats.expired;
+        sums.evicted += shard.stats.evicted;
+        sums.tracked_keys += shard.interests.tracked_keys();
+        sums.tracked_items += shard.interests.tracked_items();
+    });
+    sums
+}
+
+pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
+    let (server, shards) = (info.server, shards(info));
+    let rates = server.samples.rates();
+    let kbps = |bytes: f64| format!("{:.2}", bytes / 1024.0);
+    lines.put("total_connections_received", server.connections_received.load(Relaxed));
+    lines.put("total_commands_processed", info.sum(|w| w.stats.processed.get()));
+    lines.put("instantaneous_ops_per_sec", rates.commands.round() as u64);
+    lines.put("total_net_input_bytes", info.sum(|w| w.stats.net_in.get()));
+    lines.put("total_net_output_bytes", info.sum(|w| w.stats.net_out.get()));
+    lines.put("total_net_repl_input_bytes", 0);
+    lines.put("total_net_repl_output_bytes", 0);
+    lines.put("instantaneous_input_kbps", kbps(rates.bytes_in));
+    lines.put("instantaneous_output_kbps", kbps(rates.bytes_out));
+    lines.put("instantaneous_input_repl_kbps", "0.00");
+    lines.put("instantaneous_output_repl_kbps", "0.00");
+    lines.put("rejected_connections", server.connections_rejected.load(Relaxed));
+    for field in ["sync_full", "sync_partial_ok", "sync_partial_err"] {
+        lines.put(field, 0);
+    }
+    lines.put("expired_keys", shards.expired);
+    lines.put("expired_stale_perc", "0.00");
+    lines.put("expired_time_cap_reached_count", 0);
+    lines.put("expire_cycle_cpu_milliseconds", 0);
+    lines.put("evicted_keys", shards.evicted);
+    lines.put("evicted_clients", server.evicted_clients.load(Relaxed));
+    lines.put("total_eviction_exceeded_time", 0);
+    lines.put("current_eviction_exceeded_time", 0);
+    lines.put("keyspace_hits", info.sum(|w| w.stats.hits.get()));
+    lines.put("keyspace_misses", info.sum(|w| w.stats.misses.get()));
+    lines.put("pubsub_channels", server.pubsub.channels.len());
+    lines.put("pubsub_patterns", server.pubsub.pattern_count());
+    lines.put("pubsubshard_channels", server.pubsub.shard_channels.len());
+    for field in ["latest_fork_usec", "total_forks", "migrate_cached_sockets", "slave_expires_tracked_keys"] {
+        lines.put(field, 0);
+    }
+    for field in ["hits", "misses", "key_hits", "key_misses"] {
+        lines.put(format_args!("active_defrag_{field}"), 0);
+    }
+    lines.put("total_active_defrag_time", 0);
+    lines.put("current_active_defrag_time", 0);
+    lines.put("tracking_total_keys", shards.tracked_keys);
+    lines.put("tracking_total_items", shards.tracked_items);
+    lines.put("tracking_total_prefixes", server.tracking.prefixes());
+    lines.put("unexpected_error_replies", 0);
+    lines.put("total_error_replies", info.sum(|w| w.stats.errors_total.get()));
+    lines.put("dump_payload_sanitizations", 0);
+    lines.put("total_reads_processed", info.sum(|w| w.stats.reads.get()));
+    lines.put("total_writes_processed", info.sum(|w| w.stats.writes.get()));
+    lines.put("io_threaded_reads_processed", 0);
+    lines.put("io_threaded_writes_processed", 0);
+    lines.put("reply_buffer_shrinks", 0);
+    lines.put("reply_buffer_expands", 0);
+}
