@@ -147,7 +147,7 @@ impl Allocator {
 pub fn allocator_name() -> String {
     // SAFETY: returns a number.
     let version = unsafe { libmimalloc_sys::mi_version() };
-    format!("mimalloc-{}.{}.{}", version / 100, version / 10 % 10, version % 10)
+    format!("mimalloc-{}.{}.{}", version / 10_000, version / 100 % 100, version % 100)
 }
 
 /// The allocator's own report, for people.
