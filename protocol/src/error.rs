@@ -119,6 +119,9 @@ pub const LCS_LEN_AND_IDX: ErrorReply =
     ErrorReply::new("ERR If you want both the length and indexes, please just use IDX.");
 pub const LCS_TOO_LARGE: ErrorReply =
     ErrorReply::new("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
+pub const DIGEST_MALFORMED: ErrorReply =
+    ErrorReply::new("ERR digest must be exactly 16 hexadecimal characters");
+pub const BOUNDS_CROSSED: ErrorReply = ErrorReply::new("ERR LBOUND can't be greater than UBOUND");
 pub const OFFSET_OUT_OF_RANGE: ErrorReply = ErrorReply::new("ERR offset is out of range");
 pub const BIT_OFFSET_OUT_OF_RANGE: ErrorReply =
     ErrorReply::new("ERR bit offset is not an integer or out of range");

@@ -56,6 +56,11 @@ impl LongDouble {
         sum.is_finite().then_some(Self(sum))
     }
 
+    /// The difference, or `None` if it is NaN or infinite.
+    pub fn checked_sub(self, other: Self) -> Option<Self> {
+        self.checked_add(Self(-other.0))
+    }
+
     /// Neither infinity.
     pub fn is_finite(self) -> bool {
         self.0.is_finite()

@@ -1,5 +1,5 @@
 //! Strings, in reading order: what reads a value, what writes one, several at once, conditions on the old value, edits
-//! in place, counters, and the longest common subsequence.
+//! in place, counters, counters with bounds, and the longest common subsequence.
 
 use super::Row;
 
@@ -7,6 +7,7 @@ mod counter;
 mod edit;
 pub(super) mod expiry;
 mod get;
+mod increx;
 mod lcs;
 mod many;
 mod only_if;
@@ -16,7 +17,7 @@ pub(super) use expiry::Unit;
 
 /// The rows of all files of the family.
 pub const ROWS: &[&[Row]] =
-    &[get::ROWS, set::ROWS, many::ROWS, only_if::ROWS, edit::ROWS, counter::ROWS, lcs::ROWS];
+    &[get::ROWS, set::ROWS, many::ROWS, only_if::ROWS, edit::ROWS, counter::ROWS, increx::ROWS, lcs::ROWS];
 
 #[cfg(test)]
 mod tests {

@@ -1,9 +1,10 @@
 //! Writes that depend on what is there: the conditions of SET and DELEX, and DELIFEQ.
 //!
-//! IFEQ and IFNE compare the whole value. An absent key equals nothing: IFEQ fails on it and IFNE holds. A value that is
-//! no string cannot be compared, which is an error.
+//! IFEQ and IFNE compare the whole value, IFDEQ and IFDNE its digest: XXH3 in its 64-bit form, as 16 hexadecimal digits,
+//! so that a long value need not be sent to be compared. An absent key equals nothing: IFEQ fails on it and IFNE holds. A
+//! value that is no string cannot be compared, which is an error.
 
-use protocol::error::SYNTAX;
+use protocol::error::{DIGEST_MALFORMED, SYNTAX};
 use protocol::{Args, ErrorReply, Reply};
 
 use crate::commands::{DONE, Flow, Row, is, row};
@@ -11,6 +12,7 @@ use crate::ctx::{Ctx, KeyMut};
 use crate::effect::Effect;
 use crate::tuning::notify;
 use crate::types::string::IntText;
+use twox_hash::XxHash3_64;
 
 /// A condition on the key as it is before the write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub enum OnlyIf<'a> {
     Present,
     Equal(&'a [u8]),
     Differs(&'a [u8]),
+    DigestEqual(u64),
+    DigestDiffers(u64),
 }
 
 impl<'a> OnlyIf<'a> {
@@ -37,12 +41,14 @@ impl<'a> OnlyIf<'a> {
 
     /// [`OnlyIf::parse`] for commands that only compare values.
     fn parse_comparison(args: Args<'a>, at: usize) -> Result<Option<(OnlyIf<'a>, usize)>, ErrorReply> {
-        let (equal, differs) = (is(args.at(at), "IFEQ"), is(args.at(at), "IFNE"));
-        if !equal && !differs {
-            return Ok(None);
-        }
-        let value = args.get(at + 1).ok_or(SYNTAX)?;
-        Ok(Some((if equal { OnlyIf::Equal(value) } else { OnlyIf::Differs(value) }, 2)))
+        let condition: fn(&'a [u8]) -> Result<OnlyIf<'a>, ErrorReply> = match args.at(at) {
+            word if is(word, "IFEQ") => |value| Ok(OnlyIf::Equal(value)),
+            word if is(word, "IFNE") => |value| Ok(OnlyIf::Differs(value)),
+            word if is(word, "IFDEQ") => |digest| Ok(OnlyIf::DigestEqual(parse_digest(digest)?)),
+            word if is(word, "IFDNE") => |digest| Ok(OnlyIf::DigestDiffers(parse_digest(digest)?)),
+            _ => return Ok(None),
+        };
+        Ok(Some((condition(args.get(at + 1).ok_or(SYNTAX)?)?, 2)))
     }
 
     /// Whether the option that gave `next` may follow the one that gave this: none, or the same.
@@ -51,14 +57,34 @@ impl<'a> OnlyIf<'a> {
     }
 
     pub fn is_met(&self, key: &KeyMut<'_, '_>) -> Result<bool, ErrorReply> {
+        let mut text = IntText::default();
         Ok(match *self {
             OnlyIf::Always => true,
             OnlyIf::Absent => !key.exists(),
             OnlyIf::Present => key.exists(),
-            OnlyIf::Equal(value) => key.string(&mut IntText::default())? == Some(value),
-            OnlyIf::Differs(value) => key.string(&mut IntText::default())? != Some(value),
+            OnlyIf::Equal(value) => key.string(&mut text)? == Some(value),
+            OnlyIf::Differs(value) => key.string(&mut text)? != Some(value),
+            OnlyIf::DigestEqual(digest) => key.string(&mut text)?.map(digest_of) == Some(digest),
+            OnlyIf::DigestDiffers(digest) => key.string(&mut text)?.map(digest_of) != Some(digest),
         })
     }
+}
+
+fn digest_of(bytes: &[u8]) -> u64 {
+    XxHash3_64::oneshot(bytes)
+}
+
+fn parse_digest(text: &[u8]) -> Result<u64, ErrorReply> {
+    let digits = str::from_utf8(text).ok().filter(|t| t.len() == 16 && !t.starts_with('+'));
+    digits.and_then(|t| u64::from_str_radix(t, 16).ok()).ok_or(DIGEST_MALFORMED)
+}
+
+fn digest(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
+    match ctx.read_string(&args[1], &mut IntText::default())? {
+        Some(bytes) => out.bulk_str(&format!("{:016x}", digest_of(bytes))),
+        None => out.null(),
+    }
+    DONE
 }
 
 /// Removes the key if the condition holds; replies whether it was removed.
@@ -87,7 +113,7 @@ fn delex(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, Err
     }
 }
 
-pub const ROWS: &[Row] = &[row("DELIFEQ", delifeq), row("DELEX", delex)];
+pub const ROWS: &[Row] = &[row("DELIFEQ", delifeq), row("DELEX", delex), row("DIGEST", digest)];
 
 #[cfg(test)]
 mod tests {
@@ -149,6 +175,26 @@ mod tests {
             ("DELEX l IFNE x", WRONGTYPE),
             ("DELEX l", ":1¶"),
             ("EXISTS l", ":0¶"),
+        ]);
+    }
+
+    #[test]
+    fn digests_are_compared() {
+        check(&[
+            ("DIGEST k", "$-1¶"),
+            ("SET k \"Hello world\"", "+OK¶"),
+            ("DIGEST k", "$16¶b6acb9d84a38ff74¶"),
+            ("SET k 1 IFDNE B6ACB9D84A38FF74", "$-1¶"),
+            ("SET k 12 IFDEQ b6acb9d84a38ff74 GET", "$11¶Hello world¶"),
+            ("DELEX k IFDEQ b6acb9d84a38ff74", ":0¶"),
+            ("SET k 1 IFDEQ +6acb9d84a38ff74", "-ERR digest must be exactly 16 hexadecimal characters¶"),
+            ("SET k 1 IFDEQ 12", "-ERR digest must be exactly 16 hexadecimal characters¶"),
+            ("SET k 1 IFDEQ", SYNTAX),
+            ("DELEX k IFDNE b6acb9d84a38ff74", ":1¶"),
+            ("SET k 1 IFDEQ b6acb9d84a38ff74", "$-1¶"),
+            ("SET k 1 IFDNE b6acb9d84a38ff74", "+OK¶"),
+            ("RPUSH l x", ":1¶"),
+            ("DIGEST l", WRONGTYPE),
         ]);
     }
 }

@@ -16,22 +16,33 @@ use crate::effect::{Deadline, Effect, NewValue};
 use crate::tuning::notify;
 use crate::types::string::IntText;
 
+/// What becomes of the deadline.
 #[derive(Clone, Copy, PartialEq)]
-enum Expiry<'a> {
+pub enum Expiry<'a> {
     Clear,
     Keep,
     At(Unit, &'a [u8]),
 }
 
-struct Options<'a> {
-    only_if: OnlyIf<'a>,
-    get: bool,
-    expiry: Expiry<'a>,
+impl Expiry<'_> {
+    pub fn deadline(&self, now_ms: u64, command: &str) -> Result<Deadline, ErrorReply> {
+        Ok(match self {
+            Expiry::Clear => Deadline::Clear,
+            Expiry::Keep => Deadline::Keep,
+            Expiry::At(unit, text) => Deadline::At(unit.deadline(text, now_ms, command)?),
+        })
+    }
 }
 
-fn parse_options(args: Args<'_>) -> Result<Options<'_>, ErrorReply> {
+pub struct Options<'a> {
+    pub only_if: OnlyIf<'a>,
+    pub get: bool,
+    pub expiry: Expiry<'a>,
+}
+
+/// The options from argument `at` on.
+pub fn parse_options(args: Args<'_>, mut at: usize) -> Result<Options<'_>, ErrorReply> {
     let mut options = Options { only_if: OnlyIf::Always, get: false, expiry: Expiry::Clear };
-    let mut at = 3;
     while let Some(word) = args.get(at) {
         if is(word, "GET") {
             options.get = true;
@@ -59,7 +70,7 @@ fn parse_options(args: Args<'_>) -> Result<Options<'_>, ErrorReply> {
 }
 
 /// Puts the value and announces it.
-fn put(key: &mut KeyMut<'_, '_>, value: &[u8], deadline: Deadline, absent: bool) {
+pub fn put(key: &mut KeyMut<'_, '_>, value: &[u8], deadline: Deadline, absent: bool) {
     key.apply(Effect::Put { value: NewValue::String(value), deadline, absent });
     key.notify(notify::STRING, "set");
     if matches!(deadline, Deadline::At(_)) {
@@ -77,12 +88,8 @@ fn set(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, Error
 }
 
 fn set_with_options(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
-    let Options { only_if, get, expiry } = parse_options(args)?;
-    let deadline = match expiry {
-        Expiry::Clear => Deadline::Clear,
-        Expiry::Keep => Deadline::Keep,
-        Expiry::At(unit, text) => Deadline::At(unit.deadline(text, ctx.env.now_ms, "set")?),
-    };
+    let Options { only_if, get, expiry } = parse_options(args, 3)?;
+    let deadline = expiry.deadline(ctx.env.now_ms, "set")?;
     let mut key = ctx.key(&args[1]);
     let met = only_if.is_met(&key)?;
     if get {
