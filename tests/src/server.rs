@@ -188,6 +188,8 @@ fn spawn(kind: Kind, address: SocketAddr, dir: &Path, options: &[String]) -> io:
         .arg(dir)
         .args(["--enable-debug-command", "yes", "--enable-protected-configs", "yes"])
         .args(options)
+        // A panic's own words are then the end of the log.
+        .env("RUST_BACKTRACE", "0")
         .current_dir(dir)
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
