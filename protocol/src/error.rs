@@ -37,6 +37,25 @@ impl ErrorReply {
         ErrorReply::err(format!("Unsupported option {}", String::from_utf8_lossy(word)))
     }
 
+    pub fn invalid_position(lon: f64, lat: f64) -> ErrorReply {
+        ErrorReply::err(format!("invalid longitude,latitude pair {lon:.6},{lat:.6}"))
+    }
+
+    /// `what` stores its result and was asked to show details of it.
+    pub fn store_with_details(what: &str) -> ErrorReply {
+        ErrorReply::err(format!("{what} is not compatible with WITHDIST, WITHHASH and WITHCOORD options"))
+    }
+
+    pub fn one_centre(command: &[u8]) -> ErrorReply {
+        let command = String::from_utf8_lossy(command);
+        ErrorReply::err(format!("exactly one of FROMMEMBER or FROMLONLAT can be specified for {command}"))
+    }
+
+    pub fn one_shape(command: &[u8]) -> ErrorReply {
+        let command = String::from_utf8_lossy(command);
+        ErrorReply::err(format!("exactly one of BYRADIUS and BYBOX can be specified for {command}"))
+    }
+
     pub fn no_input_keys(command: &str) -> ErrorReply {
         ErrorReply::err(format!("at least 1 input key is needed for '{}' command", command.to_lowercase()))
     }
@@ -110,6 +129,15 @@ pub const RANK_ZERO: ErrorReply = ErrorReply::new(
 );
 pub const COUNT_NEGATIVE: ErrorReply = ErrorReply::new("ERR COUNT can't be negative");
 pub const MAXLEN_NEGATIVE: ErrorReply = ErrorReply::new("ERR MAXLEN can't be negative");
+pub const GEO_UNIT: ErrorReply = ErrorReply::new("ERR unsupported unit provided. please use M, KM, FT, MI");
+pub const GEO_RADIUS: ErrorReply = ErrorReply::new("ERR need numeric radius");
+pub const GEO_RADIUS_NEGATIVE: ErrorReply = ErrorReply::new("ERR radius cannot be negative");
+pub const GEO_WIDTH: ErrorReply = ErrorReply::new("ERR need numeric width");
+pub const GEO_HEIGHT: ErrorReply = ErrorReply::new("ERR need numeric height");
+pub const GEO_BOX_NEGATIVE: ErrorReply = ErrorReply::new("ERR height or width cannot be negative");
+pub const GEO_COUNT: ErrorReply = ErrorReply::new("ERR COUNT must be > 0");
+pub const GEO_ANY: ErrorReply = ErrorReply::new("ERR the ANY argument requires COUNT argument");
+pub const GEO_MEMBER: ErrorReply = ErrorReply::new("ERR could not decode requested zset member");
 pub const NO_SUCH_KEY: ErrorReply = ErrorReply::new("ERR no such key");
 pub const INDEX_OUT_OF_RANGE: ErrorReply = ErrorReply::new("ERR index out of range");
 pub const STRING_TOO_LONG: ErrorReply =

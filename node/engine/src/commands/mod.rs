@@ -86,6 +86,7 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
         sets::ROWS,
         member_expiry::ROWS,
         zsets::ROWS,
+        geo::ROWS,
     ]
     .into_iter()
     .flatten()
@@ -96,6 +97,7 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
 pub mod bitmaps;
 mod blocking;
 pub mod generic;
+pub mod geo;
 pub mod hashes;
 pub mod hyperloglog;
 pub mod lists;

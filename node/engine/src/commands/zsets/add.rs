@@ -12,12 +12,12 @@ use crate::tuning::notify;
 
 /// The words between the key and the first score.
 #[derive(Default)]
-struct Options {
-    only: ScoreCondition,
+pub struct Options {
+    pub only: ScoreCondition,
     /// XX: only members that are there.
-    present: bool,
+    pub present: bool,
     /// CH: count what was changed, not what was added.
-    changed: bool,
+    pub changed: bool,
     /// INCR: the score is an increment.
     increment: bool,
 }
@@ -80,11 +80,22 @@ fn zadd(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, Erro
     if options.increment {
         return increment(ctx, &args[1], scores[0], &pairs[1], &options, out);
     }
-    let mut key = ctx.key(&args[1]);
+    let members = pairs.iter().skip(1).step_by(2);
+    add(ctx, &args[1], scores.into_iter().zip(members), &options, out)
+}
+
+/// Gives members scores and answers how many were added, or changed.
+pub fn add<'a>(
+    ctx: &mut Ctx<'_>,
+    key: &[u8],
+    elements: impl Iterator<Item = (f64, &'a [u8])>,
+    options: &Options,
+    out: &mut Reply,
+) -> Result<Flow, ErrorReply> {
+    let mut key = ctx.key(key);
     key.zset()?;
     let (mut added, mut updated) = (0, 0);
-    for (i, score) in scores.into_iter().enumerate() {
-        let member = &pairs[2 * i + 1];
+    for (score, member) in elements {
         if options.present && !key.zset()?.is_some_and(|zset| zset.contains(member)) {
             continue;
         }

@@ -6,8 +6,8 @@ use protocol::{ErrorReply, Reply, error, number};
 
 use super::Row;
 
-mod add;
-mod algebra;
+pub mod add;
+pub mod algebra;
 mod bounds;
 mod pop;
 mod random;

@@ -25,7 +25,12 @@ pub(super) struct Packed(Listpack);
 pub(super) fn score_of(entry: Entry<'_>) -> f64 {
     match entry {
         Entry::Int(n) => n as f64,
-        Entry::Str(text) => number::parse_f64(text).unwrap_or(0.0),
+        // It is known to be a number: Rust's own parser is enough, but for hexadecimal ones that came from outside.
+        Entry::Str(text) => std::str::from_utf8(text)
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .or_else(|| number::parse_f64(text))
+            .unwrap_or(0.0),
     }
 }
 
