@@ -3,9 +3,11 @@
 //! The connection itself belongs to its worker. Others hold a [`Client`]: they read its numbers (written by its worker
 //! once per batch, with plain stores) and put messages into its mailbox, which wakes its connection.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::*};
 use std::task::Waker;
 
+use engine::waiting::Ticket;
 use parking_lot::Mutex;
 
 pub use crate::config::values::ClientClass as Class;
@@ -14,13 +16,9 @@ pub use crate::config::values::ClientClass as Class;
 #[derive(Debug)]
 pub enum Mail {
     /// Bytes to be sent as they are: a published message, an invalidation.
-    Send(std::sync::Arc<[u8]>),
-    /// The reply that a blocked command waited for.
-    Served(Vec<u8>),
-    /// End the block as if time were up, or with an error (CLIENT UNBLOCK).
-    Unblock { error: bool },
-    /// End the block with this error reply: failover, or a stream's group gone.
-    Abort(Vec<u8>),
+    Send(Arc<[u8]>),
+    /// The end of a block, and its reply.
+    Unblocked(Vec<u8>),
 }
 
 /// Bytes that may wait for a client that monitors; beyond, it is closed.
@@ -96,6 +94,8 @@ pub struct Client {
     /// Something is in the mailbox, or `kill` is set.
     pub mail_waiting: AtomicBool,
     mailbox: Mutex<Mailbox>,
+    /// What it waits for.
+    blocked: Mutex<Option<Arc<Ticket>>>,
 }
 
 #[derive(Default)]
@@ -134,6 +134,7 @@ impl Client {
             kill: AtomicBool::new(false),
             mail_waiting: AtomicBool::new(false),
             mailbox: Mutex::default(),
+            blocked: Mutex::default(),
         }
     }
 
@@ -183,6 +184,17 @@ impl Client {
         if let Some(waker) = &mailbox.waker {
             waker.wake_by_ref();
         }
+    }
+
+    /// What the client waits for, if it does.
+    pub fn blocked(&self) -> Option<Arc<Ticket>> {
+        self.blocked.lock().clone()
+    }
+
+    /// Begins or ends a wait.
+    pub fn blocked_on(&self, ticket: Option<Arc<Ticket>>) {
+        self.set(flag::BLOCKED, ticket.is_some());
+        *self.blocked.lock() = ticket;
     }
 
     /// Closes the connection, soon.

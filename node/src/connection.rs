@@ -21,8 +21,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::blocking::{self, Blocked};
 use crate::client::{Client, Mail, flag};
-use crate::dispatch::{self, Blocked, Next};
+use crate::dispatch::{self, Next};
 use crate::session::Session;
 use crate::sniff::{self, Tongue};
 use crate::worker::{Arrival, Buffers, Worker, unix_ms};
@@ -95,6 +96,13 @@ impl Stream {
 /// Why a connection ended.
 #[derive(Debug)]
 struct Closed;
+
+/// Longer than any timer can be: ten years.
+const TIMER_MS_MAX: u64 = 10 * 365 * 24 * 3600 * 1000;
+
+fn timer(after_ms: u64) -> Pin<Box<Sleep>> {
+    Box::pin(sleep_until(Instant::now() + Duration::from_millis(after_ms.min(TIMER_MS_MAX))))
+}
 
 struct Connection {
     stream: Stream,
@@ -275,31 +283,24 @@ impl Connection {
         fired
     }
 
-    fn set_timer(&mut self, after_ms: u64) {
-        let at = Instant::now() + Duration::from_millis(after_ms);
-        self.timer = Some(Box::pin(sleep_until(at)));
-    }
-
     fn time_is_up(&mut self, worker: &Worker) {
-        if let Some(blocked) = &self.blocked {
-            if blocked.ticket.claim() {
-                let mut out = Reply::new(self.session.resp3);
-                dispatch::timed_out(blocked.on_timeout, &mut out);
-                self.unblock(worker, &out.buf);
+        match &self.blocked {
+            // If it is not ended here, the reply is on its way.
+            Some(blocked) => {
+                if let Some(reply) = blocking::time_out(worker, &blocked.ticket, &self.session.client) {
+                    self.unblock(worker, &reply);
+                }
             }
-        } else {
-            self.held = false;
+            None => self.held = false,
         }
     }
 
-    /// Ends a block with a reply. The ticket is claimed.
+    /// Goes on after a wait, with its reply.
     fn unblock(&mut self, worker: &Worker, reply: &[u8]) {
         let Some(blocked) = self.blocked.take() else { return };
         self.timer = None;
         self.leave_queues(worker, &blocked);
-        worker.server.blocked.fetch_sub(1, Relaxed);
-        self.session.client.set(flag::BLOCKED, false);
-        if self.session.reply_mode == crate::session::ReplyMode::On {
+        if !blocked.silent {
             self.unsent.extend_from_slice(reply);
         }
     }
@@ -320,25 +321,7 @@ impl Connection {
         for mail in mail {
             match mail {
                 Mail::Send(bytes) => self.unsent.extend_from_slice(&bytes),
-                Mail::Served(reply) => self.unblock(worker, &reply),
-                Mail::Abort(reply) => {
-                    if self.blocked.as_ref().is_some_and(|b| b.ticket.claim()) {
-                        self.unblock(worker, &reply);
-                    }
-                }
-                Mail::Unblock { error } => {
-                    if let Some(blocked) = &self.blocked
-                        && blocked.ticket.claim()
-                    {
-                        let mut out = Reply::new(self.session.resp3);
-                        if error {
-                            out.raw(b"-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n");
-                        } else {
-                            dispatch::timed_out(blocked.on_timeout, &mut out);
-                        }
-                        self.unblock(worker, &out.buf);
-                    }
-                }
+                Mail::Unblocked(reply) => self.unblock(worker, &reply),
             }
         }
         Ok(())
@@ -574,21 +557,18 @@ impl Connection {
                     }
                 }
                 Next::Blocked(blocked) => {
-                    if let Some(ms) = blocked.timeout_ms {
-                        self.set_timer(ms);
-                    }
-                    self.session.client.set(flag::BLOCKED, true);
+                    self.timer = blocked.timeout_ms.map(timer);
                     self.blocked = Some(blocked);
                     return Some(batch.end(i));
                 }
                 Next::Paused => {
                     self.held = true;
-                    self.set_timer(worker.server.pause.left_ms(ctx.env.now_ms).clamp(1, 50));
+                    self.timer = Some(timer(worker.server.pause.left_ms(ctx.env.now_ms).clamp(1, 50)));
                     return Some(start);
                 }
                 Next::Later(ms) => {
                     self.held = true;
-                    self.set_timer(ms);
+                    self.timer = Some(timer(ms));
                     return Some(start);
                 }
             }
@@ -625,9 +605,8 @@ impl Connection {
     /// Leaves nothing behind.
     fn end(mut self, worker: &Worker) {
         if let Some(blocked) = self.blocked.take() {
-            blocked.ticket.claim();
+            blocking::abandon(worker, &blocked.ticket, &self.session.client);
             self.leave_queues(worker, &blocked);
-            worker.server.blocked.fetch_sub(1, Relaxed);
         }
         crate::commands::transactions::unwatch(worker.server, &mut self.session);
         worker.server.forget(&mut self.session);

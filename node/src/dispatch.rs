@@ -1,19 +1,17 @@
 //! From arguments to a reply: finds the command, checks whether it may run now, takes the locks it needs, runs it, counts
 //! it, and sees to what it left in the outbox.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use engine::command::keys::touched;
 use engine::command::lookup::refusal;
 use engine::command::{CommandId, Facts, Flags};
-use engine::commands::{Block, Flow, Locking, OnTimeout};
+use engine::commands::{Flow, Locking};
 use engine::ctx::Ctx;
-use engine::waiting::Ticket;
 use protocol::{Args, ErrorReply, Reply, error};
 use smallvec::SmallVec;
 
-use crate::client::Mail;
+use crate::blocking::{self, Blocked};
 use crate::session::{ReplyMode, Session};
 use crate::ticks;
 use crate::worker::Worker;
@@ -29,20 +27,6 @@ pub enum Next {
     Paused,
     /// Runs the command again after so many ms.
     Later(u64),
-}
-
-/// A client that waits for keys.
-pub struct Blocked {
-    pub ticket: Arc<Ticket>,
-    pub keys: Vec<Vec<u8>>,
-    pub timeout_ms: Option<u64>,
-    pub on_timeout: OnTimeout,
-}
-
-impl std::fmt::Debug for Blocked {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Blocked({} keys, {:?})", self.keys.len(), self.timeout_ms)
-    }
 }
 
 /// What a command of the node works with.
@@ -77,7 +61,7 @@ pub fn execute(
 ) -> Next {
     let start = out.buf.len();
     out.resp3 = session.resp3;
-    let next = match admit(worker, session, ctx, args, out) {
+    let mut next = match admit(worker, session, ctx, args, out) {
         Ok(Some(id)) => run(worker, session, ctx, id, args, out),
         Ok(None) => Next::Done,
         Err(next) => next,
@@ -86,6 +70,9 @@ pub fn execute(
         ReplyMode::On => {}
         ReplyMode::Off | ReplyMode::Skip => {
             out.buf.truncate(start);
+            if let Next::Blocked(blocked) = &mut next {
+                blocked.silent = true;
+            }
             if session.reply_mode == ReplyMode::Skip {
                 session.reply_mode = ReplyMode::On;
             }
@@ -262,11 +249,18 @@ pub fn run(
             Next::Done
         }
     };
-    settle(worker, session, ctx);
-    if !matches!(next, Next::Paused | Next::Later(_)) {
-        let ticks = ticks::now().wrapping_sub(began);
-        worker.count(stats, ticks, session, id, args);
+    let ticks = ticks::now().wrapping_sub(began);
+    match &next {
+        Next::Done => worker.count(stats, ticks, &session.client, id, args),
+        Next::Blocked(blocked) => {
+            // How long it took is known when it has been served.
+            stats.calls.add(1);
+            stats.ticks.add(ticks);
+            blocked.ticket.spent.store(ticks, Relaxed);
+        }
+        Next::Paused | Next::Later(_) => {}
     }
+    settle(worker, session, ctx);
     next
 }
 
@@ -293,10 +287,10 @@ fn data(
     match run(ctx, args, out)? {
         Flow::Done => Ok(Next::Done),
         Flow::Block(block) if session.in_exec => {
-            timed_out(block.on_timeout, out);
+            blocking::refuse(block.refusal, out);
             Ok(Next::Done)
         }
-        Flow::Block(block) => Ok(wait(worker, session, ctx, id, args, block)),
+        Flow::Block(block) => Ok(Next::Blocked(blocking::wait(worker, session, ctx, id, args, block))),
     }
 }
 
@@ -326,37 +320,6 @@ pub fn shards_of(ctx: &Ctx<'_>, facts: &'static Facts, args: Args<'_>, shards: &
     });
 }
 
-/// Puts a client into the queues of the keys it waits on, while their shards are still held.
-#[cold]
-fn wait(
-    worker: &Worker,
-    session: &mut Session,
-    ctx: &mut Ctx<'static>,
-    id: CommandId,
-    args: Args<'_>,
-    block: Block,
-) -> Next {
-    let keys: Vec<Vec<u8>> = block.keys.iter().map(|i| args[*i].to_vec()).collect();
-    let mut ticket =
-        Ticket::new(session.client.id, session.db, args.to_owned(), id.0, session.resp3, block.kind);
-    ticket.wake_on_removal = block.wake_on_removal;
-    let ticket = Arc::new(ticket);
-    for key in &keys {
-        let shard = ctx.keyspace.shard_of(ctx.keyspace.hash(key));
-        ctx.locks.get_mut(shard).waiting.add(key, &ticket);
-    }
-    worker.server.blocked.fetch_add(1, Relaxed);
-    Next::Blocked(Blocked { ticket, keys, timeout_ms: block.timeout_ms, on_timeout: block.on_timeout })
-}
-
-/// The reply of a blocking command whose time is up.
-pub fn timed_out(reply: OnTimeout, out: &mut Reply) {
-    match reply {
-        OnTimeout::Null => out.null(),
-        OnTimeout::NullArray => out.null_array(),
-    }
-}
-
 /// Sees to what a command left behind: expired keys it met, blocked clients it can serve, messages to others.
 #[inline]
 pub fn settle(worker: &Worker, session: &mut Session, ctx: &mut Ctx<'static>) {
@@ -364,96 +327,5 @@ pub fn settle(worker: &Worker, session: &mut Session, ctx: &mut Ctx<'static>) {
     if ctx.out.is_quiet() || session.in_exec {
         return;
     }
-    deliver(worker, Some(session), ctx);
-}
-
-/// [`settle`] for what has no session: expiry, eviction.
-#[cold]
-pub fn deliver(worker: &Worker, session: Option<&mut Session>, ctx: &mut Ctx<'static>) {
-    let mut later = Vec::new();
-    while let Some((db, key)) = ctx.out.ready.pop_front() {
-        serve(worker, ctx, db, &key, &mut later);
-    }
-    worker.publish(session, ctx);
-    if later.is_empty() {
-        return;
-    }
-    // A destination's shard was busy while the source's was held: take both in order and try again.
-    ctx.locks.release();
-    for (db, key, ticket) in later {
-        let mut shards = SmallVec::new();
-        shards.push(ctx.keyspace.shard_of(ctx.keyspace.hash(&key)));
-        shards_of(ctx, CommandId(ticket.command).facts(), ticket.args.view(), &mut shards);
-        ctx.locks.hold(&mut shards);
-        serve(worker, ctx, db, &key, &mut Vec::new());
-        while let Some((db, key)) = ctx.out.ready.pop_front() {
-            serve(worker, ctx, db, &key, &mut Vec::new());
-        }
-    }
-    worker.publish(None, ctx);
-    ctx.locks.release();
-}
-
-/// Runs the commands of clients that wait on a key which has been added to, first come first.
-fn serve(
-    worker: &Worker,
-    ctx: &mut Ctx<'static>,
-    db: usize,
-    key: &[u8],
-    later: &mut Vec<(usize, Vec<u8>, Arc<Ticket>)>,
-) {
-    let shard = ctx.keyspace.shard_of(ctx.keyspace.hash(key));
-    for ticket in ctx.locks.get(shard).waiting.queue(db, key) {
-        let kind = ctx.peek_in(db, key).map(|e| e.kind());
-        let wakes = kind == Some(ticket.kind) || (ticket.wake_on_removal && kind != Some(ticket.kind));
-        if !wakes || !ticket.claim() {
-            continue;
-        }
-        let (command, args) = (CommandId(ticket.command), ticket.args.view());
-        let mut missing_shard = false;
-        touched(command.facts(), args, |index| {
-            let shard = ctx.keyspace.shard_of(ctx.keyspace.hash(&args[index]));
-            missing_shard |= !ctx.locks.try_add(shard);
-        });
-        let reply = if missing_shard { None } else { again(worker, ctx, &ticket, command, key) };
-        match reply {
-            Some(reply) => {
-                ctx.locks.get_mut(shard).waiting.remove(key, &ticket);
-                worker.server.send(ticket.client, Mail::Served(reply));
-            }
-            None => {
-                ticket.unclaim();
-                if missing_shard {
-                    later.push((db, key.to_vec(), ticket.clone()));
-                }
-            }
-        }
-    }
-}
-
-/// Runs a blocked client's command again. `None`: it would still block.
-fn again(
-    worker: &Worker,
-    ctx: &mut Ctx<'static>,
-    ticket: &Ticket,
-    command: CommandId,
-    key: &[u8],
-) -> Option<Vec<u8>> {
-    let Handler::Data(run, _) = worker.server.handlers[command.index()] else { return None };
-    let mut out = Reply::new(ticket.resp3);
-    let db = std::mem::replace(&mut ctx.db, ticket.db);
-    ctx.serving = Some(key.into());
-    ctx.begin();
-    let result = run(ctx, ticket.args.view(), &mut out);
-    (ctx.db, ctx.serving) = (db, None);
-    match result {
-        Ok(Flow::Done) => Some(out.buf),
-        Ok(Flow::Block(_)) => None,
-        Err(error) => {
-            worker.stats.error(error.code());
-            out.buf.clear();
-            out.error(&error);
-            Some(out.buf)
-        }
-    }
+    blocking::deliver(worker, session.client.id, ctx);
 }

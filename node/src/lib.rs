@@ -3,6 +3,7 @@
 
 pub mod acceptor;
 pub mod balance;
+pub mod blocking;
 pub mod client;
 pub mod clients;
 pub mod commands;

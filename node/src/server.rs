@@ -9,6 +9,7 @@ use engine::command::{CommandId, Facts};
 use engine::keyspace::Keyspace;
 use parking_lot::Mutex;
 
+use crate::blocking::Tickets;
 use crate::client::{Client, Mail};
 use crate::clients::Clients;
 use crate::commands;
@@ -49,6 +50,7 @@ pub struct Server {
     pub control: Control,
     /// Clients waiting for keys.
     pub blocked: AtomicUsize,
+    pub tickets: Tickets,
     pub connections_received: AtomicU64,
     pub connections_rejected: AtomicU64,
     pub evicted_clients: AtomicU64,
@@ -92,6 +94,7 @@ impl Server {
             switches: Switches::default(),
             control: Control::default(),
             blocked: AtomicUsize::new(0),
+            tickets: Tickets::default(),
             connections_received: AtomicU64::new(0),
             connections_rejected: AtomicU64::new(0),
             evicted_clients: AtomicU64::new(0),

@@ -6,8 +6,8 @@ use engine::command::{CommandId, Flags};
 use parking_lot::Mutex;
 use protocol::Args;
 
+use crate::client::Client;
 use crate::config::Config;
-use crate::session::Session;
 use crate::worker::unix_ms;
 
 /// Arguments and bytes per argument that an entry keeps.
@@ -38,7 +38,7 @@ pub struct Slowlog(Mutex<Log>);
 
 impl Slowlog {
     #[cold]
-    pub fn record(&self, session: &Session, id: CommandId, args: Args<'_>, us: u64, config: &Config) {
+    pub fn record(&self, client: &Client, id: CommandId, args: Args<'_>, us: u64, config: &Config) {
         if id.facts().flags.has(Flags::SKIP_SLOWLOG) || config.slowlog_max_len == 0 {
             return;
         }
@@ -48,8 +48,8 @@ impl Slowlog {
             at: unix_ms() / 1000,
             us,
             args: shortened(id, args),
-            addr: session.client.addr.clone(),
-            name: session.client.names.lock().name.clone(),
+            addr: client.addr.clone(),
+            name: client.names.lock().name.clone(),
         };
         log.next += 1;
         log.entries.push_front(entry);

@@ -14,10 +14,10 @@ use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
 use crate::balance::{self, Load};
+use crate::client::Client;
 use crate::config::Config;
 use crate::connection::{self, Moving, Socket};
 use crate::server::Server;
-use crate::session::Session;
 use crate::stats::{CommandStats, WorkerStats};
 use crate::ticks;
 
@@ -140,22 +140,35 @@ impl Worker {
 
     /// Counts a command that took `ticks`.
     #[inline]
-    pub fn count(&self, stats: &CommandStats, ticks: u64, session: &Session, id: CommandId, args: Args<'_>) {
+    pub fn count(&self, stats: &CommandStats, ticks: u64, client: &Client, id: CommandId, args: Args<'_>) {
         stats.calls.add(1);
         stats.ticks.add(ticks);
+        self.note_duration(stats, ticks, client, id, args);
+    }
+
+    /// Shows how long a command took where single durations are shown: histogram and slow log.
+    #[inline]
+    pub fn note_duration(
+        &self,
+        stats: &CommandStats,
+        ticks: u64,
+        client: &Client,
+        id: CommandId,
+        args: Args<'_>,
+    ) {
         if self.track_latency.get() {
             let ns = (ticks as f64 * self.ns_per_tick.get()) as u64;
             stats.histogram.get_or_init(Box::default).record(ns);
         }
         if ticks >= self.slow_ticks.get() {
             let us = (ticks as f64 * self.ns_per_tick.get() / 1000.0) as u64;
-            self.server.slowlog.record(session, id, args, us, &self.config.borrow());
+            self.server.slowlog.record(client, id, args, us, &self.config.borrow());
         }
     }
 
     /// Sends what a command left for others: notifications, invalidations, garbage.
-    pub fn publish(&self, session: Option<&mut Session>, ctx: &mut Ctx<'static>) {
-        let own = session.map_or(0, |s| s.client.id);
+    /// `own`: the client that caused it, 0 for none.
+    pub fn publish(&self, own: u64, ctx: &mut Ctx<'static>) {
         for event in ctx.out.events.drain(..) {
             self.server.pubsub.keyspace_event(self.server, &event, ctx.env.tuning.notify);
         }

@@ -68,6 +68,14 @@ impl ErrorReply {
         let sub = String::from_utf8_lossy(&sub[..sub.len().min(128)]).into_owned();
         ErrorReply::err(format!("unknown subcommand '{sub}'. Try {} HELP.", container.to_uppercase()))
     }
+
+    /// A subcommand that is given too many arguments.
+    pub fn subcommand_arity(sub: &[u8], container: &str) -> ErrorReply {
+        let sub = String::from_utf8_lossy(&sub[..sub.len().min(128)]).into_owned();
+        ErrorReply::err(format!(
+            "unknown subcommand or wrong number of arguments for '{sub}'. Try {container} HELP."
+        ))
+    }
 }
 
 pub const WRONGTYPE: ErrorReply =

@@ -511,7 +511,15 @@ impl KeyMut<'_, '_> {
         if self.out.wants_changed {
             self.out.changed.push(self.key.to_vec());
         }
-        if !self.shard.waiting.is_empty() && self.shard.waiting.has(self.db, self.key) {
+        if !self.shard.waiting.is_empty() {
+            self.wake();
+        }
+    }
+
+    /// Has the clients served that wait on the key.
+    fn wake(&mut self) {
+        let known = self.out.ready.back().is_some_and(|(db, key)| *db == self.db && key == self.key);
+        if !known && self.shard.waiting.has(self.db, self.key) {
             self.out.ready.push_back((self.db, self.key.to_vec()));
         }
     }

@@ -157,16 +157,15 @@ impl<'e> Locks<'e> {
         self.held.len() == self.keyspace.shards.len()
     }
 
-    /// Holds one more shard without waiting for it. False if somebody else has it.
-    pub fn try_add(&mut self, shard: usize) -> bool {
+    /// Holds one more shard, if that can't deadlock: it is behind all that are held, or nobody has it. False if not.
+    pub fn add(&mut self, shard: usize) -> bool {
         let Err(at) = self.place(shard) else { return true };
-        match self.keyspace.shards[shard].lock.try_lock() {
-            Some(guard) => {
-                self.held.insert(at, (shard, guard));
-                true
-            }
-            None => false,
-        }
+        let lock = &self.keyspace.shards[shard].lock;
+        let guard = if at == self.held.len() { Some(lock.lock()) } else { lock.try_lock() };
+        let free = guard.is_some();
+        self.held.extend(guard.map(|guard| (shard, guard)));
+        self.held[at..].rotate_right(usize::from(free));
+        free
     }
 
     #[inline]

@@ -6,6 +6,7 @@ use engine::command::{ALL, CommandId};
 use crate::config::Loaded;
 use crate::dispatch::{Handler, NodeRun};
 
+pub mod blocked;
 pub mod config;
 pub mod connection;
 pub mod debug;
@@ -25,9 +26,18 @@ pub const fn row(name: &'static str, run: NodeRun) -> NodeRow {
 }
 
 fn rows() -> impl Iterator<Item = &'static NodeRow> {
-    [connection::ROWS, config::ROWS, debug::ROWS, help::ROWS, pubsub::ROWS, server::ROWS, transactions::ROWS]
-        .into_iter()
-        .flatten()
+    [
+        connection::ROWS,
+        blocked::ROWS,
+        config::ROWS,
+        debug::ROWS,
+        help::ROWS,
+        pubsub::ROWS,
+        server::ROWS,
+        transactions::ROWS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 fn id(name: &str) -> CommandId {

@@ -28,13 +28,14 @@ pub struct Block {
     pub wake_on_removal: bool,
     /// The reply where a client may not wait: in a transaction or a script. When its time is up, it is the null array,
     /// whatever the command.
-    pub on_timeout: OnTimeout,
+    pub refusal: NullReply,
 }
 
+/// The two nulls of RESP2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnTimeout {
+pub enum NullReply {
     Null,
-    NullArray,
+    Array,
 }
 
 /// A command's function. It runs with the shards of its keys held. An error reply must come before any other output.

@@ -10,21 +10,17 @@ use super::end::End;
 use super::moving::{self, Move};
 use super::pop::{pop, pop_first, request};
 use crate::commands::blocking::timeout_ms;
-use crate::commands::{Block, DONE, Flow, OnTimeout, Row, row};
+use crate::commands::{Block, DONE, Flow, NullReply, Row, row};
 use crate::ctx::Ctx;
 use crate::value::Kind;
 
-fn wait_for(
-    keys: Range<usize>,
-    timeout_ms: Option<u64>,
-    in_transaction: OnTimeout,
-) -> Result<Flow, ErrorReply> {
+fn wait_for(keys: Range<usize>, timeout_ms: Option<u64>, refusal: NullReply) -> Result<Flow, ErrorReply> {
     Ok(Flow::Block(Block {
         keys: keys.collect(),
         kind: Kind::List,
         timeout_ms,
         wake_on_removal: false,
-        on_timeout: in_transaction,
+        refusal,
     }))
 }
 
@@ -43,7 +39,7 @@ fn pop_or_wait(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply, end: End) -> 
             return DONE;
         }
     }
-    wait_for(1..last, timeout, OnTimeout::NullArray)
+    wait_for(1..last, timeout, NullReply::Array)
 }
 
 fn blpop(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
@@ -60,7 +56,7 @@ fn blmpop(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, Er
     if pop_first(ctx, args, &request, out)? {
         return DONE;
     }
-    wait_for(request.keys, timeout, OnTimeout::NullArray)
+    wait_for(request.keys, timeout, NullReply::Array)
 }
 
 fn move_or_wait(
@@ -72,7 +68,7 @@ fn move_or_wait(
     if order.run(ctx, out)? {
         return DONE;
     }
-    wait_for(1..2, timeout, OnTimeout::Null)
+    wait_for(1..2, timeout, NullReply::Null)
 }
 
 fn blmove(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {

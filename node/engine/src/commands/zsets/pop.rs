@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::remove::announce_removal;
 use crate::commands::blocking::timeout_ms;
-use crate::commands::{Block, DONE, Flow, OnTimeout, Row, int, is, row};
+use crate::commands::{Block, DONE, Flow, NullReply, Row, int, is, row};
 use crate::ctx::{Ctx, KeyMut};
 use crate::effect::Effect;
 use crate::types::Zset;
@@ -196,7 +196,7 @@ fn waiting(keys: Range<usize>, timeout_ms: Option<u64>) -> Flow {
         kind: Kind::Zset,
         timeout_ms,
         wake_on_removal: false,
-        on_timeout: OnTimeout::NullArray,
+        refusal: NullReply::Array,
     })
 }
 

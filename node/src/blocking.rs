@@ -1,0 +1,244 @@
+//! Clients that wait for keys.
+//!
+//! A command that finds nothing to do leaves a [`Ticket`] in the queues of its keys, and its connection stops executing
+//! until it is told [`Mail::Unblocked`]. Whoever writes to such a key runs the commands of the clients that wait on it,
+//! oldest first, before it lets go of the key's shard: so no one else gets at what was added. Serving may make other
+//! keys ready (BLMOVE), which are served in turn.
+//!
+//! A waiting command may use a key of another shard: BLMOVE's destination. It is taken where that can't deadlock: in
+//! ascending order by waiting, else only if it is free. If it is not, all shards are let go and the ones needed taken in
+//! order, and the key is looked at again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::*};
+
+use engine::command::CommandId;
+use engine::command::keys::touched;
+use engine::commands::{Block, Flow, NullReply};
+use engine::ctx::Ctx;
+use engine::value::Kind;
+use engine::waiting::Ticket;
+use protocol::{Args, ErrorReply, Reply};
+use smallvec::SmallVec;
+
+use crate::client::{Client, Mail};
+use crate::dispatch::Handler;
+use crate::session::Session;
+use crate::ticks;
+use crate::worker::Worker;
+
+/// What a connection keeps of a command that waits.
+pub struct Blocked {
+    pub ticket: Arc<Ticket>,
+    pub keys: Vec<Vec<u8>>,
+    pub timeout_ms: Option<u64>,
+    /// CLIENT REPLY has switched the reply off.
+    pub silent: bool,
+}
+
+impl std::fmt::Debug for Blocked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Blocked({} keys, {:?})", self.keys.len(), self.timeout_ms)
+    }
+}
+
+/// Makes ticket numbers.
+#[derive(Default)]
+pub struct Tickets(AtomicU64);
+
+/// Puts a client into the queues of the keys it waits on, while their shards are still held.
+#[cold]
+pub fn wait(
+    worker: &Worker,
+    session: &Session,
+    ctx: &mut Ctx<'static>,
+    id: CommandId,
+    args: Args<'_>,
+    block: Block,
+) -> Blocked {
+    let shard_of = |key: &[u8]| ctx.keyspace.shard_of(ctx.keyspace.hash(key));
+    let mut shards = SmallVec::new();
+    touched(id.facts(), args, |at| {
+        if !block.keys.contains(&at) {
+            shards.push(shard_of(&args[at]));
+        }
+    });
+    let ticket = Arc::new(Ticket {
+        // Taken while the shards are held, so queues are in the order of numbers.
+        number: worker.server.tickets.0.fetch_add(1, Relaxed),
+        client: session.client.id,
+        db: session.db,
+        args: args.to_owned(),
+        command: id.0,
+        resp3: session.resp3,
+        kind: block.kind,
+        wake_on_removal: block.wake_on_removal,
+        shards,
+        spent: AtomicU64::new(0),
+        state: Default::default(),
+    });
+    let keys: Vec<Vec<u8>> = block.keys.iter().map(|at| args[*at].to_vec()).collect();
+    for key in &keys {
+        let shard = ctx.keyspace.shard_of(ctx.keyspace.hash(key));
+        ctx.locks.get_mut(shard).waiting.add(key, &ticket);
+    }
+    session.client.blocked_on(Some(ticket.clone()));
+    worker.server.blocked.fetch_add(1, Relaxed);
+    Blocked { ticket, keys, timeout_ms: block.timeout_ms, silent: false }
+}
+
+/// The reply of a blocking command where clients may not wait.
+pub fn refuse(reply: NullReply, out: &mut Reply) {
+    match reply {
+        NullReply::Null => out.null(),
+        NullReply::Array => out.null_array(),
+    }
+}
+
+/// Ends a client's wait because its time is up. `None`: it has been answered already.
+pub fn time_out(worker: &Worker, ticket: &Ticket, client: &Client) -> Option<Vec<u8>> {
+    ticket.state.end().then(|| {
+        leave(worker, client);
+        time_is_up(ticket)
+    })
+}
+
+fn time_is_up(ticket: &Ticket) -> Vec<u8> {
+    let mut out = Reply::new(ticket.resp3);
+    out.null_array();
+    out.buf
+}
+
+/// Ends the wait of a client whose connection ends.
+pub fn abandon(worker: &Worker, ticket: &Ticket, client: &Client) {
+    if ticket.state.end() {
+        leave(worker, client);
+    }
+}
+
+/// Ends a client's wait from outside, as if its time were up or with an error. False if it is not waiting.
+pub fn unblock(worker: &Worker, client: &Client, error: Option<&ErrorReply>) -> bool {
+    let Some(ticket) = client.blocked().filter(|ticket| ticket.state.end()) else { return false };
+    leave(worker, client);
+    let reply = match error {
+        None => time_is_up(&ticket),
+        Some(error) => {
+            worker.stats.error(error.code());
+            let mut out = Reply::new(ticket.resp3);
+            out.error(error);
+            out.buf
+        }
+    };
+    count(worker, &ticket, client, 0, true);
+    worker.server.post(client, Mail::Unblocked(reply));
+    true
+}
+
+/// The client waits no longer, and everybody may see that.
+fn leave(worker: &Worker, client: &Client) {
+    client.blocked_on(None);
+    worker.server.blocked.fetch_sub(1, Relaxed);
+}
+
+/// Counts the end of a command that waited; its call was counted when it began to wait.
+fn count(worker: &Worker, ticket: &Ticket, client: &Client, ticks: u64, failed: bool) {
+    let id = CommandId(ticket.command);
+    let stats = &worker.stats.commands[id.index()];
+    stats.ticks.add(ticks);
+    stats.failed.add(u64::from(failed));
+    worker.note_duration(stats, ticket.spent.load(Relaxed) + ticks, client, id, ticket.args.view());
+}
+
+/// A shard that can't be waited for while those that are held are held.
+struct Busy(usize);
+
+/// Serves clients that wait on keys which have been written to, and sends what the writes left for others. `own`: the
+/// client that wrote, 0 for none. Shards that are not needed for it may be released.
+#[cold]
+pub fn deliver(worker: &Worker, own: u64, ctx: &mut Ctx<'static>) {
+    worker.publish(own, ctx);
+    let mut wanted: SmallVec<[usize; 16]> = SmallVec::new();
+    while let Some((db, key)) = ctx.out.ready.pop_front() {
+        ctx.serving = Some(key.as_slice().into());
+        let served = serve(worker, ctx, db, &key);
+        ctx.serving = None;
+        match served {
+            Ok(()) => wanted.clear(),
+            Err(Busy(shard)) => {
+                // What is needed is taken in order, and this key tried again. What was needed before stays wanted: so
+                // this comes to an end, even if the client that is the first to be served changes meanwhile.
+                wanted.push(shard);
+                wanted.push(ctx.keyspace.shard_of(ctx.keyspace.hash(&key)));
+                ctx.locks.release();
+                ctx.locks.hold(&mut wanted);
+                ctx.out.ready.push_front((db, key));
+            }
+        }
+    }
+    ctx.reap();
+    worker.publish(0, ctx);
+}
+
+/// Runs the commands of clients that wait on a key, first come first, as long as the key has what they wait for.
+fn serve(worker: &Worker, ctx: &mut Ctx<'static>, db: usize, key: &[u8]) -> Result<(), Busy> {
+    let shard = ctx.keyspace.shard_of(ctx.keyspace.hash(key));
+    take(ctx, &[shard])?;
+    let kind = |ctx: &Ctx<'_>| ctx.peek_in(db, key).map(|entry| entry.kind());
+    let mut from = 0;
+    while let Some(kind) = kind(ctx) {
+        let Some(ticket) = ctx.locks.get(shard).waiting.next(db, key, kind, from) else { break };
+        from = ticket.number + 1;
+        take(ctx, &ticket.shards)?;
+        answer(worker, ctx, shard, key, &ticket);
+    }
+    let now: Option<Kind> = kind(ctx);
+    for ticket in ctx.locks.get(shard).waiting.bereft(db, key, now) {
+        take(ctx, &ticket.shards)?;
+        answer(worker, ctx, shard, key, &ticket);
+    }
+    Ok(())
+}
+
+fn take(ctx: &mut Ctx<'static>, shards: &[usize]) -> Result<(), Busy> {
+    shards.iter().try_for_each(|shard| if ctx.locks.add(*shard) { Ok(()) } else { Err(Busy(*shard)) })
+}
+
+/// Runs a waiting client's command, and sends the reply if it need not wait any more.
+fn answer(worker: &Worker, ctx: &mut Ctx<'static>, shard: usize, key: &[u8], ticket: &Arc<Ticket>) {
+    if !ticket.state.try_serve() {
+        return;
+    }
+    let client = worker.server.clients.get(ticket.client);
+    let began = ticks::now();
+    let Some((client, (reply, failed))) =
+        client.and_then(|client| Some((client, again(worker, ctx, ticket)?)))
+    else {
+        return ticket.state.keep();
+    };
+    ticket.state.served();
+    leave(worker, &client);
+    ctx.locks.get_mut(shard).waiting.remove(key, ticket);
+    count(worker, ticket, &client, ticks::now().wrapping_sub(began), failed);
+    worker.publish(client.id, ctx);
+    worker.server.post(&client, Mail::Unblocked(reply));
+}
+
+/// Runs a waiting client's command again; the reply, and whether it is an error. `None`: it still has to wait.
+fn again(worker: &Worker, ctx: &mut Ctx<'static>, ticket: &Ticket) -> Option<(Vec<u8>, bool)> {
+    let Handler::Data(run, _) = worker.server.handler(CommandId(ticket.command)) else { return None };
+    let mut out = Reply::new(ticket.resp3);
+    let db = std::mem::replace(&mut ctx.db, ticket.db);
+    ctx.begin();
+    let result = run(ctx, ticket.args.view(), &mut out);
+    ctx.db = db;
+    match result {
+        Ok(Flow::Done) => Some((out.buf, false)),
+        Ok(Flow::Block(_)) => None,
+        Err(error) => {
+            worker.stats.error(error.code());
+            out.buf.clear();
+            out.error(&error);
+            Some((out.buf, true))
+        }
+    }
+}
