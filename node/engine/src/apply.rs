@@ -5,6 +5,7 @@ use crate::ctx::KeyMut;
 use crate::db::Db;
 use crate::effect::{Deadline, Effect, NewValue, Outcome};
 use crate::entry::Entry;
+use crate::tuning::notify;
 use crate::types::{hash, hyperloglog, list, set, string, zset};
 use crate::value::Value;
 
@@ -137,6 +138,7 @@ impl KeyMut<'_, '_> {
             }
             None => {
                 self.pos = Some(self.dbm().insert(hash, entry));
+                self.notify(notify::NEW, "new");
                 Outcome::Created
             }
         }

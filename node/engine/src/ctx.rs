@@ -106,6 +106,8 @@ pub struct Outbox {
     /// Effects applied.
     pub dirty: u64,
     expired_seen: RefCell<Vec<(usize, Vec<u8>)>>,
+    /// Keys that were read and not there: how many events came before, database and key. Only while somebody listens.
+    missed: RefCell<Vec<(usize, usize, Vec<u8>)>>,
 }
 
 /// Something to be freed, on another thread if it takes long.
@@ -180,16 +182,24 @@ impl<'e> Ctx<'e> {
                     access::touch(entry, &self.env);
                 }
             }
-            None => self.env.misses.set(self.env.misses.get() + 1),
+            None => self.missed(key),
         }
         entry
+    }
+
+    /// A key that was looked for is not there: counts and announces it.
+    fn missed(&self, key: &[u8]) {
+        self.env.misses.set(self.env.misses.get() + 1);
+        self.out.note_miss(&self.env.tuning, self.db, key);
     }
 
     /// The entry of a key for commands that look at its metadata: a hit or miss, but no use of the key.
     pub fn glance(&self, key: &[u8]) -> Option<EntryRef<'_>> {
         let entry = self.peek(key);
-        let counter = if entry.is_some() { &self.env.hits } else { &self.env.misses };
-        counter.set(counter.get() + 1);
+        match entry {
+            Some(_) => self.env.hits.set(self.env.hits.get() + 1),
+            None => self.missed(key),
+        }
         entry
     }
 
@@ -306,18 +316,28 @@ impl<'e> Ctx<'e> {
         self.out.notify(&self.env.tuning, class, name, self.db, key);
     }
 
-    /// Removes the keys that were found expired while reading. To be called before the locks are released.
+    /// Removes the keys that were found expired while reading, and announces those that were not found. To be called
+    /// before the locks are released.
     #[inline]
     pub fn reap(&mut self) {
-        if self.out.expired_seen.get_mut().is_empty() {
-            return;
+        if !self.out.expired_seen.get_mut().is_empty() || !self.out.missed.get_mut().is_empty() {
+            self.reap_seen();
         }
-        self.begin();
-        for (db, key) in std::mem::take(self.out.expired_seen.get_mut()) {
+    }
+
+    #[cold]
+    fn reap_seen(&mut self) {
+        let events_before = self.out.events.len();
+        let expired = std::mem::take(self.out.expired_seen.get_mut());
+        if !expired.is_empty() {
+            self.begin();
+        }
+        for (db, key) in expired {
             if self.holds(&key) {
                 drop(self.key_in(db, &key));
             }
         }
+        self.out.announce_misses(events_before);
     }
 
     /// Keys, and keys with a deadline, in one database. Takes the shards one after the other unless all are held.
@@ -397,6 +417,23 @@ impl Outbox {
     pub fn notify(&mut self, tuning: &Tuning, class: u32, name: &'static str, db: usize, key: &[u8]) {
         if tuning.notify & class != 0 {
             self.events.push(Event { class, name, db, key: key.to_vec() });
+        }
+    }
+
+    /// Remembers that a key was looked for in vain, if somebody listens for that.
+    #[inline]
+    pub(crate) fn note_miss(&self, tuning: &Tuning, db: usize, key: &[u8]) {
+        if tuning.notify & notify::KEY_MISS != 0 {
+            self.missed.borrow_mut().push((self.events.len(), db, key.to_vec()));
+        }
+    }
+
+    /// Puts the misses among the events, where they happened. What was found expired, after the first `events_before`
+    /// events, was so before it was missed.
+    fn announce_misses(&mut self, events_before: usize) {
+        for (earlier, (at, db, key)) in std::mem::take(self.missed.get_mut()).into_iter().enumerate() {
+            let at = if at < events_before { at + earlier } else { self.events.len() };
+            self.events.insert(at, Event { class: notify::KEY_MISS, name: "keymiss", db, key });
         }
     }
 

@@ -12,6 +12,7 @@ use super::{Flow, Row, rows};
 use crate::command::CommandId;
 use crate::ctx::Ctx;
 use crate::keyspace::Keyspace;
+use crate::tuning::notify;
 
 /// A client of a keyspace, without a network.
 pub struct Console<'e> {
@@ -101,7 +102,12 @@ impl<'e> Console<'e> {
                 out.ok();
             }
             "CONFIG" if &args[2] == b"notify-keyspace-events" => {
-                self.ctx.env.tuning.notify = if args[3].is_empty() { 0 } else { u32::MAX };
+                self.ctx.env.tuning.notify = match &args[3] {
+                    b"" => 0,
+                    b"KEA" => notify::ALL,
+                    b"KEAnm" => notify::ALL | notify::NEW | notify::KEY_MISS,
+                    other => panic!("{} is no setting of tests", other.escape_ascii()),
+                };
                 out.ok();
             }
             "CONFIG" => {

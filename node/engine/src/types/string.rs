@@ -85,6 +85,9 @@ impl KeyMut<'_, '_> {
     pub fn count_lookup(&self) {
         let counter = if self.exists() { &self.env.hits } else { &self.env.misses };
         counter.set(counter.get() + 1);
+        if !self.exists() {
+            self.out.note_miss(&self.env.tuning, self.db, self.key);
+        }
     }
 }
 

@@ -56,9 +56,10 @@ fn count_one(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<u64, ErrorReply> {
 
 fn pfmerge(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
     // The destination is a source too.
-    let union = Union::of(ctx, args.rest(1))?;
-    let before = Union::of(ctx, args.rest(1).first(1))?;
-    let raised = union.all.iter().zip(before.all.iter()).enumerate().filter(|(_, (new, old))| new > old);
+    let mut union = Union::of(ctx, args.rest(1).first(1))?;
+    let before = union.all.clone();
+    union.add(ctx, args.rest(2))?;
+    let raised = union.all.iter().zip(before.iter()).enumerate().filter(|(_, (new, old))| new > old);
     let ranks: Vec<Rank> = raised.map(|(index, (new, _))| (index as u16, *new)).collect();
     let mut key = ctx.key(&args[1]);
     key.apply(Effect::RaiseRegisters { ranks: &ranks, dense: union.dense });
@@ -78,14 +79,19 @@ struct Union {
 impl Union {
     fn of(ctx: &Ctx<'_>, keys: Args<'_>) -> Result<Union, ErrorReply> {
         let mut union = Union { all: Box::new([0; REGISTERS]), dense: false };
+        union.add(ctx, keys)?;
+        Ok(union)
+    }
+
+    fn add(&mut self, ctx: &Ctx<'_>, keys: Args<'_>) -> Result<(), ErrorReply> {
         for key in keys.iter() {
             if let Some(bytes) = ctx.read_string(key, &mut IntText::default())? {
                 let hll = well_formed(bytes)?;
-                union.dense |= hll.is_dense();
-                hll.raise_all(&mut union.all).map_err(corrupt)?;
+                self.dense |= hll.is_dense();
+                hll.raise_all(&mut self.all).map_err(corrupt)?;
             }
         }
-        Ok(union)
+        Ok(())
     }
 
     fn histogram(&self) -> [u32; 64] {

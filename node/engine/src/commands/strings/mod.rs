@@ -28,5 +28,6 @@ mod tests {
         check_golden(include_str!("../testdata/strings.golden"));
         check_golden(include_str!("../testdata/strings-deadlines.golden"));
         check_golden(include_str!("../testdata/lcs.golden"));
+        check_golden(include_str!("../testdata/new-and-missed.golden"));
     }
 }
