@@ -9,7 +9,7 @@ use std::io::Write;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::*;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use engine::command::Flags;
@@ -23,9 +23,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::blocking::{self, Blocked};
 use crate::client::{Client, Mail, flag};
-use crate::dispatch::{self, Next};
+use crate::dispatch::{self, Hint, Next};
 use crate::session::Session;
 use crate::sniff::{self, Tongue};
+use crate::ticks;
 use crate::worker::{Arrival, Buffers, Worker, unix_ms};
 
 /// Commands executed before the loop lets others have their turn, and the span of prefetching.
@@ -34,6 +35,8 @@ const BATCH: usize = 64;
 const PREFETCH_KEYS: usize = 16 * BATCH;
 /// Replies are sent when they exceed this, bytes, even if more requests are waiting.
 const FLUSH_AT: usize = 128 * 1024;
+/// How long a connection that is being closed waits for its client to take the last reply.
+const LAST_REPLY: Duration = Duration::from_secs(60);
 /// A worker's shared buffer that has grown beyond this is given back, bytes.
 const KEEP: usize = 1024 * 1024;
 
@@ -120,7 +123,8 @@ struct Connection {
     /// When something happens without a message: a block's end, a pause's end, a retry.
     timer: Option<Pin<Box<Sleep>>>,
     soft_limit_since: Option<Instant>,
-    active: Instant,
+    /// Its task, as the mailbox knows it.
+    waker: Option<Waker>,
     /// The first bytes have been looked at.
     known: bool,
 }
@@ -201,14 +205,17 @@ impl Connection {
             held: false,
             timer: None,
             soft_limit_since: None,
-            active: Instant::now(),
+            waker: None,
             known: moved,
         })
     }
 
     /// Does what can be done now. Ready when the connection is to be closed.
     fn turn(&mut self, cx: &mut Context<'_>, worker: &Worker) -> Poll<End> {
-        self.session.client.set_waker(cx.waker());
+        if !self.waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
+            self.session.client.set_waker(cx.waker());
+            self.waker = Some(cx.waker().clone());
+        }
         // A few batches in a row, then the others of this worker have their turn.
         for _ in 0..4 {
             if self.session.client.mail_waiting.load(Acquire) && self.take_mail(worker).is_err() {
@@ -218,7 +225,11 @@ impl Connection {
                 return Poll::Ready(End::Closed);
             }
             if self.session.closing {
-                return if self.unsent.is_empty() { Poll::Ready(End::Closed) } else { self.wait_to_close() };
+                return if self.unsent.is_empty() {
+                    Poll::Ready(End::Closed)
+                } else {
+                    self.wait_to_close(cx)
+                };
             }
             if self.timer_fired(cx) {
                 self.time_is_up(worker);
@@ -235,9 +246,21 @@ impl Connection {
         Poll::Pending
     }
 
-    fn wait_to_close(&mut self) -> Poll<End> {
+    /// How long ago the last command ran.
+    fn idle_for(&self) -> Duration {
+        Duration::from_millis(unix_ms().saturating_sub(self.session.client.active_ms.load(Relaxed)))
+    }
+
+    fn wait_to_close(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         // Whoever does not take the last reply soon never will.
-        if self.active.elapsed() > Duration::from_secs(60) { Poll::Ready(End::Closed) } else { Poll::Pending }
+        if self.idle_for() > LAST_REPLY || self.timer_fired(cx) {
+            return Poll::Ready(End::Closed);
+        }
+        if self.timer.is_none() {
+            self.timer = Some(timer(LAST_REPLY.as_millis() as u64));
+            return if self.timer_fired(cx) { Poll::Ready(End::Closed) } else { Poll::Pending };
+        }
+        Poll::Pending
     }
 
     /// Nothing to do now: leaves word of the state, and a timer if idle clients are closed.
@@ -253,11 +276,11 @@ impl Connection {
             && self.session.subscriptions.is_empty()
             && !self.session.client.has(flag::REPLICA | flag::MASTER | flag::MONITOR);
         if may_time_out && self.timer.is_none() {
-            let at = self.active + Duration::from_secs(timeout as u64);
-            if at <= Instant::now() {
+            let left = Duration::from_secs(timeout as u64).saturating_sub(self.idle_for());
+            if left.is_zero() {
                 return Poll::Ready(End::Closed);
             }
-            self.timer = Some(Box::pin(sleep_until(at)));
+            self.timer = Some(Box::pin(sleep_until(Instant::now() + left)));
             if self.timer_fired(cx) {
                 return Poll::Ready(End::Closed);
             }
@@ -492,7 +515,6 @@ impl Connection {
         }
         let mut ctx = worker.ctx.borrow_mut();
         worker.tick(&mut ctx);
-        self.active = Instant::now();
         let mut used = 0;
         loop {
             let limits = Limits {
@@ -545,18 +567,21 @@ impl Connection {
         buffers: &mut Buffers,
         data: &[u8],
     ) -> Option<usize> {
-        let Buffers { batch, reply, .. } = buffers;
+        let Buffers { batch, reply, hints, .. } = buffers;
+        worker.lap.set(ticks::now());
         for i in 0..batch.len() {
             let args = batch.args(i, data);
             let start = if i == 0 { 0 } else { batch.end(i - 1) };
             worker.stats.processed.add(1);
-            match dispatch::execute(worker, &mut self.session, ctx, args, reply) {
+            let hint = hints.get(i).copied().unwrap_or_default();
+            match dispatch::execute(worker, &mut self.session, ctx, args, hint, reply) {
                 Next::Done => {
                     if self.session.closing {
                         return Some(data.len());
                     }
                 }
                 Next::Blocked(blocked) => {
+                    // Replaces a timer that would close the idle client.
                     self.timer = blocked.timeout_ms.map(timer);
                     self.blocked = Some(blocked);
                     return Some(batch.end(i));
@@ -614,10 +639,11 @@ impl Connection {
 }
 
 /// Brings the buckets, then the entries, of a batch's keys into the cache, so that their misses overlap.
-fn prefetch(worker: &Worker, ctx: &Ctx<'static>, session: &Session, buffers: &Buffers, data: &[u8]) {
-    let batch = &buffers.batch;
+fn prefetch(worker: &Worker, ctx: &Ctx<'static>, session: &Session, buffers: &mut Buffers, data: &[u8]) {
+    let Buffers { batch, hints, .. } = buffers;
+    hints.clear();
     // A single key would be looked for no sooner.
-    if batch.len() == 0 || batch.len() == 1 && batch.args(0, data).len() < 4 {
+    if batch.is_empty() || batch.len() == 1 && batch.args(0, data).len() < 4 {
         return;
     }
     let keyspace = ctx.keyspace;
@@ -625,18 +651,27 @@ fn prefetch(worker: &Worker, ctx: &Ctx<'static>, session: &Session, buffers: &Bu
     let mut hashes: SmallVec<[u64; 2 * BATCH]> = SmallVec::new();
     for i in 0..batch.len() {
         let args = batch.args(i, data);
-        let Some(facts) = worker.server.lookup.command(&args[0]).map(|id| id.facts()) else { continue };
-        if facts.first_key <= 0 || !facts.flags.meets(Flags::READONLY.or(Flags::WRITE)) {
-            continue;
+        let mut hint = Hint::default();
+        if let Some(facts) = worker.server.lookup.command(&args[0]).map(|id| id.facts())
+            && facts.first_key > 0
+            && facts.flags.meets(Flags::READONLY.or(Flags::WRITE))
+        {
+            hint.id = (!facts.is_container()).then_some(facts.id);
+            let last = if facts.last_key < 0 { args.len() as i16 + facts.last_key } else { facts.last_key };
+            let mut at = facts.first_key;
+            while at <= last && (at as usize) < args.len() && hashes.len() < PREFETCH_KEYS {
+                let hash = keyspace.hash(&args[at as usize]);
+                if hint.key.is_none() {
+                    hint.key = Some((at as u8, hash));
+                }
+                if hashes.last() != Some(&hash) {
+                    keyspace.prefetch_bucket(session.db, hash, &pinned);
+                    hashes.push(hash);
+                }
+                at += facts.step.max(1);
+            }
         }
-        let last = if facts.last_key < 0 { args.len() as i16 + facts.last_key } else { facts.last_key };
-        let mut at = facts.first_key;
-        while at <= last && (at as usize) < args.len() && hashes.len() < PREFETCH_KEYS {
-            let hash = keyspace.hash(&args[at as usize]);
-            keyspace.prefetch_bucket(session.db, hash, &pinned);
-            hashes.push(hash);
-            at += facts.step.max(1);
-        }
+        hints.push(hint);
     }
     for hash in hashes {
         keyspace.prefetch_entry(session.db, hash, &pinned);

@@ -29,6 +29,14 @@ pub enum Next {
     Later(u64),
 }
 
+/// What is known of a command before it runs, from prefetching.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hint {
+    pub id: Option<CommandId>,
+    /// The argument that is its first key, and the key's hash.
+    pub key: Option<(u8, u64)>,
+}
+
 /// What a command of the node works with.
 pub struct Call<'a> {
     pub worker: &'a Worker,
@@ -57,12 +65,20 @@ pub fn execute(
     session: &mut Session,
     ctx: &mut Ctx<'static>,
     args: Args<'_>,
+    hint: Hint,
     out: &mut Reply,
 ) -> Next {
     let start = out.buf.len();
     out.resp3 = session.resp3;
-    let mut next = match admit(worker, session, ctx, args, out) {
-        Ok(Some(id)) => run(worker, session, ctx, id, args, out),
+    let mut next = match admit(worker, session, ctx, args, hint.id, out) {
+        Ok(Some(id)) => {
+            if let Some((index, hash)) = hint.key {
+                ctx.know_hash(args.at(usize::from(index)), hash);
+            }
+            let next = run(worker, session, ctx, id, args, out);
+            ctx.forget_hash();
+            next
+        }
         Ok(None) => Next::Done,
         Err(next) => next,
     };
@@ -89,9 +105,10 @@ fn admit(
     session: &mut Session,
     ctx: &mut Ctx<'static>,
     args: Args<'_>,
+    known: Option<CommandId>,
     out: &mut Reply,
 ) -> Result<Option<CommandId>, Next> {
-    let id = match worker.server.lookup.resolve(args) {
+    let id = match known.map_or_else(|| worker.server.lookup.resolve(args), Ok) {
         Ok(id) => id,
         Err(miss) => {
             if is_http(&args[0]) {
@@ -222,7 +239,7 @@ pub fn run(
         worker.server.monitors.feed(session, id, args, ctx.env.now_ms);
     }
     let start = out.buf.len();
-    let began = ticks::now();
+    let began = worker.lap.get();
     ctx.db = session.db;
     ctx.env.no_touch = session.no_touch;
     if !session.in_exec {
@@ -249,7 +266,9 @@ pub fn run(
             Next::Done
         }
     };
-    let ticks = ticks::now().wrapping_sub(began);
+    let now = ticks::now();
+    worker.lap.set(now);
+    let ticks = now.wrapping_sub(began);
     match &next {
         Next::Done => worker.count(stats, ticks, &session.client, id, args),
         Next::Blocked(blocked) => {
@@ -299,7 +318,7 @@ fn data(
 pub fn lock(ctx: &mut Ctx<'static>, facts: &'static Facts, locking: Locking, args: Args<'_>) {
     match locking {
         Locking::Keys if facts.last_key == facts.first_key && facts.first_key > 0 => {
-            let hash = ctx.keyspace.hash(&args[facts.first_key as usize]);
+            let hash = ctx.hash(&args[facts.first_key as usize]);
             let shard = ctx.keyspace.shard_of(hash);
             ctx.locks.hold_one(shard);
         }

@@ -17,6 +17,7 @@ use crate::balance::{self, Load};
 use crate::client::Client;
 use crate::config::Config;
 use crate::connection::{self, Moving, Socket};
+use crate::dispatch::Hint;
 use crate::server::Server;
 use crate::stats::{CommandStats, WorkerStats};
 use crate::ticks;
@@ -53,6 +54,8 @@ pub struct WorkerHandle {
 pub struct Buffers {
     pub read: Vec<u8>,
     pub batch: Batch,
+    /// What prefetching found out about the batch's first commands.
+    pub hints: Vec<Hint>,
     pub reply: Reply,
 }
 
@@ -74,6 +77,8 @@ pub struct Worker {
     ns_per_tick: Cell<f64>,
     /// Connections to be handed to another worker: which one, and how many.
     pub shed: Cell<(usize, usize)>,
+    /// When the last command ended, in ticks: the next one's time begins there, so one reading a command is enough.
+    pub lap: Cell<u64>,
 }
 
 /// Unix time, ms.
@@ -92,6 +97,7 @@ impl Worker {
             buffers: RefCell::new(Buffers {
                 read: vec![0; READ_SIZE],
                 batch: Batch::default(),
+                hints: Vec::new(),
                 reply: Reply::default(),
             }),
             config: RefCell::new(server.config.get()),
@@ -100,6 +106,7 @@ impl Worker {
             track_latency: Cell::new(true),
             ns_per_tick: Cell::new(1000.0 / ticks::per_us()),
             shed: Cell::new((0, 0)),
+            lap: Cell::new(ticks::now()),
         };
         worker.tick(&mut worker.ctx.borrow_mut());
         worker

@@ -129,6 +129,8 @@ pub struct Ctx<'e> {
     pub env: Env,
     pub out: Outbox,
     pub db: usize,
+    /// The hash of one argument of the command being executed, by its address and length: computed before, to prefetch.
+    known_hash: (usize, usize, u64),
     /// The version of the group being executed; 0: not minted yet.
     version: u64,
     /// The command is being run again for a blocked client, because this key has become ready.
@@ -143,6 +145,7 @@ impl<'e> Ctx<'e> {
             env: Env::new(seed),
             out: Outbox::default(),
             db: 0,
+            known_hash: (0, 0, 0),
             version: 0,
             serving: None,
         }
@@ -154,9 +157,31 @@ impl<'e> Ctx<'e> {
         self.version = 0;
     }
 
+    /// Tells the hash of an argument of the command that is about to run. The argument must stay where it is until
+    /// [`Ctx::forget_hash`].
+    #[inline]
+    pub fn know_hash(&mut self, key: &[u8], hash: u64) {
+        self.known_hash = (key.as_ptr() as usize, key.len(), hash);
+    }
+
+    #[inline]
+    pub fn forget_hash(&mut self) {
+        self.known_hash = (0, 0, 0);
+    }
+
+    /// The hash of a key.
+    #[inline]
+    pub fn hash(&self, key: &[u8]) -> u64 {
+        let (address, len, hash) = self.known_hash;
+        if address == key.as_ptr() as usize && len == key.len() && address != 0 {
+            return hash;
+        }
+        self.keyspace.hash(key)
+    }
+
     #[inline]
     fn place(&self, key: &[u8]) -> (u64, usize) {
-        let hash = self.keyspace.hash(key);
+        let hash = self.hash(key);
         (hash, self.keyspace.shard_of(hash))
     }
 
