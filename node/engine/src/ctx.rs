@@ -359,7 +359,8 @@ impl<'e> Ctx<'e> {
         }
         for (db, key) in expired {
             if self.holds(&key) {
-                drop(self.key_in(db, &key));
+                // Looking for it to write removes it.
+                self.key_in(db, &key);
             }
         }
         self.out.announce_misses(events_before);
