@@ -75,3 +75,11 @@ fn an_error_in_an_included_file_names_it() {
         format!("Fatal error, can't open config file '{}': No such file or directory", path.display())
     );
 }
+
+#[test]
+fn the_sample_that_is_deployed() {
+    let dir = TempDir::new("deployed");
+    let config = load_text(&dir, include_str!("../../../../deploy/everwrite.conf")).unwrap().config;
+    assert_eq!((config.port, config.server_threads, config.maxclients), (6379, 0, 10_000));
+    assert_eq!(config.bind.0, ["127.0.0.1", "-::1"]);
+}
