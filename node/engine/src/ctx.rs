@@ -757,8 +757,8 @@ mod tests {
         let due = |ctx: &mut Ctx<'_>, now| {
             ctx.env.tick(now);
             let (mut keys, mut budget) = (Vec::new(), 1000);
-            ctx.locks.get_mut(shard).dbs[0].due(0, now, &mut budget, &mut keys);
-            keys.iter().for_each(|key| assert!(ctx.key(key).exists()));
+            ctx.locks.get_mut(shard).dbs[0].sweep(now, &mut budget, &mut keys);
+            keys.iter().for_each(|key: &Vec<u8>| assert!(ctx.key(key).exists()));
             keys
         };
         assert!(due(&mut ctx, 1_999).is_empty());

@@ -12,12 +12,24 @@ pub struct Db {
     table: Table<Entry>,
     /// Entries that have a deadline.
     expiring: usize,
+    /// A lower bound of all deadlines, of keys and of members of their values.
+    due: u64,
+    /// Where the sweep is, and a lower bound of the deadlines behind it.
+    swept_to: u64,
+    swept_bound: u64,
     hasher: ahash::RandomState,
 }
 
 impl Db {
     pub fn new(skip: u32, published: Arc<Published>, hasher: ahash::RandomState) -> Db {
-        Db { table: Table::with_published(skip, published), expiring: 0, hasher }
+        Db {
+            table: Table::with_published(skip, published),
+            expiring: 0,
+            due: u64::MAX,
+            swept_to: 0,
+            swept_bound: u64::MAX,
+            hasher,
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -62,45 +74,48 @@ impl Db {
         self.find(hash, key).map(|pos| self.at(pos))
     }
 
-    /// Counts a new entry's deadline, and lets the expiry cycle know of it and of those inside the value.
-    fn note(&mut self, hash: u64, deadline: Option<u64>, next_due: Option<u64>) {
-        self.expiring += usize::from(deadline.is_some());
-        if let Some(next) = next_due {
-            self.note_deadline(hash, next);
+    /// Counts an entry that has just been put here, and what expires in it.
+    #[inline]
+    fn note(&mut self, hash: u64, entry: Entry) {
+        self.expiring += usize::from(entry.expires());
+        if entry.may_expire() {
+            // SAFETY: the entry is alive, it was just made.
+            if let Some(due) = unsafe { entry.view() }.next_due() {
+                self.note_deadline(hash, due);
+            }
         }
     }
 
-    /// Lets the expiry cycle know that the entry of this hash, or a member of its value, expires at `deadline`.
+    /// Sees to it that a sweep at `deadline` or later finds the key: it or a member of its value expires then.
     pub fn note_deadline(&mut self, hash: u64, deadline: u64) {
         self.table.note_deadline(hash, deadline);
+        self.due = self.due.min(deadline);
+        // The sweep may be past the key.
+        self.swept_bound = self.swept_bound.min(deadline);
     }
 
     /// Adds an entry whose key is not there.
     pub fn insert(&mut self, hash: u64, entry: Entry) -> Pos {
         // SAFETY: the entry is alive, it was just made.
-        let view = unsafe { entry.view() };
-        let (deadline, next_due, key) = (view.deadline(), view.next_due(), view.key());
+        let key = unsafe { entry.view() }.key();
         let hash_of = self.hash_of();
         self.table.insert(hash, entry, hash_of);
-        self.note(hash, deadline, next_due);
+        self.note(hash, entry);
         self.find(hash, key).expect("an entry just inserted is found")
     }
 
     /// Puts another entry with the same key in the place of the one found; returns the old value.
     pub fn replace(&mut self, hash: u64, pos: Pos, entry: Entry) -> (Pos, Value) {
-        self.expiring -= usize::from(self.at(pos).deadline().is_some());
-        // SAFETY: the entry is alive, it was just made.
-        let view = unsafe { entry.view() };
-        let (deadline, next_due) = (view.deadline(), view.next_due());
+        self.expiring -= usize::from(pos.item::<Entry>().expires());
         let new = self.table.replace(pos, entry);
-        self.note(hash, deadline, next_due);
+        self.note(hash, entry);
         // SAFETY: `replace` checked that the old entry was in the table, and took it out.
         (new, unsafe { pos.item::<Entry>().into_value() })
     }
 
     /// Removes the entry found; returns its value.
     pub fn remove(&mut self, pos: Pos) -> Value {
-        self.expiring -= usize::from(self.at(pos).deadline().is_some());
+        self.expiring -= usize::from(pos.item::<Entry>().expires());
         let hash_of = self.hash_of();
         let entry = self.table.remove(pos, hash_of);
         // SAFETY: `remove` checked that the entry was in the table, and took it out.
@@ -114,7 +129,7 @@ impl Db {
             (None, None) => pos,
             (Some(_), Some(new)) => {
                 self.at_mut(pos).set_deadline(new);
-                self.table.note_deadline(hash, new);
+                self.note_deadline(hash, new);
                 pos
             }
             _ => self.rebuild(hash, pos, deadline),
@@ -129,8 +144,9 @@ impl Db {
         // The old entry is taken apart and its place filled before anything else can look at it.
         // SAFETY: `pos` is a live entry of this table; it is replaced below without being used again.
         let value = unsafe { pos.item::<Entry>().into_value() };
-        let new = self.table.replace(pos, Entry::new(&key, value, deadline, stamp, access));
-        self.note(hash, deadline, deadline);
+        let entry = Entry::new(&key, value, deadline, stamp, access);
+        let new = self.table.replace(pos, entry);
+        self.note(hash, entry);
         new
     }
 
@@ -145,10 +161,14 @@ impl Db {
         self.table.random(rng).map(|entry| unsafe { entry.view() })
     }
 
-    /// Up to `max` entries from one random place.
-    pub fn sample<'a>(&'a self, rng: u64, max: usize, mut each: impl FnMut(EntryRef<'a>)) {
+    /// Up to `max` entries from one random place; `expiring`: only such as have a deadline. None only if there is none.
+    pub fn sample<'a>(&'a self, rng: u64, max: usize, expiring: bool, mut each: impl FnMut(EntryRef<'a>)) {
+        if expiring && self.expiring == 0 {
+            return;
+        }
+        let wanted = |entry: Entry| !expiring || entry.expires();
         // SAFETY: as in `at`.
-        self.table.sample(rng, max, |entry| each(unsafe { entry.view() }));
+        self.table.sample(rng, max, wanted, |entry| each(unsafe { entry.view() }));
     }
 
     /// See [`Table::scan`].
@@ -157,41 +177,54 @@ impl Db {
         self.table.scan(from, unit, self.hash_of(), |entry| each(unsafe { entry.view() }))
     }
 
-    /// Keys that are due, or have members that are, in the next segment that has any; see [`Table::due_segment`]. Sets the
-    /// segment's bound anew. Such members may be there although no key has a deadline, see [`Db::expiring`].
-    pub fn due(&mut self, from: u64, now: u64, budget: &mut usize, keys: &mut Vec<Vec<u8>>) -> Option<u64> {
+    /// Nothing here is due before this, unix ms.
+    #[inline]
+    pub fn next_due(&self) -> u64 {
+        self.due
+    }
+
+    /// Goes on with the sweep through the table: collects the keys in which something is due at `now`, from one segment of
+    /// at most a few hundred. The caller must then remove what is due, before anybody else sees the table. The budget is
+    /// reduced by the segments looked at. True when the sweep has come to the end; the next call begins another.
+    pub fn sweep(&mut self, now: u64, budget: &mut usize, keys: &mut Vec<Vec<u8>>) -> bool {
         let mut entries = Vec::new();
-        let next = self.table.due_segment(from, now, budget, &mut entries);
-        let (mut bound, mut any) = (u64::MAX, None);
-        for entry in entries {
-            // SAFETY: as in `at`.
-            let view = unsafe { entry.view() };
-            let Some(deadline) = view.next_due() else { continue };
-            if deadline <= now {
-                keys.push(view.key().to_vec());
-            } else {
-                bound = bound.min(deadline);
-            }
-            any = Some(view.key());
+        let step = self.table.due_segment(self.swept_to, now, budget, &mut entries);
+        let mut bound = step.bound;
+        if let Some(at) = step.due {
+            let left = entries.into_iter().filter(|entry| entry.may_expire()).filter_map(|entry| {
+                // SAFETY: as in `at`.
+                let view = unsafe { entry.view() };
+                let due = view.next_due()?;
+                if due <= now {
+                    keys.push(view.key().to_vec());
+                }
+                (due > now).then_some(due)
+            });
+            let left = left.min().unwrap_or(u64::MAX);
+            self.table.set_due(at, left);
+            bound = bound.min(left);
         }
-        match any.map(|key| hash(&self.hasher, key)) {
-            Some(h) => self.table.set_due(h, bound),
-            // Nothing here expires any more: the bound was left over.
-            None if next != Some(from) => self.table.clear_due_before(from, next, now),
-            None => {}
+        self.swept_bound = self.swept_bound.min(bound);
+        self.swept_to = step.next.unwrap_or(0);
+        if step.next.is_none() {
+            self.due = std::mem::replace(&mut self.swept_bound, u64::MAX);
         }
-        next
+        step.next.is_none()
     }
 
     /// Empties the database; what it held comes back to be freed.
     pub fn take(&mut self) -> Detached {
         self.expiring = 0;
+        (self.due, self.swept_to, self.swept_bound) = (u64::MAX, 0, u64::MAX);
         Detached(self.table.take())
     }
 
     pub fn swap(&mut self, other: &mut Db) {
         self.table.swap(&mut other.table);
         std::mem::swap(&mut self.expiring, &mut other.expiring);
+        std::mem::swap(&mut self.due, &mut other.due);
+        std::mem::swap(&mut self.swept_to, &mut other.swept_to);
+        std::mem::swap(&mut self.swept_bound, &mut other.swept_bound);
     }
 
     /// Bytes of the table, without the entries.

@@ -18,6 +18,7 @@
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
+use std::num::NonZeroU64;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -46,10 +47,17 @@ struct Head {
 
 const HEAD: usize = size_of::<Head>();
 
-/// An owned entry as the table stores it. Copies are handles to the same entry; whoever takes one out of the table
-/// frees it, once.
+/// Bits of a handle that its address, a multiple of eight, leaves free: looking for entries that expire touches only those
+/// that may.
+const HAS_DEADLINE: u64 = 1;
+/// Of a hash or set, whose members may expire.
+const HAS_MEMBERS: u64 = 2;
+const TAGS: u64 = 7;
+
+/// An owned entry as the table stores it: its address, tagged. Copies are handles to the same entry; whoever takes one
+/// out of the table frees it, once.
 #[derive(Clone, Copy)]
-pub struct Entry(NonNull<u8>);
+pub struct Entry(NonZeroU64);
 
 // SAFETY: an entry owns plain data and boxed values that are Send; it is only reached through its shard's lock.
 unsafe impl Send for Entry {}
@@ -57,12 +65,12 @@ unsafe impl Send for Entry {}
 impl Item for Entry {
     #[inline]
     fn to_word(self) -> u64 {
-        self.0.as_ptr() as u64
+        self.0.get()
     }
 
     #[inline]
     fn from_word(word: u64) -> Self {
-        Entry(NonNull::new(word as *mut u8).expect("words of items are not zero"))
+        Entry(NonZeroU64::new(word).expect("words of items are not zero"))
     }
 }
 
@@ -149,8 +157,31 @@ impl Entry {
             }
             std::ptr::copy_nonoverlapping(key.as_ptr(), p.add(parts.key), key.len());
             std::ptr::copy_nonoverlapping(inline.as_ptr(), p.add(parts.value), inline.len());
-            Entry(at)
+            Entry::tagged(at, kind, deadline.is_some())
         }
+    }
+
+    fn tagged(at: NonNull<u8>, kind: Kind, expires: bool) -> Entry {
+        let members = matches!(kind, Kind::Hash | Kind::Set);
+        let tags = if expires { HAS_DEADLINE } else { 0 } | if members { HAS_MEMBERS } else { 0 };
+        Entry(NonZeroU64::new(at.as_ptr() as u64 | tags).expect("allocations are not at zero"))
+    }
+
+    #[inline]
+    fn at(self) -> NonNull<u8> {
+        NonNull::new((self.0.get() & !TAGS) as *mut u8).expect("allocations are not at zero")
+    }
+
+    /// Whether the key has a deadline. Does not touch the entry's memory.
+    #[inline]
+    pub fn expires(self) -> bool {
+        self.0.get() & HAS_DEADLINE != 0
+    }
+
+    /// Whether the key has a deadline or something in its value may have one. Does not touch the entry's memory.
+    #[inline]
+    pub fn may_expire(self) -> bool {
+        self.0.get() & (HAS_DEADLINE | HAS_MEMBERS) != 0
     }
 
     /// A view whose life the caller ties to its borrow of the table.
@@ -159,7 +190,7 @@ impl Entry {
     /// The entry must not have been freed, and must not be freed or changed during `'a`.
     #[inline]
     pub unsafe fn view<'a>(self) -> EntryRef<'a> {
-        EntryRef { at: self.0, life: PhantomData }
+        EntryRef { at: self.at(), life: PhantomData }
     }
 
     /// # Safety
@@ -182,7 +213,7 @@ impl Entry {
                 Kind::Inline => Value::Bytes(view.inline().to_vec()),
                 kind => from_payload(kind, view.payload()),
             };
-            dealloc(self.0.as_ptr(), layout(view.parts().end));
+            dealloc(self.at().as_ptr(), layout(view.parts().end));
             value
         }
     }
@@ -198,7 +229,7 @@ impl Entry {
             if !matches!(view.kind(), Kind::Inline | Kind::Int) {
                 drop(from_payload(view.kind(), view.payload()));
             }
-            dealloc(self.0.as_ptr(), layout(view.parts().end));
+            dealloc(self.at().as_ptr(), layout(view.parts().end));
         }
     }
 }

@@ -46,6 +46,20 @@ const DEPTH_MAX: u32 = 36;
 /// Bits of a position that a cursor leaves out: cursors are below 2^52, so they survive clients that keep them in doubles.
 pub const CURSOR_UNIT: u32 = 12;
 
+/// Segments that [`Table::sample`] looks at, once it has found something.
+const SAMPLED_SEGMENTS_MAX: usize = 4;
+
+/// What [`Table::due_segment`] has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DueStep {
+    /// The position to go on from; `None` at the end.
+    pub next: Option<u64>,
+    /// A position in the segment that may have something due.
+    pub due: Option<u64>,
+    /// A lower bound of the deadlines in the segments that were passed over.
+    pub bound: u64,
+}
+
 /// Where an item was found. Good until the table changes; a stale one is detected, not followed.
 #[derive(Clone, Copy, Debug)]
 pub struct Pos {
@@ -241,23 +255,27 @@ impl<T: Item> Table<T> {
         }
     }
 
-    /// Some items that lie together, up to `max`, from a random place: cheap samples for eviction.
-    pub fn sample(&self, rng: u64, max: usize, mut each: impl FnMut(T)) {
+    /// Up to `max` items that `wanted` admits, from a random place on: cheap samples. Gives none only if there is none, but
+    /// perhaps fewer than there are, rather than search long.
+    pub fn sample(&self, rng: u64, max: usize, wanted: impl Fn(T) -> bool, mut each: impl FnMut(T)) {
         let Some(dir) = self.dir.as_ref().filter(|_| self.len > 0) else { return };
         let (mut given, mut index) = (0, (rng as usize) & (dir.words.len() - 1));
-        for _ in 0..dir.words.len() {
+        let (mut looked_at, mut covered) = (0, 0);
+        while covered < dir.words.len() {
             let seg = Segment::from_word(dir.words[index].load(Relaxed));
             let start = (rng >> 32) as usize % seg.slots();
-            for i in 0..seg.slots() {
-                if given == max {
-                    return;
-                }
-                if let Some(word) = seg.nth_slot((start + i) % seg.slots()) {
-                    each(T::from_word(word));
-                    given += 1;
-                }
+            let words = (0..seg.slots()).filter_map(|i| seg.nth_slot((start + i) % seg.slots()));
+            for item in words.map(T::from_word).filter(|item| wanted(*item)).take(max - given) {
+                each(item);
+                given += 1;
             }
-            index = (index + 1) & (dir.words.len() - 1);
+            looked_at += 1;
+            if given == max || (given > 0 && looked_at >= SAMPLED_SEGMENTS_MAX) {
+                return;
+            }
+            let span = 1 << (dir.bits - seg.depth());
+            covered += span;
+            index = ((index | (span - 1)) + 1) & (dir.words.len() - 1);
         }
     }
 
@@ -323,47 +341,33 @@ impl<T: Item> Table<T> {
         }
     }
 
-    /// The first segment at or after position `from` that may have an item due at `now`: collects its items into
-    /// `out` and returns the position after it; `None` when there is no such segment up to the end. At most `budget`
-    /// segments are looked at, and the budget is reduced by that.
-    pub fn due_segment(&self, from: u64, now: u64, budget: &mut usize, out: &mut Vec<T>) -> Option<u64> {
-        let dir = self.dir.as_ref()?;
+    /// Looks from position `from` on, at `budget` segments at most, for one that may have an item due at `now`, and
+    /// collects its items into `out`. The budget is reduced by the segments looked at.
+    pub fn due_segment(&self, from: u64, now: u64, budget: &mut usize, out: &mut Vec<T>) -> DueStep {
+        let mut step = DueStep { next: None, due: None, bound: u64::MAX };
+        let Some(dir) = &self.dir else { return step };
         let mut at = from;
-        loop {
+        while *budget > 0 {
+            *budget -= 1;
             let seg = dir.segment(at);
-            let next = seg.range_end(at);
-            *budget = budget.saturating_sub(1);
+            step.next = seg.range_end(at);
             if seg.due() <= now {
                 out.extend(seg.words().map(T::from_word));
-                return Some(next.unwrap_or(0));
+                step.due = Some(at);
+                return step;
             }
-            at = next?;
-            if *budget == 0 {
-                return Some(at);
-            }
+            step.bound = step.bound.min(seg.due());
+            let Some(next) = step.next else { return step };
+            at = next;
         }
+        step.next = Some(at);
+        step
     }
 
-    /// Forgets bounds at or below `now` between two positions: their segments hold nothing with a deadline.
-    pub fn clear_due_before(&mut self, from: u64, to: Option<u64>, now: u64) {
-        let Some(dir) = &self.dir else { return };
-        let mut at = from;
-        loop {
-            let seg = dir.segment(at);
-            if seg.due() <= now {
-                seg.set_due(u64::MAX);
-            }
-            match seg.range_end(at) {
-                Some(end) if to.is_none_or(|to| to == 0 || end < to) => at = end,
-                _ => return,
-            }
-        }
-    }
-
-    /// Sets the exact earliest deadline of the segment that holds `hash`.
-    pub fn set_due(&mut self, hash: u64, due: u64) {
+    /// Sets the bound of the deadlines in the segment at a position.
+    pub fn set_due(&mut self, at: u64, due: u64) {
         if let Some(dir) = &self.dir {
-            dir.segment(self.frac(hash)).set_due(due);
+            dir.segment(at).set_due(due);
         }
     }
 

@@ -159,13 +159,44 @@ fn due_segments_are_found_and_others_left_alone() {
         add(&mut table, n);
     }
     table.note_deadline(hash_of(Number(77)), 1_000);
-    let mut budget = usize::MAX;
     let mut out = Vec::new();
-    assert_eq!(table.due_segment(0, 999, &mut budget, &mut out), None);
-    table.due_segment(0, 1_000, &mut budget, &mut out);
+    let nothing = DueStep { next: None, due: None, bound: 1_000 };
+    assert_eq!(table.due_segment(0, 999, &mut usize::MAX.clone(), &mut out), nothing);
+    let step = table.due_segment(0, 1_000, &mut usize::MAX.clone(), &mut out);
     assert!(out.contains(&Number(77)) && out.len() < 500, "{}", out.len());
-    table.set_due(hash_of(Number(77)), u64::MAX);
-    assert_eq!(table.due_segment(0, u64::MAX - 1, &mut budget, &mut out), None);
+    table.set_due(step.due.unwrap(), u64::MAX);
+    let nothing = DueStep { bound: u64::MAX, ..nothing };
+    assert_eq!(table.due_segment(0, u64::MAX - 1, &mut usize::MAX.clone(), &mut out), nothing);
+}
+
+#[test]
+fn a_search_for_what_is_due_goes_on_where_its_budget_ended() {
+    let mut table = Table::new();
+    (1..=20_000u64).for_each(|n| add(&mut table, n));
+    table.note_deadline(hash_of(Number(77)), 1_000);
+    let (mut at, mut steps, mut out) = (Some(0), 0, Vec::new());
+    while let Some(from) = at {
+        let step = table.due_segment(from, 1_000, &mut 3.clone(), &mut out);
+        (at, steps) = (step.next, steps + 1);
+    }
+    assert!(out.iter().filter(|item| **item == Number(77)).count() == 1 && out.len() < 500);
+    assert!(steps > 10, "{steps}");
+}
+
+#[test]
+fn samples_are_of_what_is_wanted_and_found_however_rare() {
+    let mut table = Table::new();
+    (1..=50_000u64).for_each(|n| add(&mut table, n));
+    let mut rng = 1u64;
+    for _ in 0..100 {
+        rng = rng.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+        let mut few = Vec::new();
+        table.sample(rng, 5, |item: Number| item.0 == 77, |item| few.push(item.0));
+        assert_eq!(few, [77]);
+        let mut many = Vec::new();
+        table.sample(rng, 5, |item| item.0 % 2 == 0, |item| many.push(item.0));
+        assert!(many.len() == 5 && many.iter().all(|n| n % 2 == 0));
+    }
 }
 
 #[test]
