@@ -13,6 +13,7 @@ pub mod control;
 pub mod cron;
 pub mod dispatch;
 pub mod eviction;
+pub mod expiry;
 pub mod info;
 pub mod listener;
 pub mod live;

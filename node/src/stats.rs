@@ -137,6 +137,11 @@ pub struct WorkerStats {
     pub clients: Count,
     /// Per mille of the time that the worker was busy lately.
     pub busy: Count,
+    /// Time spent on reclaiming expired keys, us, and how often there was too much to do at once.
+    pub expire_us: Count,
+    pub expire_caps: Count,
+    /// Running mean of the share of expired keys among those with a deadline: the bits of a double.
+    pub stale_share: Count,
     /// Error replies by code; touched only when a command fails.
     pub errors: Mutex<BTreeMap<String, u64>>,
 }
@@ -155,6 +160,9 @@ impl Default for WorkerStats {
             dirty: Count::default(),
             errors_total: Count::default(),
             clients: Count::default(),
+            expire_us: Count::default(),
+            expire_caps: Count::default(),
+            stale_share: Count::default(),
             busy: Count::default(),
             errors: Mutex::default(),
         }

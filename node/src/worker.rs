@@ -18,6 +18,7 @@ use crate::client::Client;
 use crate::config::Config;
 use crate::connection::{self, Moving, Socket};
 use crate::dispatch::Hint;
+use crate::expiry;
 use crate::server::Server;
 use crate::stats::{CommandStats, WorkerStats};
 use crate::ticks;
@@ -215,6 +216,7 @@ pub fn spawn(index: usize, server: &'static Server) -> std::io::Result<WorkerHan
         let worker = Rc::new(Worker::new(index, server, stats));
         LocalSet::new().block_on(&runtime, async move {
             tokio::task::spawn_local(watch_load(worker.clone()));
+            tokio::task::spawn_local(expiry::run(worker.clone()));
             while let Some(arrival) = arriving.recv().await {
                 stats.clients.add(1);
                 let worker = worker.clone();

@@ -123,8 +123,8 @@ directives! {
         proc_title_template: String, "proc-title-template" [], "{title} {listen-addr} {server-mode}", text_like(title_template), Live, Now, Redis, [];
         /// Housekeeping rounds a second, from 1 to 500.
         hz: u32, "hz" [], "10", int_within(0, I32, 1, 500), Live, Now, Redis, [];
-        /// More rounds when there are many clients. Housekeeping here costs the same however many there are.
-        dynamic_hz: bool, "dynamic-hz" [], "yes", yes_no(), Live, Inert, Redis, [];
+        /// More rounds when there are many clients.
+        dynamic_hz: bool, "dynamic-hz" [], "yes", yes_no(), Live, Now, Redis, [];
         /// Write a report when the process crashes.
         crash_log_enabled: bool, "crash-log-enabled" [], "yes", yes_no(), Live, Later, Redis, [];
         /// Test the memory after a crash.
