@@ -192,7 +192,8 @@ impl WorkerStats {
             }
         }
         [&self.processed, &self.net_in, &self.net_out, &self.reads, &self.writes, &self.hits, &self.misses]
-            .iter()
+            .into_iter()
+            .chain([&self.expire_us, &self.expire_caps, &self.stale_share])
             .for_each(|n| n.set(0));
         self.errors_total.set(0);
         self.errors.lock().clear();

@@ -32,7 +32,7 @@ pub fn databases(info: &mut Info<'_>) -> Vec<Database> {
             total.expiring += db.expiring();
             if db.expiring() > 0 {
                 seed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1);
-                db.sample(seed, SAMPLE, |entry| {
+                db.sample(seed, SAMPLE, true, |entry| {
                     if let Some(at) = entry.deadline() {
                         total.ttl_sum += at.saturating_sub(now);
                         total.ttl_count += 1;

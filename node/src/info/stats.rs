@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Info, Lines};
+use crate::expiry;
 
 /// Sums over the shards.
 #[derive(Default)]
@@ -44,9 +45,9 @@ pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
         lines.put(field, 0);
     }
     lines.put("expired_keys", shards.expired);
-    lines.put("expired_stale_perc", "0.00");
-    lines.put("expired_time_cap_reached_count", 0);
-    lines.put("expire_cycle_cpu_milliseconds", 0);
+    lines.put("expired_stale_perc", format_args!("{:.2}", expiry::stale_percent(server)));
+    lines.put("expired_time_cap_reached_count", info.sum(|w| w.stats.expire_caps.get()));
+    lines.put("expire_cycle_cpu_milliseconds", info.sum(|w| w.stats.expire_us.get()) / 1000);
     lines.put("evicted_keys", shards.evicted);
     lines.put("evicted_clients", server.evicted_clients.load(Relaxed));
     lines.put("total_eviction_exceeded_time", 0);
