@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use engine::expiry;
 
+use crate::blocking;
 use crate::config::Config;
-use crate::dispatch;
 use crate::server::Server;
 use crate::worker::{Worker, unix_ms};
 
@@ -99,7 +99,7 @@ fn slice(worker: &Worker, shard: usize, began: Instant) -> (bool, usize) {
         ctx.locks.hold_one(shard);
         let step = expiry::step(&mut ctx, shard);
         if !ctx.out.is_quiet() {
-            dispatch::deliver(worker, None, &mut ctx);
+            blocking::deliver(worker, 0, &mut ctx);
         }
         ctx.locks.release();
         keys += step.keys;
