@@ -25,6 +25,11 @@ impl<'a> LiveSet<'a> {
         self.due.is_some()
     }
 
+    /// Whether the members are integers in ascending order.
+    pub(super) fn is_intset(self) -> bool {
+        matches!(self.set.0, Form::Ints(_))
+    }
+
     fn shows(self, member: Entry<'_>) -> bool {
         self.due.is_none_or(|due| !due.hides_entry(member))
     }

@@ -173,6 +173,20 @@ fn either_way_of_an_operation_gives_the_same() {
 }
 
 #[test]
+fn intsets_give_ascending_results() {
+    let set = |members: &[i64]| of(&members.iter().map(|n| n.to_string().into_bytes()).collect());
+    let (a, b) = (set(&[-5, 2, 9, i64::MAX]), set(&[-7, 2, 3]));
+    let small = [set(&[9]), set(&[8]), set(&[7]), set(&[6]), set(&[5])];
+    let mut result = Vec::new();
+    algebra::union(&mut [a.live(0), b.live(0)], |member| result.extend(member.as_int()));
+    assert_eq!(result, [-7, -5, 2, 3, 9, i64::MAX]);
+    result.clear();
+    let mut others: Vec<_> = small.iter().map(|set| set.live(0)).collect();
+    algebra::difference(a.live(0), &mut others, |member| result.extend(member.as_int()));
+    assert_eq!(result, [-5, 2, i64::MAX]);
+}
+
+#[test]
 fn a_scan_gives_every_member_once_while_others_come_and_go() {
     let mut set = of(&(0..3000).map(|n| n.to_string().into_bytes()).collect());
     let (mut cursor, mut given, mut round) = (0, BTreeMap::<Vec<u8>, u32>::new(), 0);
