@@ -317,7 +317,12 @@ fn data(
 #[inline]
 pub fn lock(ctx: &mut Ctx<'static>, facts: &'static Facts, locking: Locking, args: Args<'_>) {
     match locking {
-        Locking::Keys if facts.last_key == facts.first_key && facts.first_key > 0 => {
+        // Of ZUNIONSTORE and its like these numbers name the destination only.
+        Locking::Keys
+            if facts.last_key == facts.first_key
+                && facts.first_key > 0
+                && !facts.flags.has(Flags::MOVABLEKEYS) =>
+        {
             let hash = ctx.hash(&args[facts.first_key as usize]);
             let shard = ctx.keyspace.shard_of(hash);
             ctx.locks.hold_one(shard);
