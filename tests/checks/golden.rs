@@ -4,7 +4,7 @@
 //! - `UPDATE=1` records the replies of `redis-server` into the scripts instead of comparing.
 //! - `golden/pending.tsv` lists scripts that we do not pass yet, with the number of replies that still differ. The
 //!   numbers may only fall: more is a failure, fewer is told. `PENDING=1` writes the file anew.
-//! - `REPORT=n` shows n differences per script (default 3).
+//! - `REPORT=n` shows n differences per script (default 3), also of those that are pending.
 
 use harness::golden::{Script, play};
 use harness::{Kind, Server};
@@ -241,6 +241,9 @@ fn judge(results: &[(String, Outcome)], pending: &BTreeMap<String, usize>) -> bo
             print!("{}", outcome.report);
         } else if outcome.ours > 0 {
             waiting += 1;
+            if is_set("REPORT") {
+                print!("pending {name}\n{}", outcome.report);
+            }
         } else {
             passed += 1;
         }
