@@ -4,7 +4,8 @@ use super::rng::Rng;
 use crate::golden::View;
 
 /// One line per command. What is left out on purpose: commands that block, and those whose effect is random (SPOP
-/// without taking all, RANDOMKEY) or timed in less than minutes.
+/// without taking all, RANDOMKEY) or timed in less than minutes. SDIFFSTORE has at most two sources: with more, Redis may
+/// build the result too large at first, and its encoding tells.
 pub const GRAMMARS: &str = "
 APPEND <ks> <val>
 BITCOUNT <kb> [<idx> <idx> [BYTE|BIT]]
@@ -103,7 +104,7 @@ SADD <kS> <int>+
 SCAN 0 [MATCH <glob>] COUNT 1000 [TYPE <type>]
 SCARD <kS>
 SDIFF <kS>+
-SDIFFSTORE <kS> <kS>+
+SDIFFSTORE <kS> <kS> [<kS>]
 SET <ks> <val> [NX|XX] [GET] [EX <sec>|PX <ms>|EXAT <at>|PXAT <atms>|KEEPTTL]
 SET <kn> <int>
 SETBIT <kb> <bitoff> <bit>
