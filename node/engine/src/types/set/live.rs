@@ -47,7 +47,7 @@ impl<'a> LiveSet<'a> {
         self.set.contains(member) && self.due.is_none_or(|due| !due.hides(member))
     }
 
-    /// [`LiveSet::contains`] for a member of another set.
+    /// [`LiveSet::contains`] for a member of another collection.
     #[inline]
     pub fn has(self, member: Entry<'_>) -> bool {
         self.set.has(member) && self.shows(member)

@@ -31,13 +31,14 @@ impl<'a> Name<'a> {
         as_int(text).filter(|n| is_small(*n)).map_or(Name::Text(text), Name::Int)
     }
 
-    /// The name of a member that a set has handed out: such a text is no small integer. `digits` lends room.
+    /// The name of what a collection has handed out. `digits` lends room. A text may be an integer all the same: sorted
+    /// sets hand out nothing else.
     #[inline]
     pub fn of_entry(entry: Entry<'a>, digits: &'a mut itoa::Buffer) -> Name<'a> {
         match entry {
             Entry::Int(n) if is_small(n) => Name::Int(n),
             Entry::Int(n) => Name::Text(digits.format(n).as_bytes()),
-            Entry::Str(text) => Name::Text(text),
+            Entry::Str(text) => Name::of(text),
         }
     }
 
@@ -142,6 +143,7 @@ mod tests {
             assert!(member.is(member.name()) && !member.is(Name::Text(b"y")) && !member.is(Name::Int(0)));
             member.free();
         }
+        assert_eq!(Name::of_entry(Entry::Str(b"255"), &mut itoa::Buffer::new()), Name::Int(255));
         let large = Entry::Int(i64::MAX);
         assert_eq!(
             Name::of_entry(large, &mut itoa::Buffer::new()),
