@@ -2,8 +2,8 @@
 
 use smallvec::SmallVec;
 
-use super::cell::{Cell, STEP_MAX};
-use super::earth::{Point, RADIUS, Shape, distance};
+use super::cell::{Cell, LAT_MAX, STEP_MAX};
+use super::earth::{Extent, Point, Shape};
 
 /// Half of the equator's length in the Mercator projection, metres.
 const MERCATOR_MAX: f64 = 20_037_726.37;
@@ -12,19 +12,19 @@ const MERCATOR_MAX: f64 = 20_037_726.37;
 const BLOCK: [(i32, i32); 9] = [(0, 0), (0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1)];
 
 /// Cells that together hold every place within the shape: out of the three by three around the centre, of the finest grid
-/// for which these reach far enough, those that touch the shape. Each once.
+/// in which these suffice, those that touch the shape. Each once.
 pub fn cover(centre: Point, shape: Shape) -> SmallVec<[Cell; 9]> {
-    let reach = shape.reach();
-    let mut step = step_for(reach, centre.lat);
-    if step > 1 && !block_holds(Cell::of(centre, step), centre, reach) {
+    let extent = shape.extent(centre);
+    let mut step = step_for(shape.reach(), centre.lat);
+    while step > 1 && !block_holds(Cell::of(centre, step), centre, extent) {
         step -= 1;
     }
     let middle = Cell::of(centre, step);
-    let spared = spared_sides(middle, centre, shape);
+    let spared = spared_sides(middle, centre, extent);
     let mut cells = SmallVec::new();
     for (east, north) in BLOCK {
         let cell = middle.moved(east, north);
-        // In a grid of two or four columns neighbours are the same cell.
+        // In a grid of two columns both neighbours are the same cell.
         if !spared(east, north) && !cells.contains(&cell) {
             cells.push(cell);
         }
@@ -51,36 +51,26 @@ fn step_for(reach: f64, lat: f64) -> u32 {
     step.clamp(1, STEP_MAX as i32) as u32
 }
 
-/// Whether the block of cells around `middle` reaches far enough to each side.
-fn block_holds(middle: Cell, centre: Point, reach: f64) -> bool {
-    let north = middle.moved(0, 1).latitudes().1;
-    let south = middle.moved(0, -1).latitudes().0;
-    let east = middle.moved(1, 0).longitudes().1;
-    let west = middle.moved(-1, 0).longitudes().0;
-    [
-        Point { lat: north, ..centre },
-        Point { lat: south, ..centre },
-        Point { lon: east, ..centre },
-        Point { lon: west, ..centre },
-    ]
-    .into_iter()
-    .all(|edge| distance(centre, edge) >= reach)
+/// Whether the block of cells around `middle` reaches far enough to each side. It may go on beyond the date line, and
+/// need not go on beyond the highest latitude. In the coarsest grid the block is everything.
+fn block_holds(middle: Cell, centre: Point, extent: Extent) -> bool {
+    let ((west, east), (south, north)) = (middle.longitudes(), middle.latitudes());
+    let (width, height) = (east - west, north - south);
+    east + width >= centre.lon + extent.lon
+        && west - width <= centre.lon - extent.lon
+        && north + height >= (centre.lat + extent.lat).min(LAT_MAX)
+        && south - height <= (centre.lat - extent.lat).max(-LAT_MAX)
 }
 
 /// Tells of each neighbour whether it lies wholly beyond the shape, because the middle cell goes beyond it on that side.
-fn spared_sides(middle: Cell, centre: Point, shape: Shape) -> impl Fn(i32, i32) -> bool {
-    let (half_width, half_height) = shape.half_box();
-    let high = (half_height / RADIUS).to_degrees();
-    // A degree of longitude is shortest at the end nearer to a pole.
-    let narrow = (centre.lat.abs() + high).to_radians().cos();
-    let wide = if narrow > 0.0 { (half_width / RADIUS / narrow).to_degrees() } else { f64::INFINITY };
+fn spared_sides(middle: Cell, centre: Point, extent: Extent) -> impl Fn(i32, i32) -> bool {
     let ((west, east), (south, north)) = (middle.longitudes(), middle.latitudes());
     // In the coarsest grid what lies to the north lies to the south too.
     let fine = middle.step >= 2;
-    let spare_north = fine && north > centre.lat + high;
-    let spare_south = fine && south < centre.lat - high;
-    let spare_east = fine && east > centre.lon + wide;
-    let spare_west = fine && west < centre.lon - wide;
+    let spare_north = fine && north > centre.lat + extent.lat;
+    let spare_south = fine && south < centre.lat - extent.lat;
+    let spare_east = fine && east > centre.lon + extent.lon;
+    let spare_west = fine && west < centre.lon - extent.lon;
     move |to_east, to_north| {
         (to_north == 1 && spare_north)
             || (to_north == -1 && spare_south)
@@ -91,6 +81,7 @@ fn spared_sides(middle: Cell, centre: Point, shape: Shape) -> impl Fn(i32, i32) 
 
 #[cfg(test)]
 mod tests {
+    use super::super::earth::RADIUS;
     use super::*;
     use proptest::prelude::*;
 
@@ -103,27 +94,54 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #![proptest_config(ProptestConfig::with_cases(4000))]
 
         #[test]
         fn nothing_inside_is_missed(
-            lon in -180.0..180.0f64,
-            lat in -85.0..85.0f64,
+            lon in longitude(),
+            lat in latitude(),
             shape in shape(),
             (away_x, away_y) in (-1.0..1.0f64, -1.0..1.0f64),
+            over_the_pole: bool,
         ) {
             let centre = Point { lon, lat };
-            // A place somewhere around, at the scale of the shape.
+            // A place somewhere around, at the scale of the shape; not on the northern edge, which is in no cell.
             let degrees = (shape.reach() / RADIUS).to_degrees();
-            let lat = (lat + away_y * degrees).clamp(-85.0, 85.0);
-            let lon = (lon + away_x * degrees / lat.to_radians().cos() + 540.0).rem_euclid(360.0) - 180.0;
-            let place = Cell::place_of(Cell::score_of(Point { lon, lat }));
+            let lat = (lat + away_y * degrees).clamp(-LAT_MAX, LAT_MAX - 1e-5);
+            let far = if over_the_pole { 180.0 } else { degrees / lat.to_radians().cos() };
+            let lon = (lon + away_x * far + 540.0).rem_euclid(360.0) - 180.0;
+            let score = Cell::score_of(Point { lon, lat });
+            let place = Cell::place_of(score);
             if shape.distance_to(centre, place).is_some() {
-                let score = Cell::score_of(place);
                 let cells = cover(centre, shape);
                 let found = cells.iter().filter(|cell| cell.scores().begins_by(score) && cell.scores().reaches(score));
                 prop_assert_eq!(found.count(), 1, "{:?} {:?}", place, cells);
             }
+        }
+    }
+
+    fn longitude() -> impl Strategy<Value = f64> {
+        prop_oneof![-180.0..180.0f64, 179.0..180.0f64, -180.0..-179.0f64]
+    }
+
+    fn latitude() -> impl Strategy<Value = f64> {
+        prop_oneof![2 => -85.0..85.0f64, 1 => 60.0..85.05f64, 1 => -85.05..-60.0f64]
+    }
+
+    #[test]
+    fn corners_and_what_lies_beyond_a_pole_are_reached() {
+        for ((lon, lat), radius, (other_lon, other_lat)) in [
+            ((-0.153_079_032_897_949_22, 85.0), 4891.94, (0.351_562_5, 85.000_192_604_869_17)),
+            ((-4.952_119_588_851_929, 85.0), 156_544.0, (11.25, 85.0511)),
+            ((-45.0, 65.509_000_221_118_11), 5_009_431.0, (90.0, 85.0511)),
+            ((45.0, 65.0), 5_009_431.0, (-135.0, 85.05)),
+        ] {
+            let score = Cell::score_of(Point { lon: other_lon, lat: other_lat });
+            let cells = cover(Point { lon, lat }, Shape::Circle { radius });
+            assert!(
+                cells.iter().any(|cell| cell.scores().begins_by(score) && cell.scores().reaches(score)),
+                "{lat}"
+            );
         }
     }
 

@@ -1,5 +1,9 @@
 //! Distances on a sphere.
 
+use std::f64::consts::FRAC_PI_2;
+
+use super::cell::LAT_MAX;
+
 /// Radius of the earth, metres: what other servers take it to be.
 pub const RADIUS: f64 = 6_372_797.560_856;
 
@@ -40,6 +44,18 @@ pub enum Shape {
     },
 }
 
+/// How far something goes to each side, degrees.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extent {
+    pub lon: f64,
+    pub lat: f64,
+}
+
+/// The angle with this sine, or 90 degrees if there is none.
+fn degrees_of_sine(sine: f64) -> f64 {
+    if sine >= 1.0 { 90.0 } else { sine.asin().to_degrees() }
+}
+
 impl Shape {
     /// How far the farthest place inside can be away.
     pub fn reach(self) -> f64 {
@@ -49,11 +65,28 @@ impl Shape {
         }
     }
 
-    /// Half of the width and of the height of the box around the shape.
-    pub(super) fn half_box(self) -> (f64, f64) {
+    /// How far the shape goes to each side.
+    pub(super) fn extent(self, centre: Point) -> Extent {
         match self {
-            Shape::Circle { radius } => (radius, radius),
-            Shape::Box { width, height } => (width / 2.0, height / 2.0),
+            Shape::Circle { radius } => {
+                let angle = radius / RADIUS;
+                let lat = angle.to_degrees();
+                // The circle's easternmost point is where a meridian touches it, unless a pole lies inside.
+                let beyond_pole = centre.lat.abs() + lat >= 90.0;
+                let lon = if beyond_pole {
+                    180.0
+                } else {
+                    degrees_of_sine(angle.sin() / centre.lat.to_radians().cos())
+                };
+                Extent { lon, lat }
+            }
+            Shape::Box { width, height } => {
+                let lat = (height / 2.0 / RADIUS).to_degrees();
+                // Parallels are shortest at the end nearer to a pole; no place lies beyond the highest latitude.
+                let shortest = (centre.lat.abs() + lat).min(LAT_MAX).to_radians().cos();
+                let half_angle = (width / 4.0 / RADIUS).min(FRAC_PI_2);
+                Extent { lon: 2.0 * degrees_of_sine(half_angle.sin() / shortest), lat }
+            }
         }
     }
 
