@@ -8,11 +8,11 @@
 pub const COUNTER_BITS: u32 = 20;
 
 /// Version and origin of one effect: its place in the total order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Stamp {
     /// `unix_ms << 20 | counter`.
     pub version: u64,
-    /// The origin as this node has numbered it; 0 is the node itself.
+    /// The label of the origin; 0 for writes made before the node had one.
     pub origin: u16,
 }
 
@@ -20,6 +20,43 @@ impl Stamp {
     /// The physical part, unix ms.
     pub fn ms(self) -> u64 {
         self.version >> COUNTER_BITS
+    }
+}
+
+/// The place of one effect in the total order: its stamp, and its number within the group that shares the stamp.
+///
+/// The order is the same on every node, because an origin's label is the same on every node
+/// (see [`origin`](crate::origin)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// `unix_ms << 20 | counter`.
+    pub version: u64,
+    /// The label of the origin.
+    pub origin: u16,
+    /// Position within the group.
+    pub sub: u32,
+}
+
+impl Place {
+    /// Before every effect.
+    pub const ZERO: Place = Place { version: 0, origin: 0, sub: 0 };
+
+    pub fn new(stamp: Stamp, sub: u32) -> Place {
+        Place { version: stamp.version, origin: stamp.origin, sub }
+    }
+
+    /// The end of all that has this version: where deletes stand whose place every node computes alike.
+    pub fn end_of(version: u64) -> Place {
+        Place { version, origin: u16::MAX, sub: u32::MAX }
+    }
+
+    /// The end of the millisecond `deadline`: where a key with that deadline is reclaimed.
+    pub fn reclaim(deadline: u64) -> Place {
+        Place::end_of(deadline << COUNTER_BITS | ((1 << COUNTER_BITS) - 1))
+    }
+
+    pub fn stamp(self) -> Stamp {
+        Stamp { version: self.version, origin: self.origin }
     }
 }
 

@@ -1,0 +1,77 @@
+//! A node's data in the simulator: plain values, the overlay, and the naive fold of the same effects beside them.
+
+use replication::Place;
+use replication::effect::{Effect, Key, Kind, Value, Write};
+use replication::naive::Naive;
+use replication::overlay::{Memory, Overlay, Plain, Rules};
+
+/// Data of one node.
+#[derive(Clone, Debug, Default)]
+pub struct Store {
+    pub plain: Memory,
+    pub overlay: Overlay,
+    pub naive: Naive,
+}
+
+/// Where the store and the definition differ.
+#[derive(Debug)]
+pub struct Differs {
+    pub key: Key,
+    pub has: Option<(Value, Option<u64>)>,
+    pub should: Option<(Value, Option<u64>)>,
+    pub history: Vec<String>,
+}
+
+impl Store {
+    pub fn new(rules: Rules) -> Store {
+        Store { overlay: Overlay::new(rules), ..Store::default() }
+    }
+
+    pub fn apply(&mut self, place: Place, write: &Write) {
+        self.overlay.apply(&mut self.plain, place, write);
+        self.naive.add::<Memory>(place, write);
+    }
+
+    /// A key's type, if a command at `now_ms` sees it.
+    pub fn kind(&self, key: &Key, now_ms: u64) -> Option<Kind> {
+        match self.plain.deadline(key) {
+            Some(at) if at <= now_ms => None,
+            _ => self.plain.kind(key),
+        }
+    }
+
+    /// Forgets what is settled, and removes keys whose deadline is, as every node does on its own.
+    pub fn settle(&mut self, known: u64, settled: u64) {
+        let due =
+            |key: &&Key| self.plain.deadline(key).is_some_and(|at| Place::reclaim(at).version <= settled);
+        let due: Vec<Key> = self.plain.all().filter(due).cloned().collect();
+        for key in &due {
+            let deadline = self.plain.deadline(key).unwrap_or_default();
+            let reclaim = Write { key: key.clone(), create: false, effect: Effect::Reclaim { deadline } };
+            self.naive.add::<Memory>(Place::ZERO, &reclaim);
+        }
+        self.overlay.settle(&mut self.plain, known, settled);
+        for key in due {
+            if self.plain.deadline(&key).is_some_and(|at| self.overlay.may_reclaim(&key, at)) {
+                self.plain.remove(&key);
+            }
+        }
+    }
+
+    pub fn check(&self, key: &Key, now_ms: u64) -> Result<(), Differs> {
+        let live = |found: &(Value, Option<u64>)| found.1.is_none_or(|at| at > now_ms);
+        let should = self.naive.value::<Memory>(key).filter(live);
+        let has = self.plain.value(key).map(|value| (value, self.plain.deadline(key))).filter(live);
+        if has == should {
+            Ok(())
+        } else {
+            Err(Differs { key: key.clone(), has, should, history: self.naive.history(key) })
+        }
+    }
+
+    pub fn check_all(&self, now_ms: u64) -> Result<(), Differs> {
+        let keys: std::collections::BTreeSet<Key> =
+            self.naive.keys().chain(self.plain.all()).cloned().collect();
+        keys.iter().try_for_each(|key| self.check(key, now_ms))
+    }
+}

@@ -1,0 +1,250 @@
+//! Effects as they travel and as the overlay keeps them: owned, and addressed so that they mean the same on every node.
+//!
+//! They mirror the engine's effects (`engine::effect`) with three differences: list positions are element identities,
+//! not indexes; an effect says whether it *created* its key; and the deletes that nodes compute on their own (expiry,
+//! eviction) carry the place in the total order where they stand.
+
+use crate::stamp::Place;
+
+pub type Bytes = Vec<u8>;
+
+/// The type of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    String = 0,
+    List = 1,
+    Set = 2,
+    Zset = 3,
+    Hash = 4,
+}
+
+impl Kind {
+    pub fn from_code(code: u64) -> Option<Kind> {
+        [Kind::String, Kind::List, Kind::Set, Kind::Zset, Kind::Hash].get(code as usize).copied()
+    }
+}
+
+/// A whole value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    String(Bytes),
+    List(Vec<Bytes>),
+    Set(Vec<Bytes>),
+    Zset(Vec<(Bytes, f64)>),
+    Hash(Vec<(Bytes, Bytes)>),
+}
+
+impl Value {
+    pub fn kind(&self) -> Kind {
+        match self {
+            Value::String(_) => Kind::String,
+            Value::List(_) => Kind::List,
+            Value::Set(_) => Kind::Set,
+            Value::Zset(_) => Kind::Zset,
+            Value::Hash(_) => Kind::Hash,
+        }
+    }
+}
+
+/// When an ExpireAt applies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DeadlineCondition {
+    /// NX: only where there is no deadline.
+    pub absent: bool,
+    /// XX: only where there is one.
+    pub present: bool,
+    /// GT: only later; no deadline counts as the latest.
+    pub greater: bool,
+    /// LT: only earlier.
+    pub less: bool,
+}
+
+impl DeadlineCondition {
+    pub fn permits(self, old: Option<u64>, new: Option<u64>) -> bool {
+        let far = |at: Option<u64>| at.unwrap_or(u64::MAX);
+        (!self.absent || old.is_none())
+            && (!self.present || old.is_some())
+            && (!self.greater || far(new) > far(old))
+            && (!self.less || far(new) < far(old))
+    }
+
+    pub fn is_none(self) -> bool {
+        self == DeadlineCondition::default()
+    }
+}
+
+/// When SetScore applies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScoreCondition {
+    pub absent: bool,
+    pub greater: bool,
+    pub less: bool,
+}
+
+impl ScoreCondition {
+    pub fn permits(self, old: f64, new: f64) -> bool {
+        !self.absent && (!self.greater || new > old) && (!self.less || new < old)
+    }
+
+    pub fn is_none(self) -> bool {
+        self == ScoreCondition::default()
+    }
+}
+
+/// The identity of a list element: the effect that inserted it, and its index in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ElementId {
+    pub place: Place,
+    pub index: u32,
+}
+
+/// A list element as an effect names it.
+///
+/// Elements have identities only while somebody may still need them. Older ones are named by position in a state that
+/// all nodes agree on: the fold of all effects up to the version `cut`, which every member has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Element {
+    Id(ElementId),
+    /// The element at `index` of the list as it was at `cut`; negative from the end.
+    Settled {
+        cut: u64,
+        index: i64,
+    },
+}
+
+/// Where an element is inserted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spot {
+    Head,
+    Tail,
+    Before(Element),
+    After(Element),
+}
+
+/// A change to one cell of one key.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Replaces the value and the deadline (KEEPTTL is resolved where the write is made). `absent`: only if no string is
+    /// there (NX); another type is replaced.
+    Put {
+        value: Value,
+        deadline: Option<u64>,
+        absent: bool,
+    },
+    Clear,
+    /// The key's deadline has passed: a Clear at the end of that millisecond.
+    Reclaim {
+        deadline: u64,
+    },
+    /// A Clear at the end of a version: what the evicting node saw, and nothing newer. `cut` is its horizon.
+    Evict {
+        cut: u64,
+    },
+    ExpireAt {
+        at: Option<u64>,
+        only: DeadlineCondition,
+    },
+    /// The key was made, with this type. Stands before the effect that made it; alone only in snapshots.
+    Create(Kind),
+
+    Add {
+        delta: i64,
+        result: i64,
+    },
+    AddFloat {
+        delta: Bytes,
+        result: Bytes,
+    },
+    Append(Bytes),
+    SetRange {
+        offset: u64,
+        bytes: Bytes,
+    },
+    RaiseRegisters(Bytes),
+
+    SetField {
+        field: Bytes,
+        value: Bytes,
+        absent: bool,
+    },
+    DelField(Bytes),
+    AddField {
+        field: Bytes,
+        delta: i64,
+        result: i64,
+    },
+    AddFieldFloat {
+        field: Bytes,
+        delta: Bytes,
+        result: Bytes,
+    },
+
+    AddMember(Bytes),
+    DelMember(Bytes),
+
+    SetScore {
+        member: Bytes,
+        score: f64,
+        only: ScoreCondition,
+    },
+    AddScore {
+        member: Bytes,
+        delta: f64,
+        result: f64,
+    },
+    DelScored(Bytes),
+
+    Insert {
+        spot: Spot,
+        element: Bytes,
+    },
+    SetElement {
+        id: Element,
+        element: Bytes,
+    },
+    DelElements(Vec<Element>),
+
+    /// Empties a database. The key is empty.
+    ClearDb,
+}
+
+impl Effect {
+    /// The type that a key must have for this effect to apply. `None`: any.
+    pub fn kind(&self) -> Option<Kind> {
+        use Effect::*;
+        Some(match self {
+            Put { .. } | Clear | Reclaim { .. } | Evict { .. } | ExpireAt { .. } | Create(_) | ClearDb => {
+                return None;
+            }
+            Add { .. } | AddFloat { .. } | Append(_) | SetRange { .. } | RaiseRegisters(_) => Kind::String,
+            SetField { .. } | DelField(_) | AddField { .. } | AddFieldFloat { .. } => Kind::Hash,
+            AddMember(_) | DelMember(_) => Kind::Set,
+            SetScore { .. } | AddScore { .. } | DelScored(_) => Kind::Zset,
+            Insert { .. } | SetElement { .. } | DelElements(_) => Kind::List,
+        })
+    }
+}
+
+/// A key of a database.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    pub db: u32,
+    pub name: Bytes,
+}
+
+/// One effect on one key, within a group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Write {
+    pub key: Key,
+    /// The origin saw the key absent.
+    pub create: bool,
+    pub effect: Effect,
+}
+
+/// What one command, transaction or script did: applied by every node as a whole, under one version.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    pub version: u64,
+    pub writes: Vec<Write>,
+}

@@ -1,0 +1,610 @@
+//! The marks of one key.
+//!
+//! The *log* holds the young events that decide about the key as a whole, and all young edits of a string, in order.
+//! Walking it gives the key's type, its string and its last *wipe*: the place before which nothing survives. An effect
+//! newer than the whole log is folded directly; one that changes the walk's outcome makes the key be *refreshed*: what
+//! survives the wipe is exported as effects and folded in again.
+
+use crate::HashMap;
+
+use super::cell::CellMark;
+use super::list::ListMarks;
+use super::plain::{Cell, Plain};
+use super::register::{Change, Register};
+use super::{Conflicts, Rules, text};
+use crate::effect::{Bytes, Effect, Element, Key, Kind, Spot, Value};
+use crate::stamp::Place;
+
+/// What folding needs beside the marks.
+pub(super) struct Fold<'a, P> {
+    pub plain: &'a mut P,
+    pub key: &'a Key,
+    pub rules: Rules,
+    /// Effects may come again, from a merge.
+    pub once: bool,
+    pub conflicts: &'a mut Conflicts,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Event {
+    /// Only as the first: a Put makes all before it irrelevant.
+    Put(Kind),
+    Clear,
+    PutAbsent(Value, Option<u64>),
+    Create(Kind),
+    Edit(Effect),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Marks {
+    /// Type before the log.
+    base_kind: Option<Kind>,
+    /// The string before the log (after the Put, if the log begins with one). Outer `None`: it is the one in the store.
+    base_text: Option<Option<Bytes>>,
+    log: Vec<(Place, Event)>,
+    register: Register,
+    /// Type after the log.
+    kind: Option<Kind>,
+    wipe: Place,
+    /// The newest effect of all.
+    newest: Place,
+    cells: HashMap<Bytes, CellMark>,
+    list: Option<ListMarks>,
+    skipped: Vec<(Place, Effect)>,
+}
+
+/// The outcome of walking the log.
+struct End {
+    kind: Option<Kind>,
+    text: Option<Bytes>,
+    wipe: Place,
+    /// The Puts under NX that took effect.
+    took: Vec<Place>,
+}
+
+impl Marks {
+    pub fn new(kind: Option<Kind>, deadline: Option<u64>) -> Marks {
+        Marks {
+            base_kind: kind,
+            base_text: None,
+            log: Vec::new(),
+            register: Register::new(deadline),
+            kind,
+            wipe: Place::ZERO,
+            newest: Place::ZERO,
+            cells: HashMap::default(),
+            list: None,
+            skipped: Vec::new(),
+        }
+    }
+
+    pub fn list(&self) -> Option<&ListMarks> {
+        self.list.as_ref()
+    }
+
+    pub fn apply<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place, create: bool, effect: &Effect) {
+        if place < self.floor() {
+            return;
+        }
+        match effect {
+            Effect::Clear | Effect::Reclaim { .. } | Effect::Evict { .. } => self.clear(fold, place),
+            Effect::Put { value, deadline, absent: false } => self.put(fold, place, value, *deadline),
+            Effect::Put { value, deadline, absent: true } => self.put_absent(fold, place, value, *deadline),
+            Effect::ExpireAt { at, only } => {
+                let change = Change { at: *at, only: *only, by_absent: false };
+                self.register.insert(place, change, fold.once);
+            }
+            Effect::Create(kind) => self.create(fold, place, *kind),
+            Effect::ClearDb => {}
+            effect => {
+                if create && let Some(kind) = effect.kind() {
+                    self.create(fold, place, kind);
+                }
+                self.element(fold, place, effect);
+            }
+        }
+        self.newest = self.newest.max(place);
+        self.sync_deadline(fold);
+    }
+
+    /// Forgets what is settled. True if nothing is left.
+    pub fn settle<P: Plain>(&mut self, settled: u64) -> bool {
+        let took = self.took::<P>();
+        let bare = self.register.settle(settled, &took);
+        let old = self.log.partition_point(|(at, _)| at.version <= settled);
+        if old > 0 {
+            let mut end = self.start();
+            for (at, event) in self.log.drain(..old) {
+                end.step::<P>(at, &event);
+            }
+            self.base_kind = end.kind;
+            self.base_text = self.base_text.is_some().then_some(end.text);
+        }
+        if self.log.is_empty() {
+            self.base_text = None;
+        }
+        if self.wipe.version <= settled {
+            self.wipe = Place::ZERO;
+        }
+        self.cells = std::mem::take(&mut self.cells)
+            .into_iter()
+            .filter_map(|(name, mark)| mark.settle::<P>(settled).map(|mark| (name, mark)))
+            .collect();
+        if self.list.as_mut().is_some_and(|list| list.settle(settled)) {
+            self.list = None;
+        }
+        self.skipped.retain(|(at, _)| at.version > settled);
+        bare && self.log.is_empty() && self.cells.is_empty() && self.list.is_none() && self.skipped.is_empty()
+    }
+
+    /// All that the marks remember, as effects.
+    pub fn export<P: Plain>(&self, plain: &P, key: &Key, known: u64) -> Vec<(Place, Effect)> {
+        let mut all = Vec::new();
+        for (place, event) in &self.log {
+            all.push((
+                *place,
+                match event {
+                    Event::Put(_) => self.export_put(plain, key),
+                    Event::Clear => Effect::Clear,
+                    Event::PutAbsent(value, deadline) => {
+                        Effect::Put { value: value.clone(), deadline: *deadline, absent: true }
+                    }
+                    Event::Create(kind) => Effect::Create(*kind),
+                    Event::Edit(edit) => edit.clone(),
+                },
+            ));
+        }
+        for (place, change) in self.register.changes().iter().filter(|(_, c)| !c.by_absent) {
+            all.push((*place, Effect::ExpireAt { at: change.at, only: change.only }));
+        }
+        all.extend(self.young(plain, key, Some(known)));
+        all.sort_by_key(|(place, _)| *place);
+        all
+    }
+
+    /// The Put at the log's start, as far as its content still matters.
+    fn export_put<P: Plain>(&self, plain: &P, key: &Key) -> Effect {
+        let (place, kind) = match self.log.first() {
+            Some((place, Event::Put(kind))) => (*place, *kind),
+            _ => (Place::ZERO, Kind::String),
+        };
+        let value = match (&self.base_text, plain.value(key)) {
+            (Some(Some(text)), _) => Value::String(text.clone()),
+            (_, Some(Value::List(_))) if let Some(list) = &self.list => {
+                Value::List(list.content(plain, key, place))
+            }
+            (_, Some(value)) if value.kind() == kind => self.without_edits(value),
+            _ => empty(kind),
+        };
+        let own = self.register.changes().iter().find(|(at, _)| *at == place);
+        Effect::Put { value, deadline: own.and_then(|(_, change)| change.at), absent: false }
+    }
+
+    /// A collection without what was added to its cells since.
+    fn without_edits(&self, value: Value) -> Value {
+        let base = |name: &Bytes| match self.cells.get(name) {
+            Some(CellMark::Window { base, since: Place::ZERO, .. }) => Some(base.clone()),
+            _ => None,
+        };
+        match value {
+            Value::Hash(fields) => {
+                let old = |(name, now): (Bytes, Bytes)| match base(&name) {
+                    None => Some((name, now)),
+                    Some(Some(Cell::Text(text))) => Some((name, text)),
+                    Some(_) => None,
+                };
+                Value::Hash(fields.into_iter().filter_map(old).collect())
+            }
+            Value::Zset(members) => {
+                let old = |(name, now): (Bytes, f64)| match base(&name) {
+                    None => Some((name, now)),
+                    Some(Some(Cell::Score(score))) => Some((name, score)),
+                    Some(_) => None,
+                };
+                Value::Zset(members.into_iter().filter_map(old).collect())
+            }
+            other => other,
+        }
+    }
+
+    /// The young effects on cells and elements, and those that were skipped.
+    fn young<P: Plain>(&self, plain: &P, key: &Key, known: Option<u64>) -> Vec<(Place, Effect)> {
+        let mut all = self.skipped.clone();
+        let kind = self.kind.unwrap_or(Kind::Hash);
+        for (name, mark) in &self.cells {
+            match mark {
+                CellMark::Last(place) => {
+                    all.push((*place, text::assertion(kind, name, plain.cell(key, name))))
+                }
+                CellMark::Window { base, since, ops } => {
+                    if *since > Place::ZERO {
+                        all.push((*since, text::assertion(kind, name, base.clone())));
+                    }
+                    all.extend(ops.iter().cloned());
+                }
+            }
+        }
+        if let Some(list) = &self.list {
+            all.extend(list.export(plain, key, Place::ZERO, known));
+        }
+        all
+    }
+
+    /// Everything before it is dead and forgotten.
+    fn floor(&self) -> Place {
+        match self.log.first() {
+            Some((place, Event::Put(_))) => *place,
+            _ => Place::ZERO,
+        }
+    }
+
+    fn clear<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place) {
+        self.register.insert(place, Change::to(None), fold.once);
+        if place < self.newest {
+            self.capture(fold);
+            self.insert(place, Event::Clear);
+            self.compact();
+            return self.refresh(fold, None);
+        }
+        self.log.push((place, Event::Clear));
+        self.compact();
+        self.base_text = Some(None);
+        self.wipe_now(fold, place);
+    }
+
+    fn put<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place, value: &Value, deadline: Option<u64>) {
+        let kind = value.kind();
+        self.register.insert(place, Change::to(deadline), fold.once);
+        if place < self.newest {
+            return self.put_late(fold, place, value);
+        }
+        self.log.clear();
+        self.log.push((place, Event::Put(kind)));
+        self.base_text = None;
+        self.wipe_now(fold, place);
+        self.put_value(fold, place, value.clone());
+        self.kind = Some(kind);
+    }
+
+    fn put_late<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place, value: &Value) {
+        let kind = value.kind();
+        if self.log.first().is_some_and(|(at, event)| *at == place && matches!(event, Event::Put(_))) {
+            return;
+        }
+        self.capture(fold);
+        if self.log.iter().any(|(at, event)| *at > place && *event == Event::Clear) {
+            self.insert(place, Event::Create(kind));
+            self.compact();
+            return self.refresh(fold, None);
+        }
+        self.log.retain(|(at, _)| *at > place);
+        self.log.insert(0, (place, Event::Put(kind)));
+        self.base_text = Some(match value {
+            Value::String(text) => Some(text.clone()),
+            _ => None,
+        });
+        self.refresh(fold, Some((place, value)));
+    }
+
+    fn put_absent<P: Plain>(
+        &mut self,
+        fold: &mut Fold<'_, P>,
+        place: Place,
+        value: &Value,
+        deadline: Option<u64>,
+    ) {
+        let event = Event::PutAbsent(value.clone(), deadline);
+        if fold.once && self.log.contains(&(place, event.clone())) {
+            return;
+        }
+        self.capture(fold);
+        self.register.insert(place, Change { by_absent: true, ..Change::to(deadline) }, fold.once);
+        self.insert(place, event);
+        self.compact();
+        self.refresh(fold, None);
+    }
+
+    /// The key was made here: its type is this one now, and its deadline is gone.
+    fn create<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place, kind: Kind) {
+        let event = Event::Create(kind);
+        if fold.once && self.log.contains(&(place, event.clone())) {
+            return;
+        }
+        self.register.insert(place, Change::to(None), fold.once);
+        let last = self.log.last().is_none_or(|(at, _)| place > *at);
+        if last && (self.kind == Some(kind) || self.kind.is_none() && place >= self.newest) {
+            self.log.push((place, event));
+            self.kind = Some(kind);
+            return;
+        }
+        self.capture(fold);
+        self.insert(place, event);
+        self.compact();
+        self.refresh(fold, None);
+    }
+
+    /// Folds an effect on a string, cell or element.
+    fn element<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place, effect: &Effect) {
+        let Some(kind) = effect.kind() else { return };
+        let last = self.log.last().is_none_or(|(at, _)| place >= *at);
+        let at_place = if last { self.kind } else { self.kind_at(place) };
+        if at_place != Some(kind) {
+            if !fold.rules.types && at_place.is_some() {
+                return self.overrule(fold, place, kind, effect);
+            }
+            if place >= self.last_reset()
+                && !(fold.once && self.skipped.iter().any(|(at, e)| *at == place && e == effect))
+            {
+                fold.conflicts.skipped += 1;
+                self.skipped.push((place, effect.clone()));
+            }
+            return;
+        }
+        // A string's edits are walked with the log: a Put under NX that wipes the key now may turn out void.
+        if place < self.wipe && kind != Kind::String {
+            return;
+        }
+        match kind {
+            Kind::String => self.edit(fold, place, effect, last),
+            Kind::List => self.list_effect(fold, place, effect),
+            _ => self.cell(fold, kind, place, effect),
+        }
+    }
+
+    /// What happens without M3: whoever comes last has the key.
+    fn overrule<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place, kind: Kind, effect: &Effect) {
+        fold.plain.remove(fold.key);
+        *self = Marks { newest: self.newest, ..Marks::new(Some(kind), None) };
+        self.element(fold, place, effect);
+    }
+
+    fn edit<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place, effect: &Effect, last: bool) {
+        let event = Event::Edit(effect.clone());
+        if fold.once && self.log.contains(&(place, event.clone())) {
+            return;
+        }
+        self.capture(fold);
+        if !last {
+            self.insert(place, event);
+            self.compact();
+            return self.refresh(fold, None);
+        }
+        let old = fold.plain.text(fold.key);
+        let new = text::edit::<P>(old.as_deref(), effect);
+        fold.plain.put(fold.key, Value::String(new));
+        self.log.push((place, event));
+    }
+
+    fn cell<P: Plain>(&mut self, fold: &mut Fold<'_, P>, kind: Kind, place: Place, effect: &Effect) {
+        let Some(name) = text::cell_name(effect) else { return };
+        let now = fold.plain.cell(fold.key, name);
+        let mark = self.cells.remove(name);
+        let (mark, new) = CellMark::fold::<P>(mark, now, place, effect.clone(), fold.once);
+        if let Some(new) = new {
+            fold.plain.set_cell(fold.key, kind, name, new);
+        }
+        self.cells.insert(name.clone(), mark);
+    }
+
+    fn list_effect<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place, effect: &Effect) {
+        let Fold { plain, key, rules, once, .. } = fold;
+        let list = self.list.get_or_insert_with(|| ListMarks::new(self.wipe, plain.list_len(key)));
+        match effect {
+            Effect::Insert { spot, element } => {
+                let id = crate::effect::ElementId { place, index: 0 };
+                if *once && list.knows(Element::Id(id)) {
+                    return;
+                }
+                let spot = if rules.identity { *spot } else { by_end(*spot) };
+                list.insert(*plain, key, place, spot, element.clone(), rules.identity);
+                if !self.skipped.is_empty() {
+                    self.again(fold);
+                }
+            }
+            Effect::SetElement { id, element } => {
+                let known = list.set(*plain, key, place, *id, element.clone());
+                self.skipped.extend((!known).then(|| (place, effect.clone())));
+            }
+            Effect::DelElements(elements) => {
+                for element in elements {
+                    if !rules.identity {
+                        list.remove_first(*plain, key, place);
+                    } else if !list.remove(*plain, key, place, *element) {
+                        self.skipped.push((place, Effect::DelElements(vec![*element])));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Tries the skipped effects again.
+    fn again<P: Plain>(&mut self, fold: &mut Fold<'_, P>) {
+        let mut skipped = std::mem::take(&mut self.skipped);
+        skipped.sort_by_key(|(at, _)| *at);
+        for (at, effect) in skipped {
+            self.element(fold, at, &effect);
+        }
+    }
+
+    /// Keeps the string that the log starts from, before an event changes it.
+    fn capture<P: Plain>(&mut self, fold: &Fold<'_, P>) {
+        if self.base_text.is_none() {
+            self.base_text = Some(fold.plain.text(fold.key));
+        }
+    }
+
+    fn insert(&mut self, place: Place, event: Event) {
+        let at = self.log.partition_point(|(at, _)| *at <= place);
+        self.log.insert(at, (place, event));
+    }
+
+    /// Before a Clear, only the type still matters.
+    fn compact(&mut self) {
+        let Some(clear) = self.log.iter().rposition(|(_, event)| *event == Event::Clear) else { return };
+        let kind = self.log[..clear].iter().rev().find_map(|(at, event)| match event {
+            Event::Put(kind) | Event::Create(kind) => Some((*at, *kind)),
+            Event::PutAbsent(..) => Some((*at, Kind::String)),
+            _ => None,
+        });
+        self.log.drain(..clear);
+        if let Some((at, kind)) = kind {
+            self.log.insert(0, (at, Event::Create(kind)));
+        }
+    }
+
+    fn start(&self) -> End {
+        let text = self.base_text.clone().flatten();
+        End { kind: self.base_kind, text, wipe: Place::ZERO, took: Vec::new() }
+    }
+
+    fn walk<P: Plain>(&self) -> End {
+        let mut end = self.start();
+        for (at, event) in &self.log {
+            end.step::<P>(*at, event);
+        }
+        end
+    }
+
+    fn took<P: Plain>(&self) -> Vec<Place> {
+        let any = self.register.changes().iter().any(|(_, c)| c.by_absent);
+        if any { self.walk::<P>().took } else { Vec::new() }
+    }
+
+    fn kind_at(&self, place: Place) -> Option<Kind> {
+        let upto = self.log.partition_point(|(at, _)| *at <= place);
+        let last = self.log[..upto].iter().rev().find_map(|(_, event)| match event {
+            Event::Put(kind) | Event::Create(kind) => Some(*kind),
+            Event::PutAbsent(..) => Some(Kind::String),
+            _ => None,
+        });
+        last.or(self.base_kind)
+    }
+
+    /// The last wipe that does not depend on what was there. (A creation wipes if the type was another, a Put under NX
+    /// if there was no string: a late effect can undo that, so what was skipped before them may still count.)
+    fn last_reset(&self) -> Place {
+        let reset = |event: &Event| matches!(event, Event::Put(_) | Event::Clear);
+        self.log.iter().rev().find(|(_, event)| reset(event)).map_or(Place::ZERO, |(at, _)| *at)
+    }
+
+    /// Nothing that the key has survives.
+    fn wipe_now<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place) {
+        fold.plain.remove(fold.key);
+        self.cells.clear();
+        self.list = None;
+        self.skipped.clear();
+        self.wipe = place;
+    }
+
+    fn put_value<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place, value: Value) {
+        if let Value::List(elements) = &value {
+            self.list = Some(ListMarks::new(place, elements.len()));
+        }
+        if !is_empty(&value) {
+            fold.plain.put(fold.key, value);
+        }
+    }
+
+    /// Brings the value in line with the log. `content`: a Put that may have become the last wipe.
+    fn refresh<P: Plain>(&mut self, fold: &mut Fold<'_, P>, content: Option<(Place, &Value)>) {
+        let end = self.walk::<P>();
+        // A type that changes without a wipe does so after a Clear: all that is there has marks.
+        let retyped = self.kind.is_some() && self.kind != end.kind;
+        let rewiped = end.wipe > self.wipe || retyped || content.is_some_and(|(at, _)| at == end.wipe);
+        let mut again =
+            if rewiped { self.young(fold.plain, fold.key, None) } else { std::mem::take(&mut self.skipped) };
+        if rewiped {
+            if self.kind != end.kind {
+                fold.conflicts.replaced += 1;
+            }
+            self.wipe_now(fold, end.wipe);
+        }
+        (self.kind, self.wipe) = (end.kind, end.wipe);
+        if let Some((at, value)) = content
+            && at == end.wipe
+        {
+            self.put_value(fold, at, value.clone());
+        }
+        if end.kind == Some(Kind::String) {
+            match end.text {
+                Some(text) => fold.plain.put(fold.key, Value::String(text)),
+                None => fold.plain.remove(fold.key),
+            }
+        }
+        again.sort_by_key(|(at, _)| *at);
+        let older = again.partition_point(|(at, _)| *at < end.wipe);
+        let last_reset = self.last_reset();
+        let dormant = again.drain(..older).filter(|(at, _)| *at >= last_reset);
+        self.skipped.extend(dormant);
+        for (at, effect) in again {
+            self.element(fold, at, &effect);
+        }
+    }
+
+    fn sync_deadline<P: Plain>(&self, fold: &mut Fold<'_, P>) {
+        let deadline = self.register.value(&self.took::<P>());
+        if fold.plain.deadline(fold.key) != deadline {
+            fold.plain.set_deadline(fold.key, deadline);
+        }
+    }
+}
+
+impl End {
+    fn step<P: Plain>(&mut self, at: Place, event: &Event) {
+        match event {
+            Event::Put(kind) => {
+                (self.kind, self.wipe) = (Some(*kind), at);
+            }
+            Event::Clear => (self.text, self.wipe) = (None, at),
+            Event::PutAbsent(value, _) => {
+                if self.kind == Some(Kind::String) && self.text.is_some() {
+                    return;
+                }
+                if let Value::String(text) = value {
+                    self.text = Some(text.clone());
+                }
+                (self.kind, self.wipe) = (Some(Kind::String), at);
+                self.took.push(at);
+            }
+            Event::Create(kind) => {
+                if self.kind.is_some_and(|old| old != *kind) {
+                    (self.text, self.wipe) = (None, at);
+                }
+                self.kind = Some(*kind);
+            }
+            Event::Edit(edit) => {
+                if self.kind == Some(Kind::String) {
+                    self.text = Some(text::edit::<P>(self.text.as_deref(), edit));
+                }
+            }
+        }
+    }
+}
+
+fn by_end(spot: Spot) -> Spot {
+    match spot {
+        Spot::Head | Spot::Before(_) => Spot::Head,
+        _ => Spot::Tail,
+    }
+}
+
+fn empty(kind: Kind) -> Value {
+    match kind {
+        Kind::String => Value::String(Bytes::new()),
+        Kind::List => Value::List(Vec::new()),
+        Kind::Set => Value::Set(Vec::new()),
+        Kind::Zset => Value::Zset(Vec::new()),
+        Kind::Hash => Value::Hash(Vec::new()),
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::String(_) => false,
+        Value::List(v) => v.is_empty(),
+        Value::Set(v) => v.is_empty(),
+        Value::Zset(v) => v.is_empty(),
+        Value::Hash(v) => v.is_empty(),
+    }
+}

@@ -1,0 +1,491 @@
+//! Identities of list elements.
+//!
+//! The plain store has a list's elements in order and nothing else. While elements are young, the overlay keeps beside
+//! it the same sequence as *marks*: runs of old elements, and one mark for each element that was inserted, overwritten
+//! or removed lately. A removed element keeps its mark, as a place that others may refer to.
+//!
+//! Order is that of inserting one after another in version order, each next to its spot. That is an in-order walk of a
+//! tree: an element's children are those inserted before it (oldest first, the newest adjacent to it) and after it
+//! (newest first). So a late insert goes to its spot and then past the subtrees of its younger siblings; nothing else
+//! needs to move. Removal is final: an element once handed out does not come back.
+
+use std::collections::VecDeque;
+
+use crate::HashMap;
+
+use super::plain::Plain;
+use crate::effect::{Bytes, Effect, Element, ElementId, Key, Spot};
+use crate::stamp::Place;
+
+/// The spot of an element as a child in the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Anchor {
+    Head,
+    Tail,
+    Before(ElementId),
+    After(ElementId),
+}
+
+/// A stretch of the list.
+#[derive(Clone, Debug)]
+enum Mark {
+    /// Elements that are all there and were put together: the settled ones have `Place::ZERO`.
+    Run {
+        place: Place,
+        first: u32,
+        len: u32,
+    },
+    One(One),
+}
+
+#[derive(Clone, Debug)]
+struct One {
+    id: ElementId,
+    /// Where it was to go, if it was inserted on its own.
+    spot: Option<Spot>,
+    /// The spot's element was not known.
+    astray: bool,
+    /// When its content was set.
+    set: Place,
+    died: Option<Place>,
+}
+
+impl Mark {
+    fn alive(&self) -> usize {
+        match self {
+            Mark::Run { len, .. } => *len as usize,
+            Mark::One(one) => usize::from(one.died.is_none()),
+        }
+    }
+
+    /// How many of its elements were there at a cut.
+    fn at_cut(&self, cut: u64) -> usize {
+        match self {
+            Mark::Run { place, len, .. } => {
+                if place.version <= cut {
+                    *len as usize
+                } else {
+                    0
+                }
+            }
+            Mark::One(one) => {
+                let dead = one.died.is_some_and(|at| at.version <= cut);
+                usize::from(one.id.place.version <= cut && !dead)
+            }
+        }
+    }
+
+    fn offset_of(&self, id: ElementId) -> Option<u32> {
+        match self {
+            Mark::Run { place, first, len } => {
+                (*place == id.place && (*first..first + len).contains(&id.index)).then(|| id.index - first)
+            }
+            Mark::One(one) => (one.id == id).then_some(0),
+        }
+    }
+}
+
+/// The marks of one list.
+#[derive(Clone, Debug)]
+pub(super) struct ListMarks {
+    marks: VecDeque<Mark>,
+    anchors: HashMap<ElementId, Anchor>,
+    astray: usize,
+    next_settled: u32,
+}
+
+impl ListMarks {
+    /// Marks of a list whose elements were put at `place`.
+    pub fn new(place: Place, len: usize) -> ListMarks {
+        let len = len as u32;
+        let marks =
+            if len > 0 { VecDeque::from([Mark::Run { place, first: 0, len }]) } else { VecDeque::new() };
+        ListMarks { marks, anchors: HashMap::default(), astray: 0, next_settled: len }
+    }
+
+    pub fn knows(&self, element: Element) -> bool {
+        self.resolve(element).is_some()
+    }
+
+    /// Inserts an element. `by_age`: among its siblings by version, not by arrival.
+    pub fn insert<P: Plain>(
+        &mut self,
+        plain: &mut P,
+        key: &Key,
+        place: Place,
+        spot: Spot,
+        element: Bytes,
+        by_age: bool,
+    ) {
+        let id = ElementId { place, index: 0 };
+        let (anchor, spot, astray) = self.anchor(spot);
+        let at = self.position(anchor, if by_age { place } else { Place::end_of(u64::MAX) });
+        plain.list_insert(key, self.alive_before(at), element);
+        self.anchors.insert(id, anchor);
+        self.astray += usize::from(astray);
+        self.marks.insert(at, Mark::One(One { id, spot: Some(spot), astray, set: place, died: None }));
+        if self.astray > 0 && self.marks.iter().any(|mark| self.found(mark)) {
+            self.reinsert(plain, key);
+        }
+    }
+
+    /// Overwrites an element. False if it is not known (yet).
+    pub fn set<P: Plain>(
+        &mut self,
+        plain: &mut P,
+        key: &Key,
+        at: Place,
+        element: Element,
+        new: Bytes,
+    ) -> bool {
+        let Some(i) = self.resolve(element).and_then(|id| self.isolate(id)) else { return false };
+        let index = self.alive_before(i);
+        if let Mark::One(one) = &mut self.marks[i]
+            && at > one.set
+        {
+            one.set = at;
+            if one.died.is_none() {
+                plain.list_set(key, index, new);
+            }
+        }
+        true
+    }
+
+    /// Removes an element. False if it is not known (yet).
+    pub fn remove<P: Plain>(&mut self, plain: &mut P, key: &Key, at: Place, element: Element) -> bool {
+        let Some(i) = self.resolve(element).and_then(|id| self.isolate(id)) else { return false };
+        let index = self.alive_before(i);
+        if let Mark::One(one) = &mut self.marks[i] {
+            if one.died.is_none() {
+                plain.list_remove(key, index);
+            }
+            one.died = Some(one.died.map_or(at, |old| old.min(at)));
+        }
+        true
+    }
+
+    /// Removes whatever is first: what a list without identities would do.
+    pub fn remove_first<P: Plain>(&mut self, plain: &mut P, key: &Key, at: Place) {
+        if let Some(id) = self.id_at(0) {
+            self.remove(plain, key, at, Element::Id(id));
+        }
+    }
+
+    /// The name of the element at an index, for others.
+    pub fn name(&self, index: usize, known: u64) -> Option<Element> {
+        self.describe(self.id_at(index)?, known)
+    }
+
+    /// Forgets what is settled. True if nothing is left to remember.
+    pub fn settle(&mut self, settled: u64) -> bool {
+        let keep: crate::HashSet<ElementId> = self
+            .marks
+            .iter()
+            .filter_map(|mark| match mark {
+                Mark::One(one) if one.id.place.version > settled => self.anchors.get(&one.id),
+                _ => None,
+            })
+            .filter_map(|anchor| match anchor {
+                Anchor::Before(id) | Anchor::After(id) => Some(*id),
+                _ => None,
+            })
+            .collect();
+        let mut young = false;
+        for mut mark in std::mem::take(&mut self.marks) {
+            if let Mark::One(one) = &mut mark
+                && one.id.place.version <= settled
+            {
+                // Its position is final: no older sibling can come.
+                (one.spot, one.astray) = (None, false);
+                self.anchors.remove(&one.id);
+            }
+            match mark {
+                Mark::Run { place, len, .. } if place.version <= settled => self.push_settled(len),
+                Mark::One(one) if one.set.version <= settled && !keep.contains(&one.id) => match one.died {
+                    None => self.push_settled(1),
+                    Some(died) if died.version <= settled => {}
+                    Some(_) => {
+                        young = true;
+                        self.marks.push_back(Mark::One(one));
+                    }
+                },
+                other => {
+                    young = true;
+                    self.marks.push_back(other);
+                }
+            }
+        }
+        self.astray = self.marks.iter().filter(|m| matches!(m, Mark::One(one) if one.astray)).count();
+        !young
+    }
+
+    /// The effects that made the marks what they are, for replay on another state. With `known`, elements that every
+    /// member has are named by position; without, effects on elements older than `after` are left out, for they died.
+    pub fn export<P: Plain>(
+        &self,
+        plain: &P,
+        key: &Key,
+        after: Place,
+        known: Option<u64>,
+    ) -> Vec<(Place, Effect)> {
+        let mut effects = Vec::new();
+        let mut index = 0;
+        for mark in &self.marks {
+            let alive = mark.alive();
+            if let Mark::One(one) = mark {
+                let value =
+                    if alive > 0 { plain.list_get(key, index).unwrap_or_default() } else { Bytes::new() };
+                self.export_one(one, value, after, known, &mut effects);
+            }
+            index += alive;
+        }
+        effects
+    }
+
+    fn export_one(
+        &self,
+        one: &One,
+        value: Bytes,
+        after: Place,
+        known: Option<u64>,
+        effects: &mut Vec<(Place, Effect)>,
+    ) {
+        let name = match known {
+            Some(known) => self.describe(one.id, known),
+            None => Some(Element::Id(one.id)),
+        };
+        if let Some(spot) = one.spot
+            && one.id.place > after
+        {
+            let spot = self.describe_spot(spot, known);
+            effects.push((one.id.place, Effect::Insert { spot, element: value.clone() }));
+        } else if one.id.place <= after && known.is_none() {
+            return;
+        }
+        let Some(name) = name else { return };
+        if one.set > one.id.place && one.set > after {
+            effects.push((one.set, Effect::SetElement { id: name, element: value }));
+        }
+        if let Some(died) = one.died
+            && died > after
+        {
+            effects.push((died, Effect::DelElements(vec![name])));
+        }
+    }
+
+    /// The elements that were put together at `place`; those removed since are empty.
+    pub fn content<P: Plain>(&self, plain: &P, key: &Key, place: Place) -> Vec<Bytes> {
+        let mut elements: Vec<Bytes> = Vec::new();
+        let mut index = 0;
+        for mark in &self.marks {
+            let (first, len) = match mark {
+                Mark::Run { place: at, first, len } if *at == place => (*first, *len),
+                Mark::One(one) if one.id.place == place => (one.id.index, 1),
+                _ => (0, 0),
+            };
+            let end = (first + len) as usize;
+            elements.resize(elements.len().max(end), Bytes::new());
+            for (i, slot) in elements[first as usize..end].iter_mut().enumerate() {
+                if mark.alive() > 0 {
+                    *slot = plain.list_get(key, index + i).unwrap_or_default();
+                }
+            }
+            index += mark.alive();
+        }
+        elements
+    }
+
+    fn describe_spot(&self, spot: Spot, known: Option<u64>) -> Spot {
+        let name = |element: Element| match (element, known) {
+            (Element::Id(id), Some(known)) => self.describe(id, known).unwrap_or(element),
+            _ => element,
+        };
+        match spot {
+            Spot::Before(element) => Spot::Before(name(element)),
+            Spot::After(element) => Spot::After(name(element)),
+            end => end,
+        }
+    }
+
+    fn push_settled(&mut self, n: u32) {
+        if let Some(Mark::Run { place: Place::ZERO, first, len }) = self.marks.back_mut()
+            && *first + *len == self.next_settled
+        {
+            *len += n;
+        } else {
+            self.marks.push_back(Mark::Run { place: Place::ZERO, first: self.next_settled, len: n });
+        }
+        self.next_settled += n;
+    }
+
+    fn resolve(&self, element: Element) -> Option<ElementId> {
+        match element {
+            Element::Id(id) => self.find(id).map(|_| id),
+            Element::Settled { cut, index } => self.settled_at(cut, index),
+        }
+    }
+
+    fn settled_at(&self, cut: u64, index: i64) -> Option<ElementId> {
+        let total: usize = self.marks.iter().map(|mark| mark.at_cut(cut)).sum();
+        let index = if index < 0 { total as i64 + index } else { index };
+        let mut left = usize::try_from(index).ok()?;
+        for mark in &self.marks {
+            let n = mark.at_cut(cut);
+            if left < n {
+                return Some(match mark {
+                    Mark::Run { place, first, .. } => ElementId { place: *place, index: first + left as u32 },
+                    Mark::One(one) => one.id,
+                });
+            }
+            left -= n;
+        }
+        None
+    }
+
+    fn describe(&self, id: ElementId, known: u64) -> Option<Element> {
+        if id.place.version > known {
+            return Some(Element::Id(id));
+        }
+        let at = self.find(id)?;
+        let before: usize = self.marks.iter().take(at).map(|mark| mark.at_cut(known)).sum();
+        let within = self.marks[at].offset_of(id)? as usize;
+        (self.marks[at].at_cut(known) > 0)
+            .then_some(Element::Settled { cut: known, index: (before + within) as i64 })
+    }
+
+    fn find(&self, id: ElementId) -> Option<usize> {
+        self.marks.iter().position(|mark| mark.offset_of(id).is_some())
+    }
+
+    /// The position of an element's own mark, cut out of its run if need be.
+    fn isolate(&mut self, id: ElementId) -> Option<usize> {
+        let at = self.find(id)?;
+        let offset = self.marks[at].offset_of(id)?;
+        let Mark::Run { place, first, len } = self.marks[at] else { return Some(at) };
+        let run = |first, len| Mark::Run { place, first, len };
+        self.marks[at] = Mark::One(One { id, spot: None, astray: false, set: place, died: None });
+        if offset + 1 < len {
+            self.marks.insert(at + 1, run(id.index + 1, len - offset - 1));
+        }
+        if offset > 0 {
+            self.marks.insert(at, run(first, offset));
+        }
+        Some(at + usize::from(offset > 0))
+    }
+
+    fn id_at(&self, index: usize) -> Option<ElementId> {
+        let mut left = index;
+        for mark in &self.marks {
+            if left < mark.alive() {
+                return Some(match mark {
+                    Mark::Run { place, first, .. } => ElementId { place: *place, index: first + left as u32 },
+                    Mark::One(one) => one.id,
+                });
+            }
+            left -= mark.alive();
+        }
+        None
+    }
+
+    fn alive_before(&self, at: usize) -> usize {
+        self.marks.iter().take(at).map(Mark::alive).sum()
+    }
+
+    /// Where a spot is in the tree; the spot with its element's identity; whether its element is unknown.
+    fn anchor(&mut self, spot: Spot) -> (Anchor, Spot, bool) {
+        let mut at = |element: Element| {
+            let id = self.resolve(element)?;
+            self.isolate(id).map(|_| id)
+        };
+        match spot {
+            Spot::Head => (Anchor::Head, spot, false),
+            Spot::Tail => (Anchor::Tail, spot, false),
+            Spot::Before(element) => match at(element) {
+                Some(id) => (Anchor::Before(id), Spot::Before(Element::Id(id)), false),
+                None => (Anchor::Head, spot, true),
+            },
+            Spot::After(element) => match at(element) {
+                Some(id) => (Anchor::After(id), Spot::After(Element::Id(id)), false),
+                None => (Anchor::Tail, spot, true),
+            },
+        }
+    }
+
+    /// Where a child of `anchor` of this age goes.
+    fn position(&self, anchor: Anchor, place: Place) -> usize {
+        let younger = |at: usize| match &self.marks[at] {
+            Mark::One(one) => self.ancestor(one.id, anchor).is_some_and(|sibling| sibling > place),
+            Mark::Run { .. } => false,
+        };
+        let known = |id: ElementId| self.find(id).unwrap_or(self.marks.len());
+        let (mut at, forward) = match anchor {
+            Anchor::Head => (0, true),
+            Anchor::Tail => (self.marks.len(), false),
+            Anchor::After(id) => (known(id) + 1, true),
+            Anchor::Before(id) => (known(id), false),
+        };
+        if forward {
+            while at < self.marks.len() && younger(at) {
+                at += 1;
+            }
+        } else {
+            while at > 0 && younger(at - 1) {
+                at -= 1;
+            }
+        }
+        at
+    }
+
+    /// The age of the child of `anchor` in whose subtree the element is.
+    fn ancestor(&self, mut id: ElementId, anchor: Anchor) -> Option<Place> {
+        loop {
+            match *self.anchors.get(&id)? {
+                up if up == anchor => return Some(id.place),
+                Anchor::Before(up) | Anchor::After(up) => id = up,
+                _ => return None,
+            }
+        }
+    }
+
+    fn found(&self, mark: &Mark) -> bool {
+        let Mark::One(One { astray: true, spot: Some(Spot::Before(e) | Spot::After(e)), .. }) = mark else {
+            return false;
+        };
+        self.knows(*e)
+    }
+
+    /// Takes out all elements that were inserted on their own and inserts them again, oldest first.
+    fn reinsert<P: Plain>(&mut self, plain: &mut P, key: &Key) {
+        let mut young: Vec<(One, Bytes)> = Vec::new();
+        let mut index = 0;
+        for mark in std::mem::take(&mut self.marks) {
+            match mark {
+                Mark::One(one) if one.spot.is_some() => {
+                    let value = if one.died.is_none() { plain.list_get(key, index) } else { None };
+                    if value.is_some() {
+                        plain.list_remove(key, index);
+                    }
+                    young.push((one, value.unwrap_or_default()));
+                }
+                other => {
+                    index += other.alive();
+                    self.marks.push_back(other);
+                }
+            }
+        }
+        self.anchors.clear();
+        self.astray = 0;
+        young.sort_by_key(|(one, _)| one.id);
+        for (mut one, value) in young {
+            let (anchor, spot, astray) = self.anchor(one.spot.unwrap_or(Spot::Tail));
+            let at = self.position(anchor, one.id.place);
+            if one.died.is_none() {
+                plain.list_insert(key, self.alive_before(at), value);
+            }
+            (one.spot, one.astray) = (Some(spot), astray);
+            self.astray += usize::from(astray);
+            self.anchors.insert(one.id, anchor);
+            self.marks.insert(at, Mark::One(one));
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Effects on one string or one cell, as pure functions of what was there.
+
+use super::plain::{Cell, Plain};
+use crate::effect::{Bytes, Effect};
+
+/// A string after an effect on it.
+pub(super) fn edit<P: Plain>(old: Option<&[u8]>, effect: &Effect) -> Bytes {
+    match effect {
+        Effect::Add { delta, result } => add(old, *delta, *result),
+        Effect::AddFloat { delta, result } => add_float::<P>(old, delta, result),
+        Effect::Append(bytes) => [old.unwrap_or_default(), bytes].concat(),
+        Effect::SetRange { offset, bytes } => {
+            let (at, mut new) = (*offset as usize, old.unwrap_or_default().to_vec());
+            new.resize(new.len().max(at + bytes.len()), 0);
+            new[at..at + bytes.len()].copy_from_slice(bytes);
+            new
+        }
+        Effect::RaiseRegisters(bytes) => P::merge_registers(old.unwrap_or_default(), bytes),
+        other => unreachable!("not an effect on a string: {other:?}"),
+    }
+}
+
+/// A counter after an addition. What is not an integer, or would overflow, becomes the result at the origin.
+fn add(old: Option<&[u8]>, delta: i64, result: i64) -> Bytes {
+    let old = match old {
+        None => Some(0),
+        Some(text) => integer(text),
+    };
+    old.and_then(|old| old.checked_add(delta)).unwrap_or(result).to_string().into_bytes()
+}
+
+fn add_float<P: Plain>(old: Option<&[u8]>, delta: &[u8], result: &[u8]) -> Bytes {
+    P::add_float(old.unwrap_or(b"0"), delta).unwrap_or_else(|| result.to_vec())
+}
+
+/// An integer written as the server writes integers.
+fn integer(text: &[u8]) -> Option<i64> {
+    let n: i64 = std::str::from_utf8(text).ok()?.parse().ok()?;
+    (n.to_string().as_bytes() == text).then_some(n)
+}
+
+/// The cell that an effect touches. `None`: it does not touch a named cell.
+pub(super) fn cell_name(effect: &Effect) -> Option<&Bytes> {
+    use Effect::*;
+    match effect {
+        SetField { field, .. } | DelField(field) | AddField { field, .. } | AddFieldFloat { field, .. } => {
+            Some(field)
+        }
+        AddMember(member) | DelMember(member) | DelScored(member) => Some(member),
+        SetScore { member, .. } | AddScore { member, .. } => Some(member),
+        _ => None,
+    }
+}
+
+/// Whether what the cell was does not matter to the effect.
+pub(super) fn overwrites(effect: &Effect) -> bool {
+    use Effect::*;
+    match effect {
+        SetField { absent, .. } => !absent,
+        SetScore { only, .. } => only.is_none(),
+        DelField(_) | AddMember(_) | DelMember(_) | DelScored(_) => true,
+        _ => false,
+    }
+}
+
+/// A cell after an effect on it.
+pub(super) fn change<P: Plain>(old: Option<Cell>, effect: &Effect) -> Option<Cell> {
+    use Effect::*;
+    let text = match &old {
+        Some(Cell::Text(text)) => Some(text.as_slice()),
+        _ => None,
+    };
+    match effect {
+        SetField { value, absent, .. } => match old {
+            Some(old) if *absent => Some(old),
+            _ => Some(Cell::Text(value.clone())),
+        },
+        AddField { delta, result, .. } => Some(Cell::Text(add(text, *delta, *result))),
+        AddFieldFloat { delta, result, .. } => Some(Cell::Text(add_float::<P>(text, delta, result))),
+        AddMember(_) => Some(Cell::Member),
+        SetScore { score, only, .. } => match old {
+            Some(Cell::Score(old)) if !only.permits(old, *score) => Some(Cell::Score(old)),
+            _ => Some(Cell::Score(*score)),
+        },
+        AddScore { delta, result, .. } => {
+            let sum = match old {
+                Some(Cell::Score(old)) => old + delta,
+                _ => *delta,
+            };
+            Some(Cell::Score(if sum.is_nan() { *result } else { sum }))
+        }
+        DelField(_) | DelMember(_) | DelScored(_) => None,
+        other => unreachable!("not an effect on a cell: {other:?}"),
+    }
+}
+
+/// The effect that gives a cell this content.
+pub(super) fn assertion(kind: crate::effect::Kind, name: &[u8], cell: Option<Cell>) -> Effect {
+    use crate::effect::Kind;
+    let name = name.to_vec();
+    match (cell, kind) {
+        (Some(Cell::Text(value)), _) => Effect::SetField { field: name, value, absent: false },
+        (Some(Cell::Score(score)), _) => Effect::SetScore { member: name, score, only: Default::default() },
+        (Some(Cell::Member), _) => Effect::AddMember(name),
+        (None, Kind::Hash) => Effect::DelField(name),
+        (None, Kind::Zset) => Effect::DelScored(name),
+        (None, _) => Effect::DelMember(name),
+    }
+}
