@@ -36,14 +36,14 @@ const SHAPES: [Shape; 9] = [
         request: |i| words(format!("ZADD z {i} member:{i:09}")),
         per_request: 1,
     },
-    Shape { name: "field of 10,000 hashes of 100", bar: 1.0, request: small_hash, per_request: FIELDS },
+    Shape { name: "field of hashes of 100", bar: 1.0, request: small_hash, per_request: FIELDS },
     Shape {
         name: "field of one large hash",
         bar: 1.0,
         request: |i| words(format!("HSET h field:{i:010} value:{i:010}")),
         per_request: 1,
     },
-    Shape { name: "element of 10,000 lists of 100", bar: 1.0, request: small_list, per_request: FIELDS },
+    Shape { name: "element of lists of 100", bar: 1.0, request: small_list, per_request: FIELDS },
     Shape {
         name: "element of one list",
         bar: 1.0,
