@@ -184,12 +184,31 @@ impl Pair {
             while at < round.len() && Instant::now() < deadline {
                 let mut fewer = round.clone();
                 fewer.drain(at..(at + chunk).min(round.len()));
-                if self.difference(&fewer).is_err() { round = fewer } else { at += chunk }
+                if well_formed(&fewer) && self.difference(&fewer).is_err() {
+                    round = fewer
+                } else {
+                    at += chunk
+                }
             }
             chunk /= 2;
         }
         round
     }
+}
+
+/// Whether transactions are still whole, with nothing in them whose reply can't be compared there.
+fn well_formed(round: &[Request]) -> bool {
+    let mut open = false;
+    for request in round {
+        match request[0].as_slice() {
+            b"MULTI" if !open => open = true,
+            b"EXEC" if open => open = false,
+            b"MULTI" | b"EXEC" => return false,
+            name if open && !commands::fits_transaction(name) => return false,
+            _ => {}
+        }
+    }
+    !open
 }
 
 /// Where copies are restored: in a database of their own.

@@ -27,9 +27,9 @@ GEOADD <kg> [NX|XX] [CH] (<lon> <lat> <member>)+
 GEODIST <kg> <member> <member> [m|km|mi|ft]
 GEOHASH <kg> <member>+
 GEOPOS <kg> <member>+
-GEORADIUS <kg> <lon> <lat> <radius> km [WITHDIST] [WITHCOORD] [WITHHASH] [COUNT <count>] ASC
+GEORADIUS <kg> <lon> <lat> <radius> km [WITHDIST] [WITHCOORD] [WITHHASH] ASC
 GEORADIUSBYMEMBER <kg> <member> <radius> km [WITHDIST] DESC
-GEOSEARCH <kg> (FROMMEMBER <member>|FROMLONLAT <lon> <lat>) (BYRADIUS <radius> km|BYBOX <radius> <radius> m) ASC [COUNT <count>] [WITHDIST] [WITHCOORD] [WITHHASH]
+GEOSEARCH <kg> (FROMMEMBER <member>|FROMLONLAT <lon> <lat>) (BYRADIUS <radius> km|BYBOX <radius> <radius> m) ASC [WITHDIST] [WITHCOORD] [WITHHASH]
 GEOSEARCHSTORE <kg> <kg> FROMLONLAT <lon> <lat> BYRADIUS <radius> km [STOREDIST]
 GET <ks>
 GETBIT <kb> <bitoff>
@@ -199,6 +199,12 @@ pub fn view(name: &str) -> View {
         _ => {}
     }
     view
+}
+
+/// Replies within EXEC can't be looked at one by one, so what needs a view of its own stays out.
+pub fn fits_transaction(name: &[u8]) -> bool {
+    let view = view(&String::from_utf8_lossy(name));
+    !view.types && view.near.is_none() && !view.pairs
 }
 
 const VALUES: [&str; 14] =
