@@ -25,6 +25,7 @@ use crate::client::{Client, Mail};
 use crate::dispatch::Handler;
 use crate::session::Session;
 use crate::ticks;
+use crate::tracking::Own;
 use crate::worker::Worker;
 
 /// What a connection keeps of a command that waits.
@@ -153,9 +154,9 @@ fn count(worker: &Worker, ticket: &Ticket, client: &Client, ticks: u64, failed: 
 struct Busy(usize);
 
 /// Serves clients that wait on keys which have been written to, and sends what the writes left for others. `own`: the
-/// client that wrote, 0 for none. Shards that are not needed for it may be released.
+/// client that wrote. Shards that are not needed for it may be released.
 #[cold]
-pub fn deliver(worker: &Worker, own: u64, ctx: &mut Ctx<'static>) {
+pub fn deliver(worker: &Worker, own: &mut Own<'_>, ctx: &mut Ctx<'static>) {
     worker.publish(own, ctx);
     let mut wanted: SmallVec<[usize; 16]> = SmallVec::new();
     while let Some((db, key)) = ctx.out.ready.pop_front() {
@@ -176,7 +177,7 @@ pub fn deliver(worker: &Worker, own: u64, ctx: &mut Ctx<'static>) {
         }
     }
     ctx.reap();
-    worker.publish(0, ctx);
+    worker.publish(&mut Own::nobody(), ctx);
 }
 
 /// Runs the commands of clients that wait on a key, first come first, as long as the key has what they wait for.
@@ -219,8 +220,9 @@ fn answer(worker: &Worker, ctx: &mut Ctx<'static>, shard: usize, key: &[u8], tic
     leave(worker, &client);
     ctx.locks.get_mut(shard).waiting.remove(key, ticket);
     count(worker, ticket, &client, ticks::now().wrapping_sub(began), failed);
-    worker.publish(client.id, ctx);
+    // The reply comes before what the command's changes mean for the client's own cache.
     worker.server.post(&client, Mail::Unblocked(reply));
+    worker.publish(&mut Own { client: client.id, out: None }, ctx);
 }
 
 /// Runs a waiting client's command again; the reply, and whether it is an error. `None`: it still has to wait.

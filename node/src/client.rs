@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::*};
 use std::task::Waker;
 
+use engine::interest::WatchFlag;
 use engine::waiting::Ticket;
 use parking_lot::Mutex;
 
@@ -44,6 +45,8 @@ pub mod flag {
     pub const NO_LOOP: u32 = 1 << 15;
     /// Blocked, but not for ever.
     pub const TIMED: u32 = 1 << 16;
+    /// Waits for the end of CLIENT PAUSE.
+    pub const PAUSED: u32 = 1 << 17;
 }
 
 /// Names that the client gave itself.
@@ -90,6 +93,8 @@ pub struct Client {
     pub output_bytes: AtomicU64,
     /// Client that gets the invalidations, 0: itself.
     pub redirect: AtomicU64,
+    /// Set when a key that the client's transaction watches has changed; there only while it watches.
+    pub watch: Mutex<Option<WatchFlag>>,
     pub kill: AtomicBool,
     /// Something is in the mailbox, or `kill` is set.
     pub mail_waiting: AtomicBool,
@@ -131,6 +136,7 @@ impl Client {
             argv_bytes: AtomicU64::new(0),
             output_bytes: AtomicU64::new(0),
             redirect: AtomicU64::new(0),
+            watch: Mutex::new(None),
             kill: AtomicBool::new(false),
             mail_waiting: AtomicBool::new(false),
             mailbox: Mutex::default(),
@@ -148,6 +154,11 @@ impl Client {
         } else {
             self.flags.fetch_and(!flag, Relaxed);
         }
+    }
+
+    /// Whether the next EXEC will not run.
+    pub fn watch_broken(&self) -> bool {
+        self.watch.lock().as_ref().is_some_and(|flag| flag.load(Relaxed))
     }
 
     /// Connected over the loopback interface or a Unix domain socket.

@@ -270,17 +270,22 @@ impl Connection {
             worker.shed.set((target, wanted - 1));
             return Poll::Ready(End::Move(target));
         }
+        worker.refresh_idle();
         let timeout = worker.config.borrow().timeout;
         let may_time_out = timeout > 0
             && self.blocked.is_none()
             && self.session.subscriptions.is_empty()
             && !self.session.client.has(flag::REPLICA | flag::MASTER | flag::MONITOR);
-        if may_time_out && self.timer.is_none() {
-            let left = Duration::from_secs(timeout as u64).saturating_sub(self.idle_for());
+        let left = Duration::from_secs(timeout as u64).saturating_sub(self.idle_for());
+        let at = Instant::now() + left;
+        // A timer that fires too early finds the client active; one that fires too late is of an older setting.
+        let slack = Duration::from_millis(100);
+        let too_late = |timer: &Pin<Box<Sleep>>| timer.deadline() > at + slack;
+        if may_time_out && !self.held && self.timer.as_ref().is_none_or(too_late) {
             if left.is_zero() {
                 return Poll::Ready(End::Closed);
             }
-            self.timer = Some(Box::pin(sleep_until(Instant::now() + left)));
+            self.timer = Some(Box::pin(sleep_until(at)));
             if self.timer_fired(cx) {
                 return Poll::Ready(End::Closed);
             }
@@ -323,8 +328,24 @@ impl Connection {
         let Some(blocked) = self.blocked.take() else { return };
         self.timer = None;
         self.leave_queues(worker, &blocked);
+        if blocked.timeout_ms.is_some() {
+            self.session.client.set(flag::TIMED, false);
+        }
         if !blocked.silent {
             self.unsent.extend_from_slice(reply);
+        }
+    }
+
+    /// Counts a client that waits for the end of a pause among the blocked ones, or no longer.
+    fn show_paused(&self, worker: &Worker, paused: bool) {
+        let client = &self.session.client;
+        if client.has(flag::PAUSED) != paused {
+            client.set(flag::PAUSED, paused);
+            if paused {
+                worker.server.blocked.fetch_add(1, Relaxed);
+            } else {
+                worker.server.blocked.fetch_sub(1, Relaxed);
+            }
         }
     }
 
@@ -528,6 +549,9 @@ impl Connection {
             prefetch(worker, &ctx, &self.session, buffers, batch);
             let executed = self.execute_batch(worker, &mut ctx, buffers, batch);
             ctx.locks.release();
+            if !self.held {
+                self.show_paused(worker, false);
+            }
             if let Some(end) = executed {
                 // Not all were executed: what follows is parsed again later.
                 self.parser = Parser::new();
@@ -583,11 +607,13 @@ impl Connection {
                 Next::Blocked(blocked) => {
                     // Replaces a timer that would close the idle client.
                     self.timer = blocked.timeout_ms.map(timer);
+                    self.session.client.set(flag::TIMED, self.timer.is_some());
                     self.blocked = Some(blocked);
                     return Some(batch.end(i));
                 }
                 Next::Paused => {
                     self.held = true;
+                    self.show_paused(worker, true);
                     self.timer = Some(timer(worker.server.pause.left_ms(ctx.env.now_ms).clamp(1, 50)));
                     return Some(start);
                 }
@@ -633,6 +659,7 @@ impl Connection {
             blocking::abandon(worker, &blocked.ticket, &self.session.client);
             self.leave_queues(worker, &blocked);
         }
+        self.show_paused(worker, false);
         crate::commands::transactions::unwatch(worker.server, &mut self.session);
         worker.server.forget(&mut self.session);
     }

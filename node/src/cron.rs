@@ -20,6 +20,7 @@ pub async fn run(server: &'static Server) {
             continue;
         }
         sample(server);
+        server.tracking.limit(server, server.config.get().tracking_table_max_keys);
         if server.config.generation() != generation {
             generation = server.config.generation();
             // Idle connections look at their limits again.

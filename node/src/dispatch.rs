@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use engine::command::keys::touched;
 use engine::command::lookup::refusal;
-use engine::command::{CommandId, Facts, Flags};
+use engine::command::{CommandId, Facts, Flags, id};
 use engine::commands::{Flow, Locking};
 use engine::ctx::Ctx;
 use protocol::{Args, ErrorReply, Reply, error};
@@ -14,6 +14,7 @@ use smallvec::SmallVec;
 use crate::blocking::{self, Blocked};
 use crate::session::{ReplyMode, Session};
 use crate::ticks;
+use crate::tracking::{self, Own};
 use crate::worker::Worker;
 
 /// What the connection does after a command.
@@ -235,15 +236,13 @@ pub fn run(
     args: Args<'_>,
     out: &mut Reply,
 ) -> Next {
-    if worker.server.monitors.any() {
-        worker.server.monitors.feed(session, id, args, ctx.env.now_ms);
-    }
     let start = out.buf.len();
     let began = worker.lap.get();
     ctx.db = session.db;
     ctx.env.no_touch = session.no_touch;
     if !session.in_exec {
         ctx.begin();
+        session.client.command.store(u32::from(id.0), Relaxed);
     }
     let result = match worker.server.handlers[id.index()] {
         Handler::Data(run, locking) => data(worker, session, ctx, id, run, locking, args, out),
@@ -279,8 +278,25 @@ pub fn run(
         }
         Next::Paused | Next::Later(_) => {}
     }
-    settle(worker, session, ctx);
+    if session.tracking.on {
+        track(session, ctx, id.facts(), args);
+    }
+    settle(worker, session, ctx, out);
+    if worker.server.monitors.any() && !matches!(next, Next::Paused | Next::Later(_)) {
+        worker.server.monitors.feed(session, id, args, ctx.env.now_ms);
+    }
     next
+}
+
+/// Notes what a tracking client has read. CLIENT CACHING holds for the next command that is not about the client, or for
+/// a transaction.
+#[cold]
+fn track(session: &mut Session, ctx: &mut Ctx<'static>, facts: &'static Facts, args: Args<'_>) {
+    tracking::remember(session, ctx, facts, args);
+    let about_client = facts.parent == Some(id::CLIENT);
+    if !about_client && session.multi.is_none() && !session.in_exec {
+        session.tracking.caching = None;
+    }
 }
 
 fn missing(facts: &Facts) -> ErrorReply {
@@ -346,10 +362,12 @@ pub fn shards_of(ctx: &Ctx<'_>, facts: &'static Facts, args: Args<'_>, shards: &
 
 /// Sees to what a command left behind: expired keys it met, blocked clients it can serve, messages to others.
 #[inline]
-pub fn settle(worker: &Worker, session: &mut Session, ctx: &mut Ctx<'static>) {
+pub fn settle(worker: &Worker, session: &Session, ctx: &mut Ctx<'static>, out: &mut Reply) {
     ctx.reap();
     if ctx.out.is_quiet() || session.in_exec {
         return;
     }
-    blocking::deliver(worker, session.client.id, ctx);
+    // A client that wants no replies gets what is not one through its mailbox.
+    let out = (session.reply_mode == ReplyMode::On).then_some(out);
+    blocking::deliver(worker, &mut Own { client: session.client.id, out }, ctx);
 }

@@ -13,6 +13,7 @@ use engine::expiry;
 use crate::blocking;
 use crate::config::Config;
 use crate::server::Server;
+use crate::tracking::Own;
 use crate::worker::{Worker, unix_ms};
 
 /// How long a worker goes on before its connections have their turn.
@@ -99,7 +100,7 @@ fn slice(worker: &Worker, shard: usize, began: Instant) -> (bool, usize) {
         ctx.locks.hold_one(shard);
         let step = expiry::step(&mut ctx, shard);
         if !ctx.out.is_quiet() {
-            blocking::deliver(worker, 0, &mut ctx);
+            blocking::deliver(worker, &mut Own::nobody(), &mut ctx);
         }
         ctx.locks.release();
         keys += step.keys;

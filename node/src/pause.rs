@@ -32,6 +32,14 @@ impl Pause {
         self.until_ms.load(Acquire).saturating_sub(now_ms)
     }
 
+    /// Whether clients are paused at all.
+    #[inline]
+    pub fn is_on(&self, now_ms: u64) -> bool {
+        // The usual case is never to have been paused.
+        let until = self.until_ms.load(Relaxed);
+        until != 0 && until > now_ms
+    }
+
     /// Whether writes, and everything else, wait at this moment.
     pub fn state(&self, now_ms: u64) -> (bool, bool) {
         let on = self.left_ms(now_ms) > 0;

@@ -163,7 +163,7 @@ impl Server {
     /// A connection has ended: nothing refers to it any more.
     pub fn forget(&self, session: &mut Session) {
         self.pubsub.leave(session);
-        self.tracking.leave(self, session);
+        self.tracking.stop(session);
         self.monitors.leave(session);
         self.clients.remove(session.client.id);
     }

@@ -1,10 +1,18 @@
 //! Client-side caching: who is told that a key changed.
+//!
+//! A client in the default mode is told of each key that it has read, once: the read is noted in the key's shard (see
+//! [`engine::interest`]), and the change takes the note away. A broadcasting client is told of every change to keys with
+//! its prefixes; those of one command or transaction come together, one message for each prefix.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
 
+use engine::command::keys::touched;
+use engine::command::{Facts, Flags};
+use engine::ctx::{Changed, Ctx};
 use parking_lot::RwLock;
-use protocol::Reply;
+use protocol::{Args, Reply};
 
 use crate::client::{Client, Mail, flag};
 use crate::server::Server;
@@ -17,11 +25,26 @@ struct Broadcast {
     no_loop: bool,
 }
 
-/// Clients with tracking switched on. Which keys a client has read stands in the shards, see `engine::interest`.
+/// The client whose command caused what is told, 0 for none, and its reply: what it is told itself comes right behind.
+pub struct Own<'a> {
+    pub client: u64,
+    pub out: Option<&'a mut Reply>,
+}
+
+impl Own<'_> {
+    /// Nobody's command: expiry, eviction.
+    pub fn nobody() -> Own<'static> {
+        Own { client: 0, out: None }
+    }
+}
+
+/// Clients with tracking switched on.
 #[derive(Default)]
 pub struct Trackers {
     /// Clients in any mode.
     count: AtomicUsize,
+    /// Somebody has switched tracking on, once.
+    used: AtomicBool,
     broadcasting: AtomicUsize,
     broadcasts: RwLock<Vec<Broadcast>>,
 }
@@ -35,7 +58,7 @@ impl Trackers {
     /// Prefixes that clients in broadcasting mode listen to.
     pub fn prefixes(&self) -> usize {
         let broadcasts = self.broadcasts.read();
-        let all: std::collections::BTreeSet<&[u8]> =
+        let all: BTreeSet<&[u8]> =
             broadcasts.iter().flat_map(|b| b.prefixes.iter().map(Vec::as_slice)).collect();
         all.len()
     }
@@ -48,18 +71,16 @@ impl Trackers {
 
     /// Switches tracking on, or changes its mode.
     pub fn start(&self, session: &mut Session, tracking: Tracking) {
-        let was_on = session.tracking.on;
-        if !was_on {
+        if !session.tracking.on {
             self.count.fetch_add(1, Relaxed);
+            self.used.store(true, Relaxed);
         }
         if tracking.bcast {
             let mut broadcasts = self.broadcasts.write();
             broadcasts.retain(|b| b.client.id != session.client.id);
-            let prefixes =
-                if tracking.prefixes.is_empty() { vec![Vec::new()] } else { tracking.prefixes.clone() };
             broadcasts.push(Broadcast {
                 client: session.client.clone(),
-                prefixes,
+                prefixes: tracking.prefixes.clone(),
                 no_loop: tracking.no_loop,
             });
             self.broadcasting.store(broadcasts.len(), Relaxed);
@@ -67,11 +88,12 @@ impl Trackers {
         session.client.redirect.store(tracking.redirect, Relaxed);
         session.client.set(flag::TRACKING, true);
         session.client.set(flag::BCAST, tracking.bcast);
+        session.client.set(flag::NO_LOOP, tracking.no_loop);
         session.client.set(flag::BROKEN_REDIRECT, false);
         session.tracking = tracking;
     }
 
-    /// Switches tracking off.
+    /// Switches tracking off. Notes of keys that the client read stay where they are until the keys change.
     pub fn stop(&self, session: &mut Session) {
         if !session.tracking.on {
             return;
@@ -84,81 +106,149 @@ impl Trackers {
         }
         session.tracking = Tracking::default();
         session.client.redirect.store(0, Relaxed);
-        session.client.set(flag::TRACKING | flag::BCAST | flag::BROKEN_REDIRECT, false);
+        session.client.set(flag::TRACKING | flag::BCAST | flag::NO_LOOP | flag::BROKEN_REDIRECT, false);
     }
 
-    /// The client is gone.
-    pub fn leave(&self, server: &Server, session: &mut Session) {
-        self.stop(session);
-        let _ = server;
-    }
-
-    /// Tells one client that a key it read has changed; `own` is the client that changed it.
-    pub fn invalidate(&self, server: &Server, client: u64, key: &[u8], own: u64) {
+    /// Tells the clients that read a key that it has changed.
+    pub fn invalidate(&self, server: &Server, client: u64, changed: &Changed, own: &mut Own<'_>) {
         let Some(client) = server.clients.get(client) else { return };
-        if client.has(flag::TRACKING) && !(client.id == own && client.has(flag::NO_LOOP)) {
-            self.tell(server, &client, Some(&[key]));
+        // The note may be from before the client switched tracking off, or to another mode.
+        if !client.has(flag::TRACKING) || client.has(flag::BCAST) {
+            return;
+        }
+        let caused = changed.by_client && own.client == client.id;
+        if !(caused && client.has(flag::NO_LOOP)) {
+            tell(server, &client, Some(&[&changed.key]), own);
         }
     }
 
-    /// Tells broadcasting clients that a key has changed.
-    pub fn broadcast(&self, server: &Server, key: &[u8], own: u64) {
+    /// Tells broadcasting clients which keys have changed.
+    pub fn broadcast(&self, server: &Server, changed: &[Changed], own: &mut Own<'_>) {
         for b in self.broadcasts.read().iter() {
-            let skip = b.no_loop && b.client.id == own;
-            if !skip && b.prefixes.iter().any(|p| key.starts_with(p)) {
-                self.tell(server, &b.client, Some(&[key]));
+            let caused = own.client == b.client.id;
+            for prefix in &b.prefixes {
+                let wanted =
+                    |c: &&Changed| c.key.starts_with(prefix) && !(b.no_loop && caused && c.by_client);
+                let keys: BTreeSet<&[u8]> = changed.iter().filter(wanted).map(|c| c.key.as_slice()).collect();
+                if !keys.is_empty() {
+                    let keys: Vec<&[u8]> = keys.into_iter().collect();
+                    tell(server, &b.client, Some(&keys), own);
+                }
             }
         }
     }
 
     /// Tells every tracking client to drop everything.
-    pub fn invalidate_all(&self, server: &Server) {
+    pub fn invalidate_all(&self, server: &Server, own: &mut Own<'_>) {
         if self.clients() == 0 {
             return;
         }
         for client in server.clients.all() {
             if client.has(flag::TRACKING) {
-                self.tell(server, &client, None);
+                tell(server, &client, None, own);
             }
         }
     }
 
-    /// Sends an invalidation where the client wants it: to itself as a push, or to another client as a message.
-    fn tell(&self, server: &Server, client: &Arc<Client>, keys: Option<&[&[u8]]>) {
-        let redirect = client.redirect.load(Relaxed);
-        let target = if redirect == 0 { Some(client.clone()) } else { server.clients.get(redirect) };
-        let Some(target) = target else {
-            // The client to redirect to is gone: say so, if that can be said.
-            client.set(flag::BROKEN_REDIRECT, true);
-            if client.resp.load(Relaxed) == 3 {
-                let mut out = Reply::new(true);
-                out.push(2);
-                out.bulk_str("tracking-redir-broken");
-                out.int(redirect as i64);
-                server.post(client, Mail::Send(out.buf.into()));
-            }
-            return;
-        };
-        let resp3 = target.resp.load(Relaxed) == 3;
-        if !resp3 && (redirect == 0 || !target.has(flag::PUBSUB)) {
+    /// Forgets tracked keys beyond `max` (0: no limit), and tells those who read them. The caller holds no shard.
+    pub fn limit(&self, server: &Server, max: usize) {
+        if max == 0 || !self.used.load(Relaxed) {
             return;
         }
-        let mut out = Reply::new(resp3);
-        if resp3 {
+        let keyspace = &server.keyspace;
+        let mut excess = keyspace.sum(|shard| shard.interests.tracked_keys()).saturating_sub(max);
+        let mut forgotten = Vec::new();
+        // What goes is taken from one shard after the other: no key is dearer than another.
+        for shard in 0..keyspace.shard_count() {
+            if excess == 0 {
+                break;
+            }
+            let mut shard = keyspace.cell(shard).lock.lock();
+            while excess > 0
+                && let Some(gone) = shard.interests.evict_tracked()
+            {
+                forgotten.push(gone);
+                excess -= 1;
+            }
+        }
+        for (key, clients) in forgotten {
+            let changed = Changed { key: key.into_vec(), by_client: false };
+            clients
+                .into_iter()
+                .for_each(|client| self.invalidate(server, client, &changed, &mut Own::nobody()));
+        }
+    }
+}
+
+/// Notes the keys that a tracking client's command has read. Their shards are held, or taken here.
+#[cold]
+pub fn remember(session: &Session, ctx: &mut Ctx<'_>, facts: &'static Facts, args: Args<'_>) {
+    let t = &session.tracking;
+    let asked = match (t.opt_in, t.opt_out) {
+        (true, _) => t.caching == Some(true),
+        (_, true) => t.caching != Some(false),
+        _ => true,
+    };
+    if t.bcast || !asked || !facts.flags.has(Flags::READONLY) {
+        return;
+    }
+    touched(facts, args, |index| {
+        let key = &args[index];
+        let shard = ctx.keyspace.shard_of(ctx.keyspace.hash(key));
+        if !ctx.locks.holds(shard) {
+            ctx.locks.hold_one(shard);
+        }
+        ctx.locks.get_mut(shard).interests.track(key, session.client.id);
+    });
+}
+
+/// Sends an invalidation where the client wants it: to itself as a push, or to another client as a message.
+fn tell(server: &Server, client: &Arc<Client>, keys: Option<&[&[u8]]>, own: &mut Own<'_>) {
+    let redirect = client.redirect.load(Relaxed);
+    let target = if redirect == 0 { Some(client.clone()) } else { server.clients.get(redirect) };
+    let Some(target) = target else {
+        // The client to redirect to is gone: say so, if that can be said.
+        client.set(flag::BROKEN_REDIRECT, true);
+        if client.resp.load(Relaxed) == 3 {
+            let mut out = Reply::new(true);
             out.push(2);
-            out.bulk_str("invalidate");
-        } else {
-            out.push(3);
-            out.bulk_str("message");
-            out.bulk_str("__redis__:invalidate");
+            out.bulk_str("tracking-redir-broken");
+            out.int(redirect as i64);
+            deliver(server, client, out.buf, own);
         }
-        match keys {
-            Some(keys) => {
-                out.array(keys.len());
-                keys.iter().for_each(|k| out.bulk(k));
-            }
-            None => out.null_array(),
+        return;
+    };
+    let resp3 = target.resp.load(Relaxed) == 3;
+    if !resp3 && (redirect == 0 || !target.has(flag::PUBSUB)) {
+        return;
+    }
+    deliver(server, &target, message(resp3, keys), own);
+}
+
+fn message(resp3: bool, keys: Option<&[&[u8]]>) -> Vec<u8> {
+    let mut out = Reply::new(resp3);
+    if resp3 {
+        out.push(2);
+        out.bulk_str("invalidate");
+    } else {
+        out.push(3);
+        out.bulk_str("message");
+        out.bulk_str("__redis__:invalidate");
+    }
+    match keys {
+        Some(keys) => {
+            out.array(keys.len());
+            keys.iter().for_each(|k| out.bulk(k));
         }
-        server.post(&target, Mail::Send(out.buf.into()));
+        None => out.null(),
+    }
+    out.buf
+}
+
+/// A client that caused the message gets it behind its reply.
+fn deliver(server: &Server, target: &Arc<Client>, bytes: Vec<u8>, own: &mut Own<'_>) {
+    match &mut own.out {
+        Some(out) if own.client == target.id => out.raw(&bytes),
+        _ => server.post(target, Mail::Send(bytes.into())),
     }
 }

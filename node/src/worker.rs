@@ -22,6 +22,7 @@ use crate::expiry;
 use crate::server::Server;
 use crate::stats::{CommandStats, WorkerStats};
 use crate::ticks;
+use crate::tracking::Own;
 
 /// A connection on its way to its worker.
 pub enum Arrival {
@@ -117,7 +118,15 @@ impl Worker {
     #[inline]
     pub fn tick(&self, ctx: &mut Ctx<'static>) {
         self.refresh(ctx);
-        ctx.env.tick(unix_ms());
+        let now = unix_ms();
+        ctx.env.tick(now);
+        ctx.env.frozen = self.server.pause.is_on(now);
+        self.watch_changes(ctx);
+    }
+
+    /// Has every change noted if some client wants to hear of it.
+    #[inline]
+    pub fn watch_changes(&self, ctx: &mut Ctx<'static>) {
         ctx.out.wants_changed = self.server.tracking.wants_all();
     }
 
@@ -127,6 +136,14 @@ impl Worker {
         let generation = self.server.config.generation();
         if generation != self.generation.get() {
             self.reload(ctx, generation);
+        }
+    }
+
+    /// [`Worker::refresh`] between batches.
+    #[inline]
+    pub fn refresh_idle(&self) {
+        if self.server.config.generation() != self.generation.get() {
+            self.refresh(&mut self.ctx.borrow_mut());
         }
     }
 
@@ -143,6 +160,10 @@ impl Worker {
             us => (us as f64 * per_us) as u64,
         });
         self.track_latency.set(config.latency_tracking);
+        if !ctx.locks.is_pinned() {
+            ctx.locks.release();
+            self.server.tracking.limit(self.server, config.tracking_table_max_keys);
+        }
         *self.config.borrow_mut() = config;
     }
 
@@ -175,22 +196,24 @@ impl Worker {
     }
 
     /// Sends what a command left for others: notifications, invalidations, garbage.
-    /// `own`: the client that caused it, 0 for none.
-    pub fn publish(&self, own: u64, ctx: &mut Ctx<'static>) {
+    /// `own`: the client that caused it.
+    pub fn publish(&self, own: &mut Own<'_>, ctx: &mut Ctx<'static>) {
+        let server = self.server;
         for event in ctx.out.events.drain(..) {
-            self.server.pubsub.keyspace_event(self.server, &event, ctx.env.tuning.notify);
+            server.pubsub.keyspace_event(server, &event, ctx.env.tuning.notify);
         }
-        for (client, key) in ctx.out.invalidated.drain(..) {
-            self.server.tracking.invalidate(self.server, client, &key, own);
+        for (client, changed) in ctx.out.invalidated.drain(..) {
+            server.tracking.invalidate(server, client, &changed, own);
         }
-        for key in ctx.out.changed.drain(..) {
-            self.server.tracking.broadcast(self.server, &key, own);
+        if !ctx.out.changed.is_empty() {
+            server.tracking.broadcast(server, &ctx.out.changed, own);
+            ctx.out.changed.clear();
         }
         if std::mem::take(&mut ctx.out.flushed) {
-            self.server.tracking.invalidate_all(self.server);
+            server.tracking.invalidate_all(server, own);
         }
         for garbage in ctx.out.garbage.drain(..) {
-            self.server.reclaim.free(garbage);
+            server.reclaim.free(garbage);
         }
     }
 

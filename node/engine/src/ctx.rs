@@ -32,6 +32,8 @@ pub struct Env {
     pub no_touch: bool,
     /// Deadlines in the past are hidden and reclaimed. Off while loading and in DEBUG SET-ACTIVE-EXPIRE tests.
     pub expiry: bool,
+    /// Nothing is removed by itself: clients are paused (CLIENT PAUSE). What has expired is hidden all the same.
+    pub frozen: bool,
     pub hits: Cell<u64>,
     pub misses: Cell<u64>,
     rng: Cell<u64>,
@@ -45,6 +47,7 @@ impl Env {
             clock: 0,
             no_touch: false,
             expiry: true,
+            frozen: false,
             hits: Cell::new(0),
             misses: Cell::new(0),
             rng: Cell::new(seed | 1),
@@ -88,6 +91,14 @@ pub struct Event {
     pub key: Vec<u8>,
 }
 
+/// A key that changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    pub key: Vec<u8>,
+    /// By what the client asked for; not because its time had come, or to make room.
+    pub by_client: bool,
+}
+
 /// What must happen after a command, once its reply is written. Emptied by the node.
 #[derive(Default)]
 pub struct Outbox {
@@ -95,9 +106,9 @@ pub struct Outbox {
     /// Keys that blocked clients wait on and that were added to: database and key.
     pub ready: VecDeque<(usize, Vec<u8>)>,
     /// Clients that cached a key which changed.
-    pub invalidated: Vec<(u64, Vec<u8>)>,
+    pub invalidated: Vec<(u64, Changed)>,
     /// Keys that changed, while some client asked to hear of all changes.
-    pub changed: Vec<Vec<u8>>,
+    pub changed: Vec<Changed>,
     /// A flush: every cache must drop everything.
     pub flushed: bool,
     pub wants_changed: bool,
@@ -353,7 +364,10 @@ impl<'e> Ctx<'e> {
     #[cold]
     fn reap_seen(&mut self) {
         let events_before = self.out.events.len();
-        let expired = std::mem::take(self.out.expired_seen.get_mut());
+        let mut expired = std::mem::take(self.out.expired_seen.get_mut());
+        if self.env.frozen {
+            expired.clear();
+        }
         if !expired.is_empty() {
             self.begin();
         }
@@ -559,20 +573,21 @@ impl KeyMut<'_, '_> {
     pub fn apply(&mut self, effect: Effect<'_>) -> Outcome {
         let outcome = apply::apply(self, effect);
         if outcome != Outcome::Unchanged {
-            self.changed();
+            self.changed(true);
         }
         outcome
     }
 
     #[inline]
-    fn changed(&mut self) {
+    fn changed(&mut self, by_client: bool) {
         self.out.dirty += 1;
         if !self.shard.interests.is_empty() {
             let clients = self.shard.interests.changed(self.db, self.key);
-            self.out.invalidated.extend(clients.into_iter().map(|c| (c, self.key.to_vec())));
+            let changed = |client| (client, Changed { key: self.key.to_vec(), by_client });
+            self.out.invalidated.extend(clients.into_iter().map(changed));
         }
         if self.out.wants_changed {
-            self.out.changed.push(self.key.to_vec());
+            self.out.changed.push(Changed { key: self.key.to_vec(), by_client });
         }
         if !self.shard.waiting.is_empty() {
             self.wake();
@@ -620,7 +635,7 @@ impl KeyMut<'_, '_> {
             _ => return,
         };
         self.shard.stats.expired_members += removed as u64;
-        self.changed();
+        self.changed(false);
         self.notify(class, event);
         if left == 0 {
             self.remove(self.env.tuning.lazyfree_expire);
@@ -639,7 +654,7 @@ impl KeyMut<'_, '_> {
     pub(crate) fn expire(&mut self) {
         self.remove(self.env.tuning.lazyfree_expire);
         self.shard.stats.expired += 1;
-        self.changed();
+        self.changed(false);
         self.notify(notify::EXPIRED, "expired");
     }
 
@@ -647,7 +662,7 @@ impl KeyMut<'_, '_> {
     pub(crate) fn evict(&mut self) {
         self.remove(self.env.tuning.lazyfree_eviction);
         self.shard.stats.evicted += 1;
-        self.changed();
+        self.changed(false);
         self.notify(notify::EVICTED, "evicted");
     }
 
@@ -655,7 +670,7 @@ impl KeyMut<'_, '_> {
     pub fn take(&mut self) -> Option<Value> {
         let pos = self.pos.take()?;
         let value = self.shard.dbs[self.db].remove(pos);
-        self.changed();
+        self.changed(true);
         Some(value)
     }
 

@@ -148,6 +148,11 @@ impl<'e> Locks<'e> {
         self.pinned = true;
     }
 
+    /// Whether a transaction is under way.
+    pub fn is_pinned(&self) -> bool {
+        self.pinned
+    }
+
     pub fn unpin(&mut self) {
         self.pinned = false;
     }

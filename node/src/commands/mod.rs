@@ -7,6 +7,7 @@ use crate::config::Loaded;
 use crate::dispatch::{Handler, NodeRun};
 
 pub mod blocked;
+pub mod client;
 pub mod config;
 pub mod connection;
 pub mod debug;
@@ -26,7 +27,7 @@ pub const fn row(name: &'static str, run: NodeRun) -> NodeRow {
 }
 
 fn rows() -> impl Iterator<Item = &'static NodeRow> {
-    [
+    let families = [
         connection::ROWS,
         blocked::ROWS,
         config::ROWS,
@@ -35,9 +36,8 @@ fn rows() -> impl Iterator<Item = &'static NodeRow> {
         pubsub::ROWS,
         server::ROWS,
         transactions::ROWS,
-    ]
-    .into_iter()
-    .flatten()
+    ];
+    families.into_iter().chain(client::ROWS.iter().copied()).flatten()
 }
 
 fn id(name: &str) -> CommandId {

@@ -47,7 +47,11 @@ pub fn discard_all(server: &Server, session: &mut Session) {
 /// Stops watching.
 pub fn unwatch(server: &Server, session: &mut Session) {
     let watching = std::mem::take(&mut session.watching);
+    if watching.keys.is_empty() {
+        return;
+    }
     session.client.watched.store(0, Relaxed);
+    *session.client.watch.lock() = None;
     for (db, key) in &watching.keys {
         let shard = server.keyspace.shard_of(server.keyspace.hash(key));
         server.keyspace.cell(shard).lock.lock().interests.unwatch(*db, key, &watching.flag);
@@ -72,6 +76,7 @@ fn watch(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     }
     call.ctx.locks.release();
     call.session.client.watched.store(call.session.watching.keys.len() as u32, Relaxed);
+    *call.session.client.watch.lock() = Some(call.session.watching.flag.clone());
     call.out.ok();
     DONE
 }
@@ -113,7 +118,7 @@ fn exec(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     call.session.in_exec = false;
     call.ctx.locks.unpin();
     // What the transaction left to do is done while its shards are still held.
-    dispatch::settle(call.worker, call.session, call.ctx);
+    dispatch::settle(call.worker, call.session, call.ctx, call.out);
     call.ctx.locks.release();
     unwatch(call.worker.server, call.session);
     DONE
