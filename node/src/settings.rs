@@ -30,6 +30,7 @@ pub fn tuning(config: &Config, server: &Server) -> Tuning {
         lazyfree_server_del: config.lazyfree_lazy_server_del,
         lazyfree_expire: config.lazyfree_lazy_expire,
         lazyfree_eviction: config.lazyfree_lazy_eviction,
+        rdb_compression: config.rdbcompression,
         // RESTORE comes from clients.
         sanitize_dump_payload: config.sanitize_dump_payload != choice::SanitizePayload::No,
         skip_checksum: server.switches.skip_checksum(),

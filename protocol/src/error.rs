@@ -199,3 +199,11 @@ pub const LFU_NOT_SELECTED: ErrorReply = ErrorReply::new(
 pub const LFU_SELECTED: ErrorReply = ErrorReply::new(
     "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
 );
+pub const SORT_NOT_NUMBER: ErrorReply =
+    ErrorReply::new("ERR One or more scores can't be converted into double");
+pub const BUSY_KEY: ErrorReply = ErrorReply::new("BUSYKEY Target key name already exists.");
+pub const BAD_PAYLOAD: ErrorReply = ErrorReply::new("ERR DUMP payload version or checksum are wrong");
+pub const BAD_DATA_FORMAT: ErrorReply = ErrorReply::new("ERR Bad data format");
+pub const INVALID_TTL: ErrorReply = ErrorReply::new("ERR Invalid TTL value, must be >= 0");
+pub const INVALID_IDLETIME: ErrorReply = ErrorReply::new("ERR Invalid IDLETIME value, must be >= 0");
+pub const INVALID_FREQ: ErrorReply = ErrorReply::new("ERR Invalid FREQ value, must be >= 0 and <= 255");

@@ -22,6 +22,16 @@ pub fn fresh(env: &Env) -> u32 {
     if env.tuning.policy.is_lfu() { env.clock << 8 | LFU_NEW } else { env.clock }
 }
 
+/// The record of a key last used `idle` seconds ago, under a policy other than LFU.
+pub fn idle_for(idle: u32, clock: u32) -> u32 {
+    clock.wrapping_sub(idle) & CLOCK_MASK
+}
+
+/// The record of a key with a given LFU counter.
+pub fn used_often(counter: u8, clock: u32) -> u32 {
+    clock << 8 | u32::from(counter)
+}
+
 /// Records a use.
 #[inline]
 pub fn touch(entry: &EntryRef<'_>, env: &Env) {

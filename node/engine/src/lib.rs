@@ -19,6 +19,7 @@ pub mod geo;
 pub mod interest;
 pub mod keyspace;
 pub mod shard;
+pub mod stored;
 pub mod table;
 pub mod thin;
 pub mod tuning;

@@ -77,6 +77,8 @@ pub struct Tuning {
     pub lazyfree_server_del: bool,
     pub lazyfree_expire: bool,
     pub lazyfree_eviction: bool,
+    /// Compress strings in dump payloads.
+    pub rdb_compression: bool,
     pub sanitize_dump_payload: bool,
     /// Checksums of dump payloads are not looked at (DEBUG SET-SKIP-CHECKSUM-VALIDATION).
     pub skip_checksum: bool,
@@ -106,6 +108,7 @@ impl Default for Tuning {
             lazyfree_server_del: false,
             lazyfree_expire: false,
             lazyfree_eviction: false,
+            rdb_compression: true,
             sanitize_dump_payload: false,
             skip_checksum: false,
         }
