@@ -32,6 +32,15 @@ impl Store {
         self.naive.add::<Memory>(place, write);
     }
 
+    /// Full sync: takes their state, and into it what is mine and they lack. `merges`: false takes theirs only (S8).
+    pub fn merge(&mut self, mut theirs: Store, merges: bool, covered: impl Fn(Place) -> bool) {
+        if merges {
+            self.overlay.merge(&self.plain, &mut theirs.plain, &mut theirs.overlay, covered);
+        }
+        theirs.naive.join(&self.naive);
+        *self = theirs;
+    }
+
     /// A key's type, if a command at `now_ms` sees it.
     pub fn kind(&self, key: &Key, now_ms: u64) -> Option<Kind> {
         match self.plain.deadline(key) {
@@ -58,18 +67,18 @@ impl Store {
         }
     }
 
-    pub fn check(&self, key: &Key, now_ms: u64) -> Result<(), Differs> {
+    pub fn check(&self, key: &Key, now_ms: u64) -> Result<(), Box<Differs>> {
         let live = |found: &(Value, Option<u64>)| found.1.is_none_or(|at| at > now_ms);
         let should = self.naive.value::<Memory>(key).filter(live);
         let has = self.plain.value(key).map(|value| (value, self.plain.deadline(key))).filter(live);
         if has == should {
             Ok(())
         } else {
-            Err(Differs { key: key.clone(), has, should, history: self.naive.history(key) })
+            Err(Box::new(Differs { key: key.clone(), has, should, history: self.naive.history(key) }))
         }
     }
 
-    pub fn check_all(&self, now_ms: u64) -> Result<(), Differs> {
+    pub fn check_all(&self, now_ms: u64) -> Result<(), Box<Differs>> {
         let keys: std::collections::BTreeSet<Key> =
             self.naive.keys().chain(self.plain.all()).cloned().collect();
         keys.iter().try_for_each(|key| self.check(key, now_ms))

@@ -5,12 +5,18 @@
 //! the server.
 //!
 //! Reading order: [`stamp`] and [`origin`] (the total order), [`effect`] (what travels), [`naive`] (what a node's data
-//! is, by definition), [`overlay`] (the same, incrementally), [`vector`] (how far a node is).
+//! is, by definition), [`overlay`] (the same, incrementally), [`vector`] (how far a node is), [`message`] and [`codec`]
+//! (the wire), [`log`] (what peers may still need), [`horizon`] (what nobody needs any more), [`replica`] (the machine).
 
+pub mod codec;
 pub mod effect;
+pub mod horizon;
+pub mod log;
+pub mod message;
 pub mod naive;
 pub mod origin;
 pub mod overlay;
+pub mod replica;
 pub mod stamp;
 pub mod vector;
 

@@ -40,7 +40,26 @@ impl Naive {
         }
         let effect = self.resolve::<P>(&write.key, write.effect.clone());
         let key = self.keys.entry(write.key.clone()).or_default();
-        key.entry(place).or_default().push((write.create, effect));
+        let here = key.entry(place).or_default();
+        if !here.contains(&(write.create, effect.clone())) {
+            here.push((write.create, effect));
+        }
+    }
+
+    /// Adds what another node has received.
+    pub fn join(&mut self, other: &Naive) {
+        for (db, places) in &other.cleared {
+            let mine = self.cleared.entry(*db).or_default();
+            mine.extend(places);
+            mine.sort();
+            mine.dedup();
+        }
+        for (key, effects) in &other.keys {
+            let mine = self.keys.entry(key.clone()).or_default();
+            for (place, effects) in effects {
+                mine.entry(*place).or_insert_with(|| effects.clone());
+            }
+        }
     }
 
     pub fn keys(&self) -> impl Iterator<Item = &Key> {

@@ -1,0 +1,503 @@
+//! Bytes of effects and messages: varints, little-endian floats, length-prefixed bytes.
+//!
+//! A group is encoded once, by its origin, and travels and is stored verbatim. The decoder takes hostile input: lengths
+//! are checked before anything is allocated, and what is left over or unknown is an error.
+
+use crate::effect::*;
+use crate::stamp::Place;
+
+/// Why bytes are not what they should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Malformed {
+    Short,
+    Long,
+    Varint,
+    Tag(u64),
+}
+
+/// Appends values to bytes.
+#[derive(Debug, Default)]
+pub struct Writer(pub Vec<u8>);
+
+impl Writer {
+    pub fn int(&mut self, mut n: u64) {
+        while n >= 0x80 {
+            self.0.push(n as u8 | 0x80);
+            n >>= 7;
+        }
+        self.0.push(n as u8);
+    }
+
+    pub fn signed(&mut self, n: i64) {
+        self.int((n << 1 ^ n >> 63) as u64);
+    }
+
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.int(bytes.len() as u64);
+        self.0.extend_from_slice(bytes);
+    }
+
+    pub fn fixed(&mut self, n: u128) {
+        self.0.extend_from_slice(&n.to_le_bytes());
+    }
+
+    fn float(&mut self, x: f64) {
+        self.0.extend_from_slice(&x.to_bits().to_le_bytes());
+    }
+
+    fn option(&mut self, n: Option<u64>) {
+        match n {
+            None => self.int(0),
+            Some(n) => {
+                self.int(1);
+                self.int(n);
+            }
+        }
+    }
+}
+
+/// Takes values off bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader<'a>(pub &'a [u8]);
+
+impl<'a> Reader<'a> {
+    pub fn int(&mut self) -> Result<u64, Malformed> {
+        let mut n = 0u64;
+        for shift in (0..64).step_by(7) {
+            let (byte, rest) = self.0.split_first().ok_or(Malformed::Short)?;
+            self.0 = rest;
+            let bits = u64::from(byte & 0x7f);
+            if shift == 63 && bits > 1 {
+                return Err(Malformed::Varint);
+            }
+            n |= bits << shift;
+            if byte & 0x80 == 0 {
+                return Ok(n);
+            }
+        }
+        Err(Malformed::Varint)
+    }
+
+    pub fn small(&mut self) -> Result<u32, Malformed> {
+        u32::try_from(self.int()?).map_err(|_| Malformed::Varint)
+    }
+
+    pub fn label(&mut self) -> Result<u16, Malformed> {
+        u16::try_from(self.int()?).map_err(|_| Malformed::Varint)
+    }
+
+    pub fn signed(&mut self) -> Result<i64, Malformed> {
+        let n = self.int()?;
+        Ok((n >> 1) as i64 ^ -((n & 1) as i64))
+    }
+
+    /// A count of things that take at least a byte each.
+    pub fn count(&mut self) -> Result<usize, Malformed> {
+        let n = self.int()?;
+        if n > self.0.len() as u64 { Err(Malformed::Short) } else { Ok(n as usize) }
+    }
+
+    pub fn bytes(&mut self) -> Result<&'a [u8], Malformed> {
+        let n = self.count()?;
+        self.take(n)
+    }
+
+    pub fn fixed(&mut self) -> Result<u128, Malformed> {
+        let mut raw = [0; 16];
+        raw.copy_from_slice(self.take(16)?);
+        Ok(u128::from_le_bytes(raw))
+    }
+
+    pub fn end(self) -> Result<(), Malformed> {
+        if self.0.is_empty() { Ok(()) } else { Err(Malformed::Long) }
+    }
+
+    fn take(&mut self, n: usize) -> Result<&'a [u8], Malformed> {
+        let (head, rest) = self.0.split_at_checked(n).ok_or(Malformed::Short)?;
+        self.0 = rest;
+        Ok(head)
+    }
+
+    fn owned(&mut self) -> Result<Bytes, Malformed> {
+        self.bytes().map(<[u8]>::to_vec)
+    }
+
+    fn float(&mut self) -> Result<f64, Malformed> {
+        let mut raw = [0; 8];
+        raw.copy_from_slice(self.take(8)?);
+        Ok(f64::from_bits(u64::from_le_bytes(raw)))
+    }
+
+    fn option(&mut self) -> Result<Option<u64>, Malformed> {
+        match self.int()? {
+            0 => Ok(None),
+            1 => self.int().map(Some),
+            tag => Err(Malformed::Tag(tag)),
+        }
+    }
+}
+
+/// The writes of a group.
+pub fn encode_writes(writes: &[Write]) -> Vec<u8> {
+    let mut w = Writer::default();
+    w.int(writes.len() as u64);
+    for write in writes {
+        w.int(u64::from(write.key.db) << 1 | u64::from(write.create));
+        w.bytes(&write.key.name);
+        put_effect(&mut w, &write.effect);
+    }
+    w.0
+}
+
+pub fn decode_writes(bytes: &[u8]) -> Result<Vec<Write>, Malformed> {
+    let mut r = Reader(bytes);
+    let n = r.count()?;
+    let mut writes = Vec::with_capacity(n.min(1024));
+    for _ in 0..n {
+        let head = r.int()?;
+        let db = u32::try_from(head >> 1).map_err(|_| Malformed::Varint)?;
+        let key = Key { db, name: r.owned()? };
+        writes.push(Write { key, create: head & 1 == 1, effect: take_effect(&mut r)? });
+    }
+    r.end()?;
+    Ok(writes)
+}
+
+fn put_effect(w: &mut Writer, effect: &Effect) {
+    use Effect::*;
+    let mut tag = |n: u64| w.int(n);
+    match effect {
+        Put { value, deadline, absent } => {
+            tag(if *absent { 2 } else { 1 });
+            w.option(*deadline);
+            put_value(w, value);
+        }
+        Clear => tag(3),
+        Reclaim { deadline } => {
+            tag(4);
+            w.int(*deadline);
+        }
+        Evict { cut } => {
+            tag(5);
+            w.int(*cut);
+        }
+        ExpireAt { at, only } => {
+            tag(6);
+            w.option(*at);
+            w.int(bits([only.absent, only.present, only.greater, only.less]));
+        }
+        Create(kind) => {
+            tag(7);
+            w.int(*kind as u64);
+        }
+        Add { delta, result } => {
+            tag(8);
+            w.signed(*delta);
+            w.signed(*result);
+        }
+        AddFloat { delta, result } => {
+            tag(9);
+            w.bytes(delta);
+            w.bytes(result);
+        }
+        Append(bytes) => {
+            tag(10);
+            w.bytes(bytes);
+        }
+        SetRange { offset, bytes } => {
+            tag(11);
+            w.int(*offset);
+            w.bytes(bytes);
+        }
+        RaiseRegisters(bytes) => {
+            tag(12);
+            w.bytes(bytes);
+        }
+        SetField { field, value, absent } => {
+            tag(if *absent { 14 } else { 13 });
+            w.bytes(field);
+            w.bytes(value);
+        }
+        DelField(field) => {
+            tag(15);
+            w.bytes(field);
+        }
+        AddField { field, delta, result } => {
+            tag(16);
+            w.bytes(field);
+            w.signed(*delta);
+            w.signed(*result);
+        }
+        AddFieldFloat { field, delta, result } => {
+            tag(17);
+            w.bytes(field);
+            w.bytes(delta);
+            w.bytes(result);
+        }
+        AddMember(member) => {
+            tag(18);
+            w.bytes(member);
+        }
+        DelMember(member) => {
+            tag(19);
+            w.bytes(member);
+        }
+        SetScore { member, score, only } => {
+            tag(20);
+            w.bytes(member);
+            w.float(*score);
+            w.int(bits([only.absent, false, only.greater, only.less]));
+        }
+        AddScore { member, delta, result } => {
+            tag(21);
+            w.bytes(member);
+            w.float(*delta);
+            w.float(*result);
+        }
+        DelScored(member) => {
+            tag(22);
+            w.bytes(member);
+        }
+        Insert { spot, element } => {
+            tag(23);
+            put_spot(w, *spot);
+            w.bytes(element);
+        }
+        SetElement { id, element } => {
+            tag(24);
+            put_element(w, *id);
+            w.bytes(element);
+        }
+        DelElements(ids) => {
+            tag(25);
+            w.int(ids.len() as u64);
+            ids.iter().for_each(|id| put_element(w, *id));
+        }
+        ClearDb => tag(26),
+    }
+}
+
+fn take_effect(r: &mut Reader<'_>) -> Result<Effect, Malformed> {
+    use Effect::*;
+    Ok(match r.int()? {
+        tag @ (1 | 2) => Put { deadline: r.option()?, value: take_value(r)?, absent: tag == 2 },
+        3 => Clear,
+        4 => Reclaim { deadline: r.int()? },
+        5 => Evict { cut: r.int()? },
+        6 => {
+            let at = r.option()?;
+            let [absent, present, greater, less] = flags(r.int()?);
+            ExpireAt { at, only: DeadlineCondition { absent, present, greater, less } }
+        }
+        7 => {
+            let code = r.int()?;
+            Create(Kind::from_code(code).ok_or(Malformed::Tag(code))?)
+        }
+        8 => Add { delta: r.signed()?, result: r.signed()? },
+        9 => AddFloat { delta: r.owned()?, result: r.owned()? },
+        10 => Append(r.owned()?),
+        11 => SetRange { offset: offset(r.int()?)?, bytes: r.owned()? },
+        12 => RaiseRegisters(r.owned()?),
+        tag @ (13 | 14) => SetField { field: r.owned()?, value: r.owned()?, absent: tag == 14 },
+        15 => DelField(r.owned()?),
+        16 => AddField { field: r.owned()?, delta: r.signed()?, result: r.signed()? },
+        17 => AddFieldFloat { field: r.owned()?, delta: r.owned()?, result: r.owned()? },
+        18 => AddMember(r.owned()?),
+        19 => DelMember(r.owned()?),
+        20 => {
+            let (member, score) = (r.owned()?, r.float()?);
+            let [absent, _, greater, less] = flags(r.int()?);
+            SetScore { member, score, only: ScoreCondition { absent, greater, less } }
+        }
+        21 => AddScore { member: r.owned()?, delta: r.float()?, result: r.float()? },
+        22 => DelScored(r.owned()?),
+        23 => Insert { spot: take_spot(r)?, element: r.owned()? },
+        24 => SetElement { id: take_element(r)?, element: r.owned()? },
+        25 => DelElements((0..r.count()?).map(|_| take_element(r)).collect::<Result<_, _>>()?),
+        26 => ClearDb,
+        tag => return Err(Malformed::Tag(tag)),
+    })
+}
+
+/// An offset within a string: no string is longer than 512 MB, whatever a peer says.
+fn offset(n: u64) -> Result<u64, Malformed> {
+    if n > 512 << 20 { Err(Malformed::Long) } else { Ok(n) }
+}
+
+fn put_value(w: &mut Writer, value: &Value) {
+    w.int(value.kind() as u64);
+    let list = |w: &mut Writer, all: &[Bytes]| {
+        w.int(all.len() as u64);
+        all.iter().for_each(|one| w.bytes(one));
+    };
+    match value {
+        Value::String(text) => w.bytes(text),
+        Value::List(all) | Value::Set(all) => list(w, all),
+        Value::Zset(all) => {
+            w.int(all.len() as u64);
+            for (member, score) in all {
+                w.bytes(member);
+                w.float(*score);
+            }
+        }
+        Value::Hash(all) => {
+            w.int(all.len() as u64);
+            for (field, value) in all {
+                w.bytes(field);
+                w.bytes(value);
+            }
+        }
+    }
+}
+
+fn take_value(r: &mut Reader<'_>) -> Result<Value, Malformed> {
+    let code = r.int()?;
+    let kind = Kind::from_code(code).ok_or(Malformed::Tag(code))?;
+    if kind == Kind::String {
+        return r.owned().map(Value::String);
+    }
+    let n = r.count()?;
+    Ok(match kind {
+        Kind::List => Value::List((0..n).map(|_| r.owned()).collect::<Result<_, _>>()?),
+        Kind::Set => Value::Set((0..n).map(|_| r.owned()).collect::<Result<_, _>>()?),
+        Kind::Zset => {
+            Value::Zset((0..n).map(|_| Ok((r.owned()?, r.float()?))).collect::<Result<_, Malformed>>()?)
+        }
+        _ => Value::Hash((0..n).map(|_| Ok((r.owned()?, r.owned()?))).collect::<Result<_, Malformed>>()?),
+    })
+}
+
+fn put_spot(w: &mut Writer, spot: Spot) {
+    match spot {
+        Spot::Head => w.int(0),
+        Spot::Tail => w.int(1),
+        Spot::Before(element) => {
+            w.int(2);
+            put_element(w, element);
+        }
+        Spot::After(element) => {
+            w.int(3);
+            put_element(w, element);
+        }
+    }
+}
+
+fn take_spot(r: &mut Reader<'_>) -> Result<Spot, Malformed> {
+    Ok(match r.int()? {
+        0 => Spot::Head,
+        1 => Spot::Tail,
+        2 => Spot::Before(take_element(r)?),
+        3 => Spot::After(take_element(r)?),
+        tag => return Err(Malformed::Tag(tag)),
+    })
+}
+
+fn put_element(w: &mut Writer, element: Element) {
+    match element {
+        Element::Id(id) => {
+            w.int(0);
+            w.int(id.place.version);
+            w.int(u64::from(id.place.origin));
+            w.int(u64::from(id.place.sub));
+            w.int(u64::from(id.index));
+        }
+        Element::Settled { cut, index } => {
+            w.int(1);
+            w.int(cut);
+            w.signed(index);
+        }
+    }
+}
+
+fn take_element(r: &mut Reader<'_>) -> Result<Element, Malformed> {
+    match r.int()? {
+        0 => {
+            let place = Place { version: r.int()?, origin: r.label()?, sub: r.small()? };
+            Ok(Element::Id(ElementId { place, index: r.small()? }))
+        }
+        1 => Ok(Element::Settled { cut: r.int()?, index: r.signed()? }),
+        tag => Err(Malformed::Tag(tag)),
+    }
+}
+
+fn bits(flags: [bool; 4]) -> u64 {
+    flags.iter().enumerate().map(|(i, on)| u64::from(*on) << i).sum()
+}
+
+fn flags(bits: u64) -> [bool; 4] {
+    [0, 1, 2, 3].map(|i| bits >> i & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn word() -> impl Strategy<Value = Bytes> {
+        proptest::collection::vec(any::<u8>(), 0..6)
+    }
+
+    fn element() -> impl Strategy<Value = Element> {
+        prop_oneof![
+            (any::<u64>(), any::<u16>(), any::<u32>(), any::<u32>()).prop_map(
+                |(version, origin, sub, index)| {
+                    Element::Id(ElementId { place: Place { version, origin, sub }, index })
+                }
+            ),
+            (any::<u64>(), any::<i64>()).prop_map(|(cut, index)| Element::Settled { cut, index }),
+        ]
+    }
+
+    fn effect() -> impl Strategy<Value = Effect> {
+        prop_oneof![
+            (word(), any::<Option<u64>>(), any::<bool>()).prop_map(|(text, deadline, absent)| Effect::Put {
+                value: Value::String(text),
+                deadline,
+                absent
+            }),
+            proptest::collection::vec((word(), -9.0..9.0f64), 0..4).prop_map(|all| Effect::Put {
+                value: Value::Zset(all),
+                deadline: None,
+                absent: false
+            }),
+            Just(Effect::Clear),
+            Just(Effect::ClearDb),
+            (any::<i64>(), any::<i64>()).prop_map(|(delta, result)| Effect::Add { delta, result }),
+            (any::<Option<u64>>(), any::<bool>(), any::<bool>()).prop_map(|(at, greater, absent)| {
+                Effect::ExpireAt { at, only: DeadlineCondition { greater, absent, ..Default::default() } }
+            }),
+            (word(), word(), any::<bool>()).prop_map(|(field, value, absent)| Effect::SetField {
+                field,
+                value,
+                absent
+            }),
+            (element(), word()).prop_map(|(id, element)| Effect::SetElement { id, element }),
+            (element(), word()).prop_map(|(e, element)| Effect::Insert { spot: Spot::After(e), element }),
+            proptest::collection::vec(element(), 0..4).prop_map(Effect::DelElements),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn what_is_decoded_is_what_was_encoded(effects in proptest::collection::vec((effect(), word(), any::<bool>()), 0..5)) {
+            let writes: Vec<Write> = effects
+                .into_iter()
+                .map(|(effect, name, create)| Write { key: Key { db: 3, name }, create, effect })
+                .collect();
+            let bytes = encode_writes(&writes);
+            prop_assert_eq!(decode_writes(&bytes).unwrap(), writes);
+            for cut in 0..bytes.len() {
+                prop_assert!(decode_writes(&bytes[..cut]).is_err());
+            }
+        }
+
+        #[test]
+        fn hostile_bytes_are_refused_or_decoded_but_never_more(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
+            if let Ok(writes) = decode_writes(&bytes) {
+                prop_assert!(writes.len() <= bytes.len());
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! How far everybody is: the three versions below which nothing can happen any more.
+//!
+//! Members promise in their beats that nothing older will follow from them. The minimum of the promises is the
+//! *horizon*: everything up to it has arrived here. The minimum of the members' horizons is `known`: everything up to it
+//! has arrived everywhere. The minimum of the members' `known` is `settled`.
+//!
+//! A beat counts only once its author's stream has arrived as far as the beat says. An author that gave way to a newer
+//! incarnation makes no promises any more: its last one stands until no member has more of its stream than this node.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::message::Beat;
+use crate::origin::{Author, Uuid};
+use crate::vector::Vector;
+
+/// The members, what they said, and what follows from it.
+#[derive(Clone, Debug, Default)]
+pub struct Horizon {
+    /// Newest incarnation of every member but this node.
+    members: BTreeMap<Uuid, u64>,
+    /// Incarnations that gave way and may still have effects on the way here.
+    former: BTreeSet<Author>,
+    /// The last beat of each author that counts.
+    counted: BTreeMap<Author, Beat>,
+    /// A beat of each author that does not count yet.
+    ahead: BTreeMap<Author, Beat>,
+    /// The newest beat of each author, whether it counts or not.
+    heard: BTreeMap<Author, Beat>,
+    /// Members that nobody waits for.
+    detached: BTreeSet<Uuid>,
+    pub horizon: u64,
+    pub known: u64,
+    pub settled: u64,
+}
+
+impl Horizon {
+    pub fn members(&self) -> impl Iterator<Item = Author> + '_ {
+        self.members.iter().map(|(uuid, incarnation)| Author { uuid: *uuid, incarnation: *incarnation })
+    }
+
+    pub fn newest(&self, uuid: Uuid) -> Option<u64> {
+        self.members.get(&uuid).copied()
+    }
+
+    /// Learns of an author. True if it replaces an older incarnation.
+    pub fn meet(&mut self, author: Author) -> bool {
+        match self.members.insert(author.uuid, author.incarnation) {
+            Some(old) if old > author.incarnation => {
+                self.members.insert(author.uuid, old);
+                false
+            }
+            Some(old) if old < author.incarnation => {
+                self.former.insert(Author { uuid: author.uuid, incarnation: old });
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// An own incarnation gave way.
+    pub fn retire(&mut self, author: Author) {
+        self.former.insert(author);
+    }
+
+    pub fn detach(&mut self, uuid: Uuid) {
+        self.detached.insert(uuid);
+    }
+
+    pub fn attach(&mut self, uuid: Uuid) {
+        self.detached.remove(&uuid);
+    }
+
+    pub fn is_detached(&self, uuid: Uuid) -> bool {
+        self.detached.contains(&uuid)
+    }
+
+    /// The last beats that count, to be passed on.
+    pub fn beats(&self) -> impl Iterator<Item = &Beat> {
+        self.counted.values()
+    }
+
+    pub fn hear(&mut self, beat: &Beat, vector: &Vector) {
+        let newer = |old: Option<&Beat>| old.is_none_or(|old| old.number < beat.number);
+        if newer(self.heard.get(&beat.author)) {
+            self.heard.insert(beat.author, beat.clone());
+        }
+        if !newer(self.counted.get(&beat.author)) {
+            return;
+        }
+        if covers(vector, beat) {
+            self.counted.insert(beat.author, beat.clone());
+        } else {
+            self.ahead.entry(beat.author).or_insert_with(|| beat.clone());
+        }
+    }
+
+    /// Brings the three versions up to date. `own`: this node's promise; `durable`: its horizon as it would be after a
+    /// crash, if it may announce less than it has.
+    pub fn update(&mut self, vector: &Vector, own: u64) {
+        let ready: Vec<Author> =
+            self.ahead.iter().filter(|(_, beat)| covers(vector, beat)).map(|(author, _)| *author).collect();
+        for author in ready {
+            if let Some(beat) = self.ahead.remove(&author) {
+                self.hear(&beat, vector);
+            }
+        }
+        let closed: Vec<Author> =
+            self.former.iter().copied().filter(|author| self.is_closed(*author, vector)).collect();
+        for author in closed {
+            self.former.remove(&author);
+            self.counted.remove(&author);
+        }
+        let promised = |author: Author| self.counted.get(&author).map_or(0, |beat| beat.promise);
+        let present = || self.members().filter(|m| !self.detached.contains(&m.uuid));
+        let horizon = present().chain(self.former.iter().copied()).map(promised).fold(own, u64::min);
+        let said = |what: fn(&Beat) -> u64| move |beat: Option<&Beat>| beat.map_or(0, what);
+        let of = |author: Author| self.counted.get(&author);
+        let horizon = horizon.max(self.horizon);
+        let known = present().map(of).map(said(|b| b.horizon)).fold(horizon, u64::min).max(self.known);
+        let settled = present().map(of).map(said(|b| b.known)).fold(known, u64::min).max(self.settled);
+        (self.horizon, self.known, self.settled) = (horizon, known, settled);
+    }
+
+    /// Whether nobody has more of a former incarnation's stream than this node, and nobody can get more.
+    fn is_closed(&self, former: Author, vector: &Vector) -> bool {
+        self.members().filter(|m| !self.detached.contains(&m.uuid)).all(|member| {
+            let Some(beat) = self.heard.get(&member) else { return false };
+            let aware = member.uuid == former.uuid
+                || beat.members.iter().any(|m| m.uuid == former.uuid && m.incarnation > former.incarnation);
+            aware && beat.held.lanes(former).all(|(stream, have)| vector.have(stream).seq >= have.seq)
+        })
+    }
+
+    /// What every member would still have of a stream after a crash.
+    pub fn acknowledged(&self, stream: crate::origin::Stream) -> u64 {
+        let present = self.members().filter(|m| !self.detached.contains(&m.uuid));
+        present.map(|m| self.heard.get(&m).map_or(0, |beat| beat.durable.have(stream).seq)).min().unwrap_or(0)
+    }
+}
+
+fn covers(vector: &Vector, beat: &Beat) -> bool {
+    let stream = |lane| crate::origin::Stream { author: beat.author, lane };
+    beat.upto.iter().all(|(lane, seq)| vector.have(stream(*lane)).seq >= *seq)
+}

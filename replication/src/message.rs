@@ -1,0 +1,259 @@
+//! What peers say to each other, and its bytes.
+
+use std::sync::Arc;
+
+use crate::codec::{Malformed, Reader, Writer};
+use crate::origin::{Author, Stream};
+use crate::vector::{Have, Vector};
+
+/// The protocol's version: peers with another one do not talk.
+pub const PROTOCOL: u32 = 1;
+
+/// The first word on a link, from both sides (S7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    pub protocol: u32,
+    pub author: Author,
+    /// Drawn at each start: tells two processes with one identity apart.
+    pub boot: u64,
+    pub vector: Vector,
+    pub clock_ms: u64,
+    /// The newest incarnation of every node the sender knows.
+    pub members: Vec<Author>,
+}
+
+/// A group of effects, or a part of one that is too large for a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    pub stream: Stream,
+    pub seq: u64,
+    pub version: u64,
+    /// Where in the group's bytes this part begins.
+    pub offset: u64,
+    pub last: bool,
+    pub bytes: Arc<[u8]>,
+}
+
+/// What a node says about itself from time to time (S4). Others pass it on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beat {
+    pub author: Author,
+    /// Counts the author's beats.
+    pub number: u64,
+    /// How far the author's own streams went. The promises hold for whoever has that much.
+    pub upto: Vec<(u16, u64)>,
+    /// No later effect of the author has a version up to this one.
+    pub promise: u64,
+    /// Everything up to this version has arrived at the author and would survive its crash.
+    pub horizon: u64,
+    /// The author knows that everything up to this version has arrived at every member.
+    pub known: u64,
+    /// What the author would still have after a crash.
+    pub durable: Vector,
+    /// What the author has.
+    pub held: Vector,
+    pub members: Vec<Author>,
+}
+
+/// Why a link is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Another protocol version.
+    Protocol,
+    /// The other end has this node's uuid, or one that another live peer has.
+    SameIdentity,
+    /// The other end's label is taken: it needs another incarnation.
+    LabelTaken,
+    /// An effect from further in the future than `max-clock-drift`.
+    ClockAhead,
+    /// A message that makes no sense.
+    Malformed,
+    /// This node began a new incarnation, or has heard of a newer one of the other end.
+    Reincarnated,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    Hello(Hello),
+    Part(Part),
+    Beats(Vec<Beat>),
+    /// Something was missing: send again from here.
+    Resync(Vector),
+    /// A full sync: the state that follows has all this. The data travels beside the message.
+    Snapshot(Head),
+    Close(Reason),
+}
+
+/// What a snapshot says about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    pub vector: Vector,
+    /// Everything up to this version is in it.
+    pub horizon: u64,
+    pub beats: Vec<Beat>,
+}
+
+impl Message {
+    pub fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::default();
+        match self {
+            Message::Hello(hello) => {
+                w.int(1);
+                w.int(u64::from(hello.protocol));
+                put_author(&mut w, hello.author);
+                w.int(hello.boot);
+                put_vector(&mut w, &hello.vector);
+                w.int(hello.clock_ms);
+                put_authors(&mut w, &hello.members);
+            }
+            Message::Part(part) => {
+                w.int(2);
+                put_stream(&mut w, part.stream);
+                w.int(part.seq);
+                w.int(part.version);
+                w.int(part.offset << 1 | u64::from(part.last));
+                w.bytes(&part.bytes);
+            }
+            Message::Beats(beats) => {
+                w.int(3);
+                put_beats(&mut w, beats);
+            }
+            Message::Resync(vector) => {
+                w.int(4);
+                put_vector(&mut w, vector);
+            }
+            Message::Snapshot(head) => {
+                w.int(5);
+                put_vector(&mut w, &head.vector);
+                w.int(head.horizon);
+                put_beats(&mut w, &head.beats);
+            }
+            Message::Close(reason) => {
+                w.int(6);
+                w.int(*reason as u64);
+            }
+        }
+        w.0
+    }
+
+    pub fn decode(bytes: &[u8]) -> Result<Message, Malformed> {
+        let mut r = Reader(bytes);
+        let message = match r.int()? {
+            1 => Message::Hello(Hello {
+                protocol: r.small()?,
+                author: take_author(&mut r)?,
+                boot: r.int()?,
+                vector: take_vector(&mut r)?,
+                clock_ms: r.int()?,
+                members: take_authors(&mut r)?,
+            }),
+            2 => {
+                let (stream, seq, version, place) = (take_stream(&mut r)?, r.int()?, r.int()?, r.int()?);
+                let bytes = r.bytes()?.into();
+                Message::Part(Part { stream, seq, version, offset: place >> 1, last: place & 1 == 1, bytes })
+            }
+            3 => Message::Beats(take_beats(&mut r)?),
+            4 => Message::Resync(take_vector(&mut r)?),
+            5 => Message::Snapshot(Head {
+                vector: take_vector(&mut r)?,
+                horizon: r.int()?,
+                beats: take_beats(&mut r)?,
+            }),
+            6 => Message::Close(reason(r.int()?)?),
+            tag => return Err(Malformed::Tag(tag)),
+        };
+        r.end()?;
+        Ok(message)
+    }
+}
+
+fn reason(code: u64) -> Result<Reason, Malformed> {
+    let all = [
+        Reason::Protocol,
+        Reason::SameIdentity,
+        Reason::LabelTaken,
+        Reason::ClockAhead,
+        Reason::Malformed,
+        Reason::Reincarnated,
+    ];
+    all.get(code as usize).copied().ok_or(Malformed::Tag(code))
+}
+
+fn put_author(w: &mut Writer, author: Author) {
+    w.fixed(author.uuid);
+    w.int(author.incarnation);
+}
+
+fn take_author(r: &mut Reader<'_>) -> Result<Author, Malformed> {
+    Ok(Author { uuid: r.fixed()?, incarnation: r.int()? })
+}
+
+fn put_authors(w: &mut Writer, authors: &[Author]) {
+    w.int(authors.len() as u64);
+    authors.iter().for_each(|author| put_author(w, *author));
+}
+
+fn take_authors(r: &mut Reader<'_>) -> Result<Vec<Author>, Malformed> {
+    (0..r.count()?).map(|_| take_author(r)).collect()
+}
+
+fn put_stream(w: &mut Writer, stream: Stream) {
+    put_author(w, stream.author);
+    w.int(u64::from(stream.lane));
+}
+
+fn take_stream(r: &mut Reader<'_>) -> Result<Stream, Malformed> {
+    Ok(Stream { author: take_author(r)?, lane: r.label()? })
+}
+
+fn put_vector(w: &mut Writer, vector: &Vector) {
+    w.int(vector.iter().count() as u64);
+    for (stream, have) in vector.iter() {
+        put_stream(w, stream);
+        w.int(have.seq);
+        w.int(have.version);
+    }
+}
+
+fn take_vector(r: &mut Reader<'_>) -> Result<Vector, Malformed> {
+    (0..r.count()?).map(|_| Ok((take_stream(r)?, Have { seq: r.int()?, version: r.int()? }))).collect()
+}
+
+fn put_beats(w: &mut Writer, beats: &[Beat]) {
+    w.int(beats.len() as u64);
+    for beat in beats {
+        put_author(w, beat.author);
+        w.int(beat.number);
+        w.int(beat.upto.len() as u64);
+        for (lane, seq) in &beat.upto {
+            w.int(u64::from(*lane));
+            w.int(*seq);
+        }
+        w.int(beat.promise);
+        w.int(beat.horizon);
+        w.int(beat.known);
+        put_vector(w, &beat.durable);
+        put_vector(w, &beat.held);
+        put_authors(w, &beat.members);
+    }
+}
+
+fn take_beats(r: &mut Reader<'_>) -> Result<Vec<Beat>, Malformed> {
+    (0..r.count()?)
+        .map(|_| {
+            Ok(Beat {
+                author: take_author(r)?,
+                number: r.int()?,
+                upto: (0..r.count()?)
+                    .map(|_| Ok((r.label()?, r.int()?)))
+                    .collect::<Result<_, Malformed>>()?,
+                promise: r.int()?,
+                horizon: r.int()?,
+                known: r.int()?,
+                durable: take_vector(r)?,
+                held: take_vector(r)?,
+                members: take_authors(r)?,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,673 @@
+//! A node of the mesh: its streams, its links, its log.
+//!
+//! The machine owns everything about replication but the data. It is given the time and an event and answers with
+//! actions; the driver (the server, or the simulator) moves bytes, keeps the data, and saves the state.
+//!
+//! A write: the driver mints a version, carries the command out, and hands the effects over as [`Event::Local`]. An
+//! effect from a peer comes back as [`Action::Apply`]. On each link both ends say hello with what they have; each sends
+//! what the other lacks, in the order of each stream; both tell from time to time how far they are (a beat).
+//!
+//! *What is announced survives.* Beats acknowledge only what [`Replica::persisted`] has confirmed, so that a crash never
+//! takes back what others rely on.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use crate::codec;
+use crate::effect::{Group, Write};
+use crate::horizon::Horizon;
+use crate::log::{Entry, Log, Spill};
+use crate::message::{Beat, Head, Hello, Message, PROTOCOL, Part, Reason};
+use crate::origin::{Author, Origins, Stream, Uuid};
+use crate::stamp::{COUNTER_BITS, Clock, Place};
+use crate::vector::{Arrival, Have, Vector};
+
+/// A link, as the driver numbers them.
+pub type Link = u64;
+
+/// Rules that tests switch off to see that they matter.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// S2: positions are dense numbers. Without: the highest version filters duplicates.
+    pub dense: bool,
+    /// S3: a peer is sent what its vector lacks. Without: what is new.
+    pub vector: bool,
+    /// S5: duplicate, gap, clock bound, fold. Without: fold at once.
+    pub order: bool,
+    /// S7: identities are checked, lost writes are noticed.
+    pub identity: bool,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Rules { dense: true, vector: true, order: true, identity: true }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    pub rules: Rules,
+    /// Passes on what others wrote at once, not only when a peer is seen to lack it.
+    pub relay: bool,
+    pub max_clock_drift_ms: u64,
+    /// Bytes sent on a link and not yet held by the other end.
+    pub window_bytes: usize,
+    pub part_bytes: usize,
+    /// How far ahead the clock's bound is saved.
+    pub lease_ms: u64,
+    /// Acknowledges what is not durable: there is no disk.
+    pub volatile: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            rules: Rules::default(),
+            relay: false,
+            max_clock_drift_ms: 5_000,
+            window_bytes: 4 << 20,
+            part_bytes: 256 << 10,
+            lease_ms: 5_000,
+            volatile: false,
+        }
+    }
+}
+
+/// How a process comes up with state it found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// It was stopped in order: the stream goes on.
+    Clean,
+    /// It crashed: its state is durable, its stream may have gone further.
+    Crashed,
+    /// The state may be old, or there is none: no writes before a peer's state has been reached.
+    Unsure,
+}
+
+#[derive(Clone, Debug)]
+pub enum Event {
+    Connected(Link),
+    Disconnected(Link),
+    Received(Link, Message),
+    /// Effects made here, under a version minted before.
+    Local(Group),
+    /// Time for a beat.
+    Tick,
+}
+
+#[derive(Clone, Debug)]
+pub enum Action {
+    Send(Link, Message),
+    /// Send a snapshot of the data as it is now, after this head.
+    SendSnapshot(Link, Head),
+    /// Merge the snapshot that came with this head.
+    Merge(Link, Head),
+    Close(Link, Reason),
+    /// Fold these effects, all at once.
+    Apply {
+        author: Author,
+        group: Group,
+    },
+    /// Everything up to `known` has arrived everywhere; marks up to `settled` can go.
+    Settle {
+        known: u64,
+        settled: u64,
+    },
+    /// Save that the clock may run up to this version, before any message leaves.
+    SaveBound(u64),
+    /// This node lost own writes that a peer has, and began a new incarnation.
+    Reincarnated {
+        was: Author,
+    },
+    /// The peer's clock is off by this much.
+    ClockOff {
+        link: Link,
+        ms: i64,
+    },
+}
+
+#[derive(Clone, Debug)]
+struct Session {
+    peer: Option<(Author, u64)>,
+    /// What the peer has or has been sent.
+    sent: Vector,
+    held: Vector,
+    /// Streams of others that this peer seems not to get from them.
+    relay: BTreeSet<Stream>,
+    in_flight: VecDeque<(Stream, u64, usize)>,
+    in_flight_bytes: usize,
+    partial: Option<(Stream, u64, Vec<u8>)>,
+    resyncing: bool,
+}
+
+/// The machine.
+#[derive(Clone, Debug)]
+pub struct Replica<S> {
+    me: Author,
+    boot: u64,
+    /// The incarnation to take when a new one is needed.
+    spare: u64,
+    options: Options,
+    clock: Clock,
+    bound: u64,
+    vector: Vector,
+    /// Vector, horizon and known as saved last.
+    durable: (Vector, u64, u64),
+    origins: Origins,
+    horizon: Horizon,
+    log: Log<S>,
+    beats: u64,
+    sessions: BTreeMap<Link, Session>,
+    /// What must be reached before writes are taken.
+    awaits: Option<Vector>,
+    unsure: bool,
+}
+
+impl<S: Spill> Replica<S> {
+    pub fn new(me: Author, boot: u64, spare: u64, options: Options, log: Log<S>) -> Replica<S> {
+        let mut origins = Origins::default();
+        let _ = origins.meet(me);
+        Replica {
+            me,
+            boot,
+            spare,
+            options,
+            clock: Clock::default(),
+            bound: 0,
+            vector: Vector::default(),
+            durable: Default::default(),
+            origins,
+            horizon: Horizon::default(),
+            log,
+            beats: 0,
+            sessions: BTreeMap::new(),
+            awaits: None,
+            unsure: false,
+        }
+    }
+
+    /// Makes saved state live again. `bound`: the clock's bound as saved last.
+    pub fn resume(&mut self, start: Start, boot: u64, spare: u64, bound: u64) {
+        self.sessions.clear();
+        self.boot = boot;
+        self.spare = spare;
+        self.bound = self.bound.max(bound);
+        self.clock.observe(self.bound);
+        if start != Start::Clean && self.options.rules.identity {
+            self.reincarnate();
+        }
+        self.unsure = start == Start::Unsure;
+    }
+
+    pub fn me(&self) -> Author {
+        self.me
+    }
+
+    pub fn label(&self) -> u16 {
+        self.me.label()
+    }
+
+    pub fn horizon(&self) -> &Horizon {
+        &self.horizon
+    }
+
+    pub fn vector(&self) -> &Vector {
+        &self.vector
+    }
+
+    pub fn log(&self) -> &Log<S> {
+        &self.log
+    }
+
+    pub fn origins(&self) -> &Origins {
+        &self.origins
+    }
+
+    /// A member that is to be waited for, before it is ever heard of.
+    pub fn expect_member(&mut self, author: Author) {
+        if author.uuid != self.me.uuid {
+            let _ = self.origins.meet(author);
+            self.horizon.meet(author);
+        }
+    }
+
+    /// Whether clients may write.
+    pub fn serves(&self) -> bool {
+        !self.unsure && self.awaits.is_none()
+    }
+
+    pub fn has_link_to(&self, uuid: Uuid) -> bool {
+        self.sessions.values().any(|s| s.peer.is_some_and(|(author, _)| author.uuid == uuid))
+    }
+
+    /// A version for a write.
+    pub fn mint(&mut self, now_ms: u64, actions: &mut Vec<Action>) -> u64 {
+        let version = self.clock.mint(now_ms);
+        self.extend_bound(actions);
+        version
+    }
+
+    /// The state as of now is on disk.
+    pub fn persisted(&mut self) {
+        self.durable = (self.vector.clone(), self.horizon.horizon, self.horizon.known);
+    }
+
+    /// Whether a state described by `head` has the effect at a place.
+    pub fn covered(&self, head: &Head, place: Place) -> bool {
+        place.version <= head.horizon
+            || self
+                .origins
+                .of(place.origin)
+                .is_some_and(|author| head.vector.covers_stamp(author, place.stamp()))
+    }
+
+    pub fn step(&mut self, now_ms: u64, event: Event, actions: &mut Vec<Action>) {
+        match event {
+            Event::Connected(link) => self.connected(now_ms, link, actions),
+            Event::Disconnected(link) => drop(self.sessions.remove(&link)),
+            Event::Received(link, message) => self.received(now_ms, link, message, actions),
+            Event::Local(group) => self.local(group, actions),
+            Event::Tick => self.tick(now_ms, actions),
+        }
+    }
+
+    fn connected(&mut self, now_ms: u64, link: Link, actions: &mut Vec<Action>) {
+        let session = Session {
+            peer: None,
+            sent: Vector::default(),
+            held: Vector::default(),
+            relay: BTreeSet::new(),
+            in_flight: VecDeque::new(),
+            in_flight_bytes: 0,
+            partial: None,
+            resyncing: false,
+        };
+        self.sessions.insert(link, session);
+        let hello = Hello {
+            protocol: PROTOCOL,
+            author: self.me,
+            boot: self.boot,
+            vector: self.vector.clone(),
+            clock_ms: now_ms,
+            members: self.members(),
+        };
+        actions.push(Action::Send(link, Message::Hello(hello)));
+    }
+
+    fn members(&self) -> Vec<Author> {
+        self.horizon.members().chain([self.me]).collect()
+    }
+
+    fn received(&mut self, now_ms: u64, link: Link, message: Message, actions: &mut Vec<Action>) {
+        let Some(session) = self.sessions.get_mut(&link) else { return };
+        match message {
+            Message::Hello(hello) if session.peer.is_none() => self.hello(now_ms, link, hello, actions),
+            Message::Close(reason) => {
+                self.sessions.remove(&link);
+                if reason == Reason::LabelTaken {
+                    let was = self.me;
+                    self.reincarnate();
+                    actions.push(Action::Reincarnated { was });
+                }
+            }
+            _ if session.peer.is_none() => self.close(link, Reason::Malformed, actions),
+            Message::Hello(_) => self.close(link, Reason::Malformed, actions),
+            Message::Part(part) => self.part(now_ms, link, part, actions),
+            Message::Beats(beats) => self.heard(link, beats, actions),
+            Message::Resync(vector) => {
+                session.sent = vector;
+                session.in_flight.clear();
+                session.in_flight_bytes = 0;
+                self.pump(link, actions);
+            }
+            Message::Snapshot(head) => self.snapshot(link, head, actions),
+        }
+    }
+
+    fn hello(&mut self, now_ms: u64, link: Link, hello: Hello, actions: &mut Vec<Action>) {
+        if let Some(reason) = self.objection(&hello) {
+            return self.close(link, reason, actions);
+        }
+        let off = hello.clock_ms as i64 - now_ms as i64;
+        if off.unsigned_abs() > self.options.max_clock_drift_ms / 10 {
+            actions.push(Action::ClockOff { link, ms: off });
+        }
+        let mine = Stream { author: self.me, lane: 0 };
+        if self.options.rules.identity && hello.vector.have(mine).seq > self.vector.have(mine).seq {
+            // The peer has writes of this incarnation that this node has not: they were lost here.
+            let was = self.me;
+            self.reincarnate();
+            actions.push(Action::Reincarnated { was });
+            self.unsure = true;
+            let links: Vec<Link> = self.sessions.keys().copied().collect();
+            for link in links {
+                self.close(link, Reason::Reincarnated, actions);
+            }
+            return;
+        }
+        for author in hello.members.iter().copied().chain([hello.author]) {
+            self.meet(author, link, actions);
+        }
+        if self.unsure {
+            self.unsure = false;
+            self.awaits = Some(hello.vector.clone());
+        }
+        self.check_awaits();
+        let lacks = if self.options.rules.vector { hello.vector.clone() } else { self.vector.clone() };
+        if let Some(session) = self.sessions.get_mut(&link) {
+            session.peer = Some((hello.author, hello.boot));
+            session.held = hello.vector;
+            session.sent = lacks;
+        }
+        self.pump(link, actions);
+    }
+
+    fn objection(&mut self, hello: &Hello) -> Option<Reason> {
+        if hello.protocol != PROTOCOL {
+            return Some(Reason::Protocol);
+        }
+        if !self.options.rules.identity {
+            return None;
+        }
+        let twin =
+            |s: &Session| s.peer.is_some_and(|(a, boot)| a.uuid == hello.author.uuid && boot != hello.boot);
+        if hello.author.uuid == self.me.uuid || self.sessions.values().any(twin) {
+            return Some(Reason::SameIdentity);
+        }
+        if self.origins.meet(hello.author).is_err() {
+            return Some(Reason::LabelTaken);
+        }
+        let newest = self.horizon.newest(hello.author.uuid);
+        newest.is_some_and(|newest| newest > hello.author.incarnation).then_some(Reason::Reincarnated)
+    }
+
+    /// Learns of a member; links to older incarnations of it are closed, so that nothing more comes from them.
+    fn meet(&mut self, author: Author, but: Link, actions: &mut Vec<Action>) {
+        if author.uuid == self.me.uuid || self.origins.meet(author).is_err() {
+            return;
+        }
+        if !self.horizon.meet(author) {
+            return;
+        }
+        let old = |s: &Session| s.peer.is_some_and(|(a, _)| a.uuid == author.uuid && a != author);
+        let links: Vec<Link> =
+            self.sessions.iter().filter(|(l, s)| **l != but && old(s)).map(|(l, _)| *l).collect();
+        for link in links {
+            self.close(link, Reason::Reincarnated, actions);
+        }
+    }
+
+    fn reincarnate(&mut self) {
+        let was = self.me;
+        self.me = Author { uuid: was.uuid, incarnation: self.spare.max(was.incarnation + 1) };
+        while self.origins.meet(self.me).is_err() {
+            self.me.incarnation += 1;
+        }
+        self.spare = self.me.incarnation + 1;
+        self.beats = 0;
+        self.horizon.retire(was);
+    }
+
+    fn close(&mut self, link: Link, reason: Reason, actions: &mut Vec<Action>) {
+        self.sessions.remove(&link);
+        actions.push(Action::Send(link, Message::Close(reason)));
+        actions.push(Action::Close(link, reason));
+    }
+
+    fn local(&mut self, group: Group, actions: &mut Vec<Action>) {
+        let stream = Stream { author: self.me, lane: 0 };
+        let seq = self.vector.have(stream).seq + 1;
+        let payload: Arc<[u8]> = codec::encode_writes(&group.writes).into();
+        self.vector.advance(stream, Have { seq, version: group.version });
+        self.log.append(stream, seq, Entry { version: group.version, payload });
+        self.pump_all(actions);
+    }
+
+    fn part(&mut self, now_ms: u64, link: Link, part: Part, actions: &mut Vec<Action>) {
+        let Some(session) = self.sessions.get_mut(&link) else { return };
+        let mut bytes = match session.partial.take() {
+            Some((stream, seq, bytes)) if (stream, seq) == (part.stream, part.seq) && part.offset > 0 => {
+                bytes
+            }
+            _ => Vec::new(),
+        };
+        if bytes.len() as u64 != part.offset {
+            return;
+        }
+        bytes.extend_from_slice(&part.bytes);
+        if !part.last {
+            session.partial = Some((part.stream, part.seq, bytes));
+            return;
+        }
+        self.group(now_ms, link, part.stream, part.seq, part.version, bytes, actions);
+    }
+
+    /// A whole group has come: duplicate, gap, clock bound, fold (S5).
+    fn group(
+        &mut self,
+        now_ms: u64,
+        link: Link,
+        stream: Stream,
+        seq: u64,
+        version: u64,
+        bytes: Vec<u8>,
+        actions: &mut Vec<Action>,
+    ) {
+        match self.judge(stream, seq, version) {
+            Arrival::Duplicate => return,
+            Arrival::Gap => return self.resync(link, actions),
+            Arrival::Next => {}
+        }
+        if self.options.rules.order && version >> COUNTER_BITS > now_ms + self.options.max_clock_drift_ms {
+            return self.close(link, Reason::ClockAhead, actions);
+        }
+        let (Ok(writes), Ok(_)) = (codec::decode_writes(&bytes), self.origins.meet(stream.author)) else {
+            return self.close(link, Reason::Malformed, actions);
+        };
+        self.take(stream, seq, version, bytes.into(), writes, actions);
+        if let Some(session) = self.sessions.get_mut(&link) {
+            session.resyncing = false;
+            session.sent.advance(stream, Have { seq, version });
+        }
+        self.pump_all(actions);
+    }
+
+    fn judge(&self, stream: Stream, seq: u64, version: u64) -> Arrival {
+        let rules = self.options.rules;
+        match rules {
+            Rules { order: false, .. } => Arrival::Next,
+            Rules { dense: false, .. } if version <= self.vector.have(stream).version => Arrival::Duplicate,
+            Rules { dense: false, .. } => Arrival::Next,
+            _ => self.vector.judge(stream, seq),
+        }
+    }
+
+    fn take(
+        &mut self,
+        stream: Stream,
+        seq: u64,
+        version: u64,
+        payload: Arc<[u8]>,
+        writes: Vec<Write>,
+        actions: &mut Vec<Action>,
+    ) {
+        self.clock.observe(version);
+        self.extend_bound(actions);
+        self.vector.advance(stream, Have { seq, version });
+        self.log.append(stream, seq, Entry { version, payload });
+        actions.push(Action::Apply { author: stream.author, group: Group { version, writes } });
+        self.check_awaits();
+    }
+
+    fn resync(&mut self, link: Link, actions: &mut Vec<Action>) {
+        let Some(session) = self.sessions.get_mut(&link) else { return };
+        if !session.resyncing {
+            session.resyncing = true;
+            actions.push(Action::Send(link, Message::Resync(self.vector.clone())));
+        }
+    }
+
+    fn heard(&mut self, link: Link, beats: Vec<Beat>, actions: &mut Vec<Action>) {
+        let peer = self.sessions.get(&link).and_then(|s| s.peer).map(|(author, _)| author);
+        for beat in &beats {
+            if beat.author.uuid != self.me.uuid {
+                for author in beat.members.iter().copied().chain([beat.author]) {
+                    self.meet(author, u64::MAX, actions);
+                }
+                self.horizon.hear(beat, &self.vector);
+            }
+            if Some(beat.author) == peer {
+                self.acknowledged(link, beat);
+            }
+        }
+        self.pump(link, actions);
+        let streams: Vec<Stream> = self.vector.iter().map(|(stream, _)| stream).collect();
+        for stream in streams {
+            let seq = self.horizon.acknowledged(stream).min(self.announced().0.have(stream).seq);
+            self.log.trim(stream, seq);
+        }
+    }
+
+    /// The peer told what it has.
+    fn acknowledged(&mut self, link: Link, beat: &Beat) {
+        let Some(session) = self.sessions.get_mut(&link) else { return };
+        for (stream, have) in self.vector.iter() {
+            let (now, before) = (beat.held.have(stream).seq, session.held.have(stream).seq);
+            if now < have.seq && now == before {
+                session.relay.insert(stream);
+            } else if now == have.seq {
+                session.relay.remove(&stream);
+            }
+        }
+        session.held = beat.held.clone();
+        session.sent.join(&beat.held);
+        while let Some((stream, seq, bytes)) = session.in_flight.front().copied()
+            && beat.held.have(stream).seq >= seq
+        {
+            session.in_flight.pop_front();
+            session.in_flight_bytes -= bytes;
+        }
+    }
+
+    fn pump_all(&mut self, actions: &mut Vec<Action>) {
+        let links: Vec<Link> = self.sessions.keys().copied().collect();
+        for link in links {
+            self.pump(link, actions);
+        }
+    }
+
+    /// Sends what the peer lacks, as far as its window allows.
+    fn pump(&mut self, link: Link, actions: &mut Vec<Action>) {
+        let Some(session) = self.sessions.get_mut(&link) else { return };
+        let Some((peer, _)) = session.peer else { return };
+        for (stream, have) in self.vector.iter() {
+            let own = stream.author.uuid == self.me.uuid || stream.author.uuid == peer.uuid;
+            if !own && !self.options.relay && !session.relay.contains(&stream) {
+                continue;
+            }
+            while session.sent.have(stream).seq < have.seq
+                && session.in_flight_bytes < self.options.window_bytes
+            {
+                let seq = session.sent.have(stream).seq + 1;
+                let Some(entry) = self.log.get(stream, seq) else {
+                    let head = Head {
+                        vector: self.vector.clone(),
+                        horizon: self.horizon.horizon,
+                        beats: self.horizon.beats().cloned().collect(),
+                    };
+                    session.sent.join(&self.vector);
+                    return actions.push(Action::SendSnapshot(link, head));
+                };
+                session.sent.advance(stream, Have { seq, version: entry.version });
+                session.in_flight.push_back((stream, seq, entry.payload.len()));
+                session.in_flight_bytes += entry.payload.len();
+                send(link, stream, seq, &entry, self.options.part_bytes, actions);
+            }
+        }
+    }
+
+    fn snapshot(&mut self, link: Link, head: Head, actions: &mut Vec<Action>) {
+        actions.push(Action::Merge(link, head.clone()));
+        for (_, have) in head.vector.iter() {
+            self.clock.observe(have.version);
+        }
+        self.extend_bound(actions);
+        for (stream, _) in head.vector.iter() {
+            let _ = self.origins.meet(stream.author);
+        }
+        self.vector.join(&head.vector);
+        for beat in head.beats.iter().filter(|beat| beat.author.uuid != self.me.uuid) {
+            self.horizon.hear(beat, &self.vector);
+        }
+        if let Some(session) = self.sessions.get_mut(&link) {
+            session.sent.join(&head.vector);
+            session.resyncing = false;
+        }
+        self.check_awaits();
+        self.pump_all(actions);
+    }
+
+    fn check_awaits(&mut self) {
+        if self.awaits.as_ref().is_some_and(|awaited| self.vector.covers(awaited)) {
+            self.awaits = None;
+        }
+    }
+
+    fn extend_bound(&mut self, actions: &mut Vec<Action>) {
+        if self.clock.last() > self.bound {
+            self.bound = self.clock.last() + (self.options.lease_ms << COUNTER_BITS);
+            actions.push(Action::SaveBound(self.bound));
+        }
+    }
+
+    fn announced(&self) -> (Vector, u64, u64) {
+        if self.options.volatile {
+            (self.vector.clone(), self.horizon.horizon, self.horizon.known)
+        } else {
+            self.durable.clone()
+        }
+    }
+
+    fn tick(&mut self, now_ms: u64, actions: &mut Vec<Action>) {
+        self.clock.observe(now_ms << COUNTER_BITS);
+        self.extend_bound(actions);
+        self.horizon.update(&self.vector, self.clock.last());
+        let (durable, horizon, known) = self.announced();
+        self.beats += 1;
+        let own = Beat {
+            author: self.me,
+            number: self.beats,
+            upto: self.vector.lanes(self.me).map(|(stream, have)| (stream.lane, have.seq)).collect(),
+            promise: self.clock.last(),
+            horizon,
+            known,
+            durable,
+            held: self.vector.clone(),
+            members: self.members(),
+        };
+        let beats: Vec<Beat> = self.horizon.beats().cloned().chain([own]).collect();
+        for (link, session) in &self.sessions {
+            if session.peer.is_some() {
+                actions.push(Action::Send(*link, Message::Beats(beats.clone())));
+            }
+        }
+        actions.push(Action::Settle { known: self.horizon.known, settled: self.horizon.settled });
+    }
+}
+
+/// Sends a group in as many parts as it needs.
+fn send(link: Link, stream: Stream, seq: u64, entry: &Entry, part_bytes: usize, actions: &mut Vec<Action>) {
+    let mut offset = 0;
+    loop {
+        let end = (offset + part_bytes.max(1)).min(entry.payload.len());
+        let whole = offset == 0 && end == entry.payload.len();
+        let bytes = if whole { entry.payload.clone() } else { entry.payload[offset..end].into() };
+        let last = end == entry.payload.len();
+        let part = Part { stream, seq, version: entry.version, offset: offset as u64, last, bytes };
+        actions.push(Action::Send(link, Message::Part(part)));
+        if last {
+            return;
+        }
+        offset = end;
+    }
+}
