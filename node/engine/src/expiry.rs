@@ -119,6 +119,7 @@ mod tests {
         ctx.env.tick(1_000);
         ctx.locks.hold_all();
         (0..100_000).for_each(|n| put(&mut ctx, 0, n, Deadline::At(2_000)));
+        ctx.out.events.clear();
         ctx.env.tick(2_000);
         let first = step(&mut ctx, 0);
         assert!(first.more && first.keys > 0 && first.keys < 500, "{first:?}");
