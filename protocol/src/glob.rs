@@ -19,6 +19,10 @@
 //! Everything but `*` takes exactly one byte. So when a match fails, only the last `*` passed need take one byte
 //! more: an earlier one taking more could not help. Time is at most pattern times text, whatever the pattern.
 
+/// Stars in a pattern, neighbours counted once and one at the end not at all, beyond which it matches nothing, as in Redis:
+/// there such a pattern is an attack. It would not be one here, but clients are to see the same.
+const STARS_MAX: usize = 1000;
+
 /// Whether letters differ in case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Case {
@@ -43,10 +47,15 @@ pub fn is_pattern(text: &[u8]) -> bool {
 fn search<const NOCASE: bool>(mut pattern: &[u8], mut text: &[u8]) -> bool {
     // What follows the last `*`, and the text that has to match it or be taken by the `*`.
     let mut retry: Option<(&[u8], &[u8])> = None;
+    let mut stars = 0;
     while !text.is_empty() {
         if let [b'*', rest @ ..] = pattern {
             if rest.is_empty() {
                 return true;
+            }
+            stars += usize::from(rest[0] != b'*');
+            if stars > STARS_MAX {
+                return false;
             }
             pattern = rest;
             retry = Some((pattern, text));
@@ -177,6 +186,13 @@ mod tests {
         assert!(!matches(&[&b"a*".repeat(500)[..], b"b"].concat(), &text, Case::Matters));
         assert!(!matches(&[&b"*[a-z]?".repeat(100)[..], b"b"].concat(), &text, Case::Matters));
         assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    }
+
+    #[test]
+    fn a_thousand_stars_are_the_limit() {
+        let found = |n: usize| matches(&b"*?".repeat(n), &b"a".repeat(n), Case::Matters);
+        assert!(found(1000) && !found(1001) && !found(50_000));
+        assert!(matches(&b"*".repeat(5000), b"a", Case::Matters));
     }
 
     /// Every `*` takes nothing or one byte more: the definition, in exponential time.
