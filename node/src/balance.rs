@@ -42,6 +42,12 @@ pub struct Load {
     rest: u32,
 }
 
+impl Default for Load {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Load {
     pub fn new() -> Load {
         Load {
@@ -84,7 +90,7 @@ impl Load {
 /// Per mille of the time between two readings of (idle, total) that was idle.
 fn idle_share(before: (u64, u64), after: (u64, u64)) -> u64 {
     let total = after.1.saturating_sub(before.1);
-    if total == 0 { 0 } else { after.0.saturating_sub(before.0) * 1000 / total }
+    (after.0.saturating_sub(before.0) * 1000).checked_div(total).unwrap_or(0)
 }
 
 /// The worker with the least to do, if it has time.

@@ -449,7 +449,7 @@ impl Connection {
         }
         // Half a request is here already (or the client has to wait): the rest goes behind it.
         let had = self.pending.len();
-        let limit = worker.config.borrow().client_query_buffer_limit as usize;
+        let limit = worker.config.borrow().client_query_buffer_limit;
         let room = self.parser.wanted(had).clamp(16 * 1024, 64 * 1024 * 1024);
         if had >= limit {
             worker.server.log_query_limit(&self.session.client, had);

@@ -29,7 +29,7 @@ const STALE_WEIGHT: f64 = 0.05;
 
 /// How often periodic work is done, per second: `hz`, or more with many clients if `dynamic-hz` is on.
 pub fn hz(config: &Config, clients: usize) -> u32 {
-    let mut hz = config.hz as u32;
+    let mut hz = config.hz;
     while config.dynamic_hz && hz < HZ_MAX && clients / hz as usize > CLIENTS_PER_TURN {
         hz = (hz * 2).min(HZ_MAX);
     }
@@ -44,7 +44,7 @@ pub async fn run(worker: Rc<Worker>) {
         let (period, budget) = {
             let config = worker.config.borrow();
             let period = Duration::from_secs(1) / hz(&config, server.clients.len());
-            let share = SHARE + SHARE_PER_EFFORT * (config.active_expire_effort as u32 - 1);
+            let share = SHARE + SHARE_PER_EFFORT * (config.active_expire_effort - 1);
             (period, period * share / 100)
         };
         tokio::time::sleep(period).await;

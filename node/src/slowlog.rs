@@ -53,7 +53,7 @@ impl Slowlog {
         };
         log.next += 1;
         log.entries.push_front(entry);
-        log.entries.truncate(config.slowlog_max_len as usize);
+        log.entries.truncate(config.slowlog_max_len);
     }
 
     pub fn newest(&self, n: usize) -> Vec<SlowCommand> {

@@ -17,6 +17,7 @@ pub fn run(loaded: Loaded) -> Result<(), String> {
     })?;
     process::prepare(&settings, loaded.path.as_deref());
     ticks::start();
+    stop_on_panic();
     log::start(settings.loglevel.word(), &settings.logfile)
         .map_err(|e| format!("Can't open the log file: {e}"))?;
     raise_file_limit(&settings);
@@ -50,6 +51,16 @@ pub fn run(loaded: Loaded) -> Result<(), String> {
         control::obey(acceptor, orders).await;
         Ok(())
     })
+}
+
+/// A broken invariant stops the node rather than corrupt data: no thread may die alone.
+fn stop_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        tracing::error!("=== EVERWRITE BUG REPORT: {info}");
+        report(info);
+        std::process::abort();
+    }));
 }
 
 /// Asks the system for as many descriptors as `maxclients` needs.

@@ -658,14 +658,6 @@ impl KeyMut<'_, '_> {
         self.notify(notify::EXPIRED, "expired");
     }
 
-    /// Removes the key to make room.
-    pub(crate) fn evict(&mut self) {
-        self.remove(self.env.tuning.lazyfree_eviction);
-        self.shard.stats.evicted += 1;
-        self.changed(false);
-        self.notify(notify::EVICTED, "evicted");
-    }
-
     /// Takes the value out of the keyspace, for RENAME and MOVE, without freeing it.
     pub fn take(&mut self) -> Option<Value> {
         let pos = self.pos.take()?;

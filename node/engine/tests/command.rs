@@ -29,7 +29,7 @@ fn words(line: &str) -> Vec<&[u8]> {
 }
 
 /// Sorts rows of COMMAND, and the rows of their subcommands, by name.
-fn sort_rows(rows: &mut Vec<Value>) {
+fn sort_rows(rows: &mut [Value]) {
     for row in rows.iter_mut().filter(|row| **row != Value::Null) {
         sort_rows(row.items_mut()[9].items_mut());
     }

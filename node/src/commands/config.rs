@@ -25,7 +25,7 @@ fn get(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
 
 fn set(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     let words: Vec<&[u8]> = call.args.rest(2).iter().collect();
-    if words.len() % 2 != 0 {
+    if !words.len().is_multiple_of(2) {
         return Err(error::SYNTAX);
     }
     let pairs: Vec<(&[u8], &[u8])> = words.chunks_exact(2).map(|p| (p[0], p[1])).collect();

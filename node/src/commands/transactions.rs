@@ -70,7 +70,7 @@ fn watch(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
         let shard = call.ctx.keyspace.shard_of(call.ctx.keyspace.hash(key));
         call.ctx.locks.hold_one(shard);
         // A value that has expired already goes now, not as a change of what is watched.
-        drop(call.ctx.key(key));
+        let _ = call.ctx.key(key);
         call.ctx.locks.get_mut(shard).interests.watch(db, key, &call.session.watching.flag);
         call.session.watching.keys.push((db, key.to_vec()));
     }

@@ -101,7 +101,7 @@ fn scan_misses_nothing_and_repeats_nothing() {
                     }
                 }
             }
-            if rng() % 50 == 0 {
+            if rng().is_multiple_of(50) {
                 let extra: Vec<u64> = table.iter().map(|n| n.0).filter(|n| *n >= 2_000_000).collect();
                 for n in extra {
                     let pos = find(&table, n).unwrap();
@@ -110,7 +110,7 @@ fn scan_misses_nothing_and_repeats_nothing() {
             }
             match next {
                 Some(next) => {
-                    assert!(next > from && next % (1 << unit) == 0);
+                    assert!(next > from && next.trailing_zeros() >= unit);
                     from = next;
                 }
                 None => break,

@@ -77,6 +77,7 @@ pub struct Redis {
 }
 
 impl Redis {
+    #[expect(clippy::zombie_processes, reason = "waited for when this is dropped")]
     /// `None`, with a word of why, where redis-server is not installed or not of the version compared with.
     pub fn start() -> Option<Redis> {
         let version = Command::new("redis-server").arg("--version").output();
@@ -87,7 +88,7 @@ impl Redis {
             return None;
         }
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let server = Command::new("redis-server")
+        let mut server = Command::new("redis-server")
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
             .current_dir(std::env::temp_dir())
             .stdout(Stdio::null())
@@ -99,7 +100,11 @@ impl Redis {
                 stream.set_nodelay(true).unwrap();
                 return Some(Redis { server, connection: BufReader::new(stream) });
             }
-            assert!(Instant::now() < deadline, "redis-server does not answer");
+            if Instant::now() > deadline {
+                let _ = server.kill();
+                let _ = server.wait();
+                panic!("redis-server does not answer");
+            }
             std::thread::sleep(Duration::from_millis(5));
         }
     }

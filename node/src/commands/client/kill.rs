@@ -24,7 +24,7 @@ struct Filter {
 impl Filter {
     fn parse(args: Args<'_>, known_user: impl Fn(&str) -> bool) -> Result<Filter, ErrorReply> {
         let mut filter = Filter::default();
-        if args.len() % 2 != 0 {
+        if !args.len().is_multiple_of(2) {
             return Err(error::SYNTAX);
         }
         let text = |at: usize| Some(String::from_utf8_lossy(&args[at]).into_owned());

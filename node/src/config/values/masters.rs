@@ -26,7 +26,10 @@ impl Value for Masters {
         }
         let [host, port] = words else { return Err(crate::config::row::WRONG_COUNT.into()) };
         if host.eq_ignore_ascii_case(b"no") && port.eq_ignore_ascii_case(b"one") {
-            return Ok(self.0.clear());
+            return {
+                self.0.clear();
+                Ok(())
+            };
         }
         let port =
             number::integer(port).and_then(|port| u16::try_from(port).ok()).ok_or("Invalid master port")?;

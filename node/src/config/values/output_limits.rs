@@ -53,7 +53,7 @@ impl OutputLimits {
 
 impl Value for OutputLimits {
     fn take(&mut self, _: &Row, words: &[&[u8]], _: Origin) -> Result<(), String> {
-        if words.len() % 4 != 0 {
+        if !words.len().is_multiple_of(4) {
             return Err("Wrong number of arguments in buffer limit configuration.".into());
         }
         for group in words.chunks_exact(4) {

@@ -35,7 +35,7 @@ impl SaveRules {
 }
 
 fn read_rules(words: &[&[u8]]) -> Option<Vec<SaveRule>> {
-    if words.len() % 2 != 0 {
+    if !words.len().is_multiple_of(2) {
         return None;
     }
     let number =
