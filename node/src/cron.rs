@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::samples::Reading;
 use crate::server::Server;
+use crate::shutdown;
 use crate::worker;
 
 const PERIOD: Duration = Duration::from_millis(100);
@@ -18,6 +19,9 @@ pub async fn run(server: &'static Server) {
         every.tick().await;
         if !server.switches.cron() {
             continue;
+        }
+        if server.shutdown.is_asked() {
+            shutdown::leave(server);
         }
         sample(server);
         server.tracking.limit(server, server.config.get().tracking_table_max_keys);

@@ -187,6 +187,9 @@ fn check(
             facts.full_name
         )));
     }
+    if session.monitoring && facts.flags.meets(Flags::READONLY.or(Flags::WRITE)) {
+        return Err(ErrorReply::new("ERR Replica can't interact with the keyspace"));
+    }
     if facts.flags.has(Flags::DENYOOM) && worker.server.memory.is_full() {
         return Err(error::OOM);
     }

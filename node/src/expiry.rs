@@ -105,6 +105,7 @@ fn slice(worker: &Worker, shard: usize, began: Instant) -> (bool, usize) {
         ctx.locks.release();
         keys += step.keys;
         if !step.more || began.elapsed() >= SLICE {
+            worker.note_late("expire-cycle", began.elapsed().as_millis() as u64);
             return (step.more, keys);
         }
     }

@@ -23,7 +23,8 @@ impl Monitors {
         self.count.load(Relaxed) > 0
     }
 
-    pub fn join(&self, session: &Session) {
+    pub fn join(&self, session: &mut Session) {
+        session.monitoring = true;
         let mut clients = self.clients.lock();
         if !session.client.has(flag::MONITOR) {
             session.client.set(flag::MONITOR, true);
@@ -32,7 +33,8 @@ impl Monitors {
         }
     }
 
-    pub fn leave(&self, session: &Session) {
+    pub fn leave(&self, session: &mut Session) {
+        session.monitoring = false;
         if session.client.has(flag::MONITOR) {
             let mut clients = self.clients.lock();
             clients.retain(|c| c.id != session.client.id);
@@ -60,11 +62,10 @@ impl Monitors {
             session.client.addr
         )
         .into_bytes();
-        let hide = matches!(facts.name, "AUTH" | "HELLO");
         for (i, arg) in args.iter().enumerate() {
             line.push(b' ');
-            if hide && i > 0 {
-                line.extend_from_slice(b"(redacted)");
+            if crate::slowlog::hidden(id, args, i) {
+                line.extend_from_slice(b"\"(redacted)\"");
             } else {
                 line.extend(protocol::quote::quoted(arg));
             }

@@ -17,12 +17,14 @@ use crate::config::{ConfigStore, Loaded};
 use crate::control::Control;
 use crate::dispatch::Handler;
 use crate::eviction::Memory;
+use crate::latency::LatencyMonitor;
 use crate::monitors::Monitors;
 use crate::pause::Pause;
 use crate::pubsub::PubSub;
 use crate::reclaim::Reclaim;
 use crate::samples::Samples;
 use crate::session::Session;
+use crate::shutdown::Shutdown;
 use crate::slowlog::Slowlog;
 use crate::stats::Latencies;
 use crate::switches::Switches;
@@ -42,6 +44,8 @@ pub struct Server {
     pub tracking: Trackers,
     pub monitors: Monitors,
     pub slowlog: Slowlog,
+    pub latency: LatencyMonitor,
+    pub shutdown: Shutdown,
     pub pause: Pause,
     pub memory: Memory,
     pub reclaim: Reclaim,
@@ -87,6 +91,8 @@ impl Server {
             tracking: Trackers::default(),
             monitors: Monitors::default(),
             slowlog: Slowlog::default(),
+            latency: LatencyMonitor::default(),
+            shutdown: Shutdown::default(),
             pause: Pause::default(),
             memory: Memory::default(),
             reclaim: Reclaim::start().map_err(|e| format!("Can't start a thread: {e}"))?,

@@ -84,6 +84,8 @@ pub struct Session {
     pub tracking: Tracking,
     pub reply_mode: ReplyMode,
     pub no_touch: bool,
+    /// Shows every command (MONITOR): such a client has nothing to do with data.
+    pub monitoring: bool,
     /// The connection is closed once what is written has been sent.
     pub closing: bool,
     /// EXEC is running: commands do not block and locks stay.
@@ -103,6 +105,7 @@ impl Session {
             tracking: Tracking::default(),
             reply_mode: ReplyMode::On,
             no_touch: false,
+            monitoring: false,
             closing: false,
             in_exec: false,
         }

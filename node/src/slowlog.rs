@@ -97,10 +97,10 @@ fn shortened(id: CommandId, args: Args<'_>) -> Vec<Vec<u8>> {
 }
 
 /// Passwords are not shown.
-fn hidden(id: CommandId, args: Args<'_>, i: usize) -> bool {
+pub fn hidden(id: CommandId, args: Args<'_>, i: usize) -> bool {
     match id.facts().name {
         "AUTH" => i > 0,
-        "HELLO" => i > 2 && args.iter().skip(2).take(i - 2).any(|a| a.eq_ignore_ascii_case(b"auth")),
+        "HELLO" => follows(args, i, 2, b"auth", 2),
         "CONFIG SET" => {
             i >= 3
                 && i % 2 == 1
@@ -109,13 +109,48 @@ fn hidden(id: CommandId, args: Args<'_>, i: usize) -> bool {
                     .any(|n| args[i - 1].eq_ignore_ascii_case(n.as_bytes()))
         }
         "ACL SETUSER" | "ACL DELUSER" | "ACL GETUSER" => i > 1,
-        "MIGRATE" => {
-            i > 5
-                && args
-                    .iter()
-                    .take(i)
-                    .any(|a| a.eq_ignore_ascii_case(b"auth") || a.eq_ignore_ascii_case(b"auth2"))
-        }
+        "MIGRATE" => follows(args, i, 6, b"auth", 1) || follows(args, i, 6, b"auth2", 2),
         _ => false,
+    }
+}
+
+/// Whether argument `i` is one of the `count` behind `word`, which stands at `from` or later.
+fn follows(args: Args<'_>, i: usize, from: usize, word: &[u8], count: usize) -> bool {
+    (from..i).rev().take(count).any(|at| args[at].eq_ignore_ascii_case(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::command::id;
+    use protocol::OwnedArgs;
+
+    use super::*;
+
+    fn shown(id: CommandId, line: &str) -> String {
+        let args = OwnedArgs::from_slices(line.split(' ').map(str::as_bytes));
+        let words = shortened(id, args.view());
+        words.iter().map(|word| String::from_utf8_lossy(word)).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn passwords_are_not_shown() {
+        assert_eq!(shown(id::AUTH, "auth a b"), "auth (redacted) (redacted)");
+        let hello = shown(id::HELLO, "hello 3 auth user pass setname me");
+        assert_eq!(hello, "hello 3 auth (redacted) (redacted) setname me");
+        let config = shown(id::CONFIG_SET, "config set port 1 requirepass x");
+        assert_eq!(config, "config set port 1 requirepass (redacted)");
+        let migrate = shown(id::MIGRATE, "migrate host 1 key 9 5000 AUTH pass COPY");
+        assert_eq!(migrate, "migrate host 1 key 9 5000 AUTH (redacted) COPY");
+        let migrate = shown(id::MIGRATE, "migrate host 1 key 9 5000 AUTH2 user pass");
+        assert_eq!(migrate, "migrate host 1 key 9 5000 AUTH2 (redacted) (redacted)");
+    }
+
+    #[test]
+    fn long_commands_are_cut() {
+        let words: Vec<String> = (0..40).map(|n| n.to_string()).collect();
+        let text = shown(id::MSET, &words.join(" "));
+        assert!(text.ends_with(" 30 ... (9 more arguments)"), "{text}");
+        let text = shown(id::GET, &format!("get {}", "a".repeat(130)));
+        assert_eq!(text, format!("get {}... (2 more bytes)", "a".repeat(128)));
     }
 }

@@ -41,7 +41,7 @@ pub fn tongue(bytes: &[u8]) -> Option<Tongue> {
 
 /// Sent to whoever speaks HTTP while nothing here answers it.
 pub const NO_HTTP: &[u8] =
-    b"HTTP/1.1 501 Not Implemented\r\nContent-Type: text/plain\r\nContent-Length: 43\r\n\
+    b"HTTP/1.1 501 Not Implemented\r\nContent-Type: text/plain\r\nContent-Length: 44\r\n\
 Connection: close\r\n\r\nThis port answers the Redis protocol only.\r\n";
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::acceptor::Acceptor;
 use crate::config::{Config, Loaded};
 use crate::listener::Listeners;
 use crate::server::Server;
-use crate::{control, cron, live, log, process, ticks, worker};
+use crate::{control, cron, live, log, process, shutdown, ticks, worker};
 
 /// Runs the server until it is told to stop.
 pub fn run(loaded: Loaded) -> Result<(), String> {
@@ -46,6 +46,7 @@ pub fn run(loaded: Loaded) -> Result<(), String> {
         let orders = server.control.open();
         let acceptor = Acceptor::start(server, listeners).map_err(|e| e.to_string())?;
         tokio::spawn(cron::run(server));
+        tokio::spawn(shutdown::heed_signals(server));
         server.note_memory_at_start();
         tracing::info!("Ready to accept connections");
         control::obey(acceptor, orders).await;

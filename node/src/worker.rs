@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use engine::command::CommandId;
+use engine::command::{CommandId, Flags};
 use engine::ctx::Ctx;
 use protocol::resp::Batch;
 use protocol::{Args, Reply};
@@ -75,6 +75,10 @@ pub struct Worker {
     generation: Cell<u64>,
     /// `slowlog-log-slower-than` in ticks; `u64::MAX`: off.
     slow_ticks: Cell<u64>,
+    /// `latency-monitor-threshold` in ticks; `u64::MAX`: off.
+    late_ticks: Cell<u64>,
+    /// The lesser of both.
+    notable_ticks: Cell<u64>,
     track_latency: Cell<bool>,
     ns_per_tick: Cell<f64>,
     /// Connections to be handed to another worker: which one, and how many.
@@ -105,6 +109,8 @@ impl Worker {
             config: RefCell::new(server.config.get()),
             generation: Cell::new(u64::MAX),
             slow_ticks: Cell::new(u64::MAX),
+            late_ticks: Cell::new(u64::MAX),
+            notable_ticks: Cell::new(u64::MAX),
             track_latency: Cell::new(true),
             ns_per_tick: Cell::new(1000.0 / ticks::per_us()),
             shed: Cell::new((0, 0)),
@@ -159,6 +165,11 @@ impl Worker {
             us if us < 0 => u64::MAX,
             us => (us as f64 * per_us) as u64,
         });
+        self.late_ticks.set(match config.latency_monitor_threshold {
+            0 => u64::MAX,
+            ms => (ms as f64 * 1000.0 * per_us) as u64,
+        });
+        self.notable_ticks.set(self.slow_ticks.get().min(self.late_ticks.get()));
         self.track_latency.set(config.latency_tracking);
         if !ctx.locks.is_pinned() {
             ctx.locks.release();
@@ -189,9 +200,28 @@ impl Worker {
             let ns = (ticks as f64 * self.ns_per_tick.get()) as u64;
             stats.histogram.get_or_init(Box::default).record(ns);
         }
+        if ticks >= self.notable_ticks.get() {
+            self.note_slow(ticks, client, id, args);
+        }
+    }
+
+    #[cold]
+    fn note_slow(&self, ticks: u64, client: &Client, id: CommandId, args: Args<'_>) {
+        let us = (ticks as f64 * self.ns_per_tick.get() / 1000.0) as u64;
         if ticks >= self.slow_ticks.get() {
-            let us = (ticks as f64 * self.ns_per_tick.get() / 1000.0) as u64;
             self.server.slowlog.record(client, id, args, us, &self.config.borrow());
+        }
+        if ticks >= self.late_ticks.get() {
+            let event = if id.facts().flags.has(Flags::FAST) { "fast-command" } else { "command" };
+            self.note_late(event, us / 1000);
+        }
+    }
+
+    /// Tells the latency monitor that something took `ms`, if that is worth noting.
+    pub fn note_late(&self, event: &'static str, ms: u64) {
+        let threshold = self.config.borrow().latency_monitor_threshold;
+        if threshold > 0 && ms >= threshold {
+            self.server.latency.add(event, unix_ms() / 1000, ms);
         }
     }
 

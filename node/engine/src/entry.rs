@@ -411,6 +411,11 @@ impl<'a> EntryRef<'a> {
         }
     }
 
+    /// Where the entry is: the same as long as it is changed in place.
+    pub fn address(&self) -> usize {
+        self.at.as_ptr() as usize
+    }
+
     /// Bytes of the entry's own allocation.
     pub fn own_bytes(&self) -> usize {
         self.parts().end

@@ -124,6 +124,19 @@ impl<'a> ValueRef<'a> {
         }
     }
 
+    /// Bytes that the value takes outside of its entry.
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            ValueRef::Int(_) | ValueRef::Bytes(_) => 0,
+            ValueRef::Raw(v) => size_of::<Vec<u8>>() + v.capacity(),
+            ValueRef::List(v) => size_of::<List>() + v.heap_bytes(),
+            ValueRef::Set(v) => size_of::<Set>() + v.heap_bytes(),
+            ValueRef::Zset(v) => size_of::<Zset>() + v.heap_bytes(),
+            ValueRef::Hash(v) => size_of::<Hash>() + v.heap_bytes(),
+            ValueRef::Stream(_) => size_of::<Stream>(),
+        }
+    }
+
     /// The encoding as OBJECT ENCODING names it.
     pub fn encoding(&self) -> &'static str {
         match self {

@@ -6,14 +6,22 @@ use engine::command::{ALL, CommandId};
 use crate::config::Loaded;
 use crate::dispatch::{Handler, NodeRun};
 
+pub mod acl;
 pub mod blocked;
 pub mod client;
 pub mod config;
 pub mod connection;
 pub mod debug;
 pub mod help;
+pub mod latency;
+pub mod lolwut;
+pub mod memory;
+pub mod monitor;
 pub mod pubsub;
+pub mod replication;
 pub mod server;
+pub mod shutdown;
+pub mod slowlog;
 pub mod transactions;
 
 /// A command of the node: its name in the table of facts and its function.
@@ -28,13 +36,21 @@ pub const fn row(name: &'static str, run: NodeRun) -> NodeRow {
 
 fn rows() -> impl Iterator<Item = &'static NodeRow> {
     let families = [
-        connection::ROWS,
+        acl::ROWS,
         blocked::ROWS,
         config::ROWS,
+        connection::ROWS,
         debug::ROWS,
         help::ROWS,
+        latency::ROWS,
+        lolwut::ROWS,
+        memory::ROWS,
+        monitor::ROWS,
         pubsub::ROWS,
+        replication::ROWS,
         server::ROWS,
+        shutdown::ROWS,
+        slowlog::ROWS,
         transactions::ROWS,
     ];
     families.into_iter().chain(client::ROWS.iter().copied()).flatten()

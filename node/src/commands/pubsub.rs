@@ -1,10 +1,12 @@
 //! SUBSCRIBE, PUBLISH and their kin.
 
+use engine::command::id;
 use protocol::ErrorReply;
 
+use super::help::help;
 use super::{NodeRow, row};
 use crate::dispatch::{Call, Next};
-use crate::pubsub::Kind;
+use crate::pubsub::{Kind, Space};
 
 const DONE: Result<Next, ErrorReply> = Ok(Next::Done);
 
@@ -94,7 +96,46 @@ fn spublish(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     DONE
 }
 
+fn space<'a>(call: &Call<'a>) -> &'a Space {
+    let pubsub = &call.worker.server.pubsub;
+    let sharded = matches!(call.id, id::PUBSUB_SHARDCHANNELS | id::PUBSUB_SHARDNUMSUB);
+    if sharded { &pubsub.shard_channels } else { &pubsub.channels }
+}
+
+/// `CHANNELS [pattern]`, `SHARDCHANNELS [pattern]`
+fn channels(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
+    if call.args.len() > 3 {
+        return Err(ErrorReply::subcommand_arity(&call.args[1], "PUBSUB"));
+    }
+    let names = space(call).names(call.args.get(2));
+    call.out.array(names.len());
+    names.iter().for_each(|name| call.out.bulk(name));
+    DONE
+}
+
+/// `NUMSUB [channel ...]`, `SHARDNUMSUB [channel ...]`
+fn numsub(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
+    let names = call.args.rest(2);
+    call.out.array(2 * names.len());
+    for name in names.iter() {
+        call.out.bulk(name);
+        call.out.int(space(call).subscriber_count(name) as i64);
+    }
+    DONE
+}
+
+fn numpat(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
+    call.out.int(call.worker.server.pubsub.pattern_count() as i64);
+    DONE
+}
+
 pub const ROWS: &[NodeRow] = &[
+    row("PUBSUB CHANNELS", channels),
+    row("PUBSUB SHARDCHANNELS", channels),
+    row("PUBSUB NUMSUB", numsub),
+    row("PUBSUB SHARDNUMSUB", numsub),
+    row("PUBSUB NUMPAT", numpat),
+    row("PUBSUB HELP", help),
     row("SUBSCRIBE", subscribe),
     row("PSUBSCRIBE", psubscribe),
     row("SSUBSCRIBE", ssubscribe),

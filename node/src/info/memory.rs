@@ -143,8 +143,14 @@ impl Client {
     }
 }
 
-/// A summary for people, in a sentence or two: MEMORY DOCTOR.
-pub fn advice(o: &Overview) -> String {
+impl Overview {
+    /// A summary for people, in a sentence or two: MEMORY DOCTOR.
+    pub fn advice(&self) -> String {
+        advice(self)
+    }
+}
+
+fn advice(o: &Overview) -> String {
     /// Below this much data, ratios say nothing.
     const SMALL: u64 = 5 << 20;
     if o.used < SMALL {

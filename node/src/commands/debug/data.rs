@@ -4,6 +4,7 @@ use engine::ctx::Ctx;
 use engine::digest::Digest;
 use engine::effect::{Deadline, Effect, NewValue};
 use engine::value::ValueRef;
+use protocol::rdb::Writer;
 use protocol::{ErrorReply, error, number};
 
 use super::{ANY, Sub, sub};
@@ -43,6 +44,40 @@ fn digest_value(call: &mut Call<'_>) -> Result<(), ErrorReply> {
 
 fn hold(ctx: &mut Ctx<'_>, key: &[u8]) {
     ctx.locks.hold_one(ctx.keyspace.shard_of(ctx.keyspace.hash(key)));
+}
+
+/// What a key's value looks like from inside.
+fn object(call: &mut Call<'_>) -> Result<(), ErrorReply> {
+    let key = &call.args[2];
+    hold(call.ctx, key);
+    let env = &call.ctx.env;
+    let text = call.ctx.peek(key).map(|entry| {
+        let value = entry.value();
+        let mut writer = Writer::new(false);
+        engine::stored::write(value, env.due(), &mut writer);
+        let mut text = format!(
+            "Value at:{:#x} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
+            entry.address(),
+            value.encoding(),
+            writer.as_bytes().len(),
+            entry.access(),
+            engine::access::idle_seconds(entry.access(), env.clock)
+        );
+        if let ValueRef::List(list) = value {
+            let (nodes, elements) = (list.node_count(), list.len());
+            text.push_str(&format!(
+                " ql_nodes:{nodes} ql_avg_node:{:.2} ql_listpack_max:{} ql_compressed:{} ql_uncompressed_size:{}",
+                elements as f64 / nodes.max(1) as f64,
+                env.tuning.list_max_listpack_size,
+                u8::from(env.tuning.list_compress_depth > 0),
+                list.content_bytes()
+            ));
+        }
+        text
+    });
+    call.ctx.locks.release();
+    call.out.simple(&text.ok_or(error::NO_SUCH_KEY)?);
+    Ok(())
 }
 
 /// `POPULATE count [prefix] [size]`: string keys `prefix:0`, `prefix:1`, ... that are not there yet.
@@ -140,6 +175,7 @@ pub(super) const SUBS: &[Sub] = &[
         "<key> [<key> ...]",
         "The digest of each key's value; zeros for no key.",
     ),
+    sub("OBJECT", 1..=1, object, "<key>", "What a key's value looks like from inside."),
     sub(
         "POPULATE",
         1..=3,

@@ -1,0 +1,78 @@
+//! SHUTDOWN.
+
+use protocol::{Args, ErrorReply, error};
+
+use super::{NodeRow, row};
+use crate::dispatch::{Call, Next};
+use crate::shutdown;
+
+/// What the caller wants.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Wish {
+    save: bool,
+    nosave: bool,
+    /// Do not wait for replicas. There are none to wait for.
+    now: bool,
+    /// Whatever goes wrong. Nothing can.
+    force: bool,
+    abort: bool,
+}
+
+impl Wish {
+    fn parse(args: Args<'_>) -> Result<Wish, ErrorReply> {
+        let mut wish = Wish::default();
+        for word in args.rest(1).iter() {
+            match word.to_ascii_lowercase().as_slice() {
+                b"save" => wish.save = true,
+                b"nosave" => wish.nosave = true,
+                b"now" => wish.now = true,
+                b"force" => wish.force = true,
+                b"abort" => wish.abort = true,
+                _ => return Err(error::SYNTAX),
+            }
+        }
+        let others = wish.save || wish.nosave || wish.now || wish.force;
+        if (wish.save && wish.nosave) || (wish.abort && others) {
+            return Err(error::SYNTAX);
+        }
+        Ok(wish)
+    }
+}
+
+fn shutdown(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
+    let wish = Wish::parse(call.args)?;
+    let server = call.worker.server;
+    if wish.abort {
+        if !server.shutdown.abort() {
+            return Err(ErrorReply::new("ERR No shutdown in progress."));
+        }
+        call.out.ok();
+        return Ok(Next::Done);
+    }
+    if wish.save {
+        return Err(ErrorReply::new("ERR persistence is not supported yet: SHUTDOWN SAVE cannot save"));
+    }
+    shutdown::leave(server)
+}
+
+pub const ROWS: &[NodeRow] = &[row("SHUTDOWN", shutdown)];
+
+#[cfg(test)]
+mod tests {
+    use protocol::OwnedArgs;
+
+    use super::*;
+
+    #[test]
+    fn words_that_contradict_each_other_are_refused() {
+        let parse = |line: &str| {
+            let args = OwnedArgs::from_slices(line.split(' ').map(str::as_bytes));
+            Wish::parse(args.view())
+        };
+        assert_eq!(parse("SHUTDOWN"), Ok(Wish::default()));
+        assert_eq!(parse("SHUTDOWN nosave NOW"), Ok(Wish { nosave: true, now: true, ..Wish::default() }));
+        for line in ["SHUTDOWN SAVE NOSAVE", "SHUTDOWN ABORT NOW", "SHUTDOWN foo"] {
+            assert_eq!(parse(line), Err(error::SYNTAX), "{line}");
+        }
+    }
+}
