@@ -86,7 +86,10 @@ pub fn execute(
     match session.reply_mode {
         ReplyMode::On => {}
         ReplyMode::Off | ReplyMode::Skip => {
-            out.buf.truncate(start);
+            // What tells of subscriptions is not a reply.
+            if !std::mem::take(&mut session.pushed) {
+                out.buf.truncate(start);
+            }
             if let Next::Blocked(blocked) = &mut next {
                 blocked.silent = true;
             }
@@ -144,6 +147,7 @@ fn admit(
         }
         multi.bytes += args.bytes() + args.len() * 8;
         multi.queue.push((id, args.to_owned()));
+        multi.flags = multi.flags.or(facts.flags);
         session.client.queued.store(multi.queue.len() as u32, Relaxed);
         session.client.multi_bytes.store(multi.bytes as u64, Relaxed);
         out.simple("QUEUED");
@@ -190,8 +194,17 @@ fn check(
     if session.monitoring && facts.flags.meets(Flags::READONLY.or(Flags::WRITE)) {
         return Err(ErrorReply::new("ERR Replica can't interact with the keyspace"));
     }
-    if facts.flags.has(Flags::DENYOOM) && worker.server.memory.is_full() {
+    check_write(worker, facts.flags)
+}
+
+/// Whether a command (or all of a transaction's) may write now, if that is what it does.
+#[inline]
+pub fn check_write(worker: &Worker, flags: Flags) -> Result<(), ErrorReply> {
+    if flags.has(Flags::DENYOOM) && worker.server.memory.is_full() {
         return Err(error::OOM);
+    }
+    if worker.lacks_replicas.get() && flags.has(Flags::WRITE) {
+        return Err(error::NO_REPLICAS);
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use engine::interest::WatchFlag;
 use protocol::OwnedArgs;
 
-use engine::command::CommandId;
+use engine::command::{CommandId, Flags};
 
 use crate::client::{Client, flag};
 
@@ -14,16 +14,26 @@ use crate::client::{Client, flag};
 #[derive(Default)]
 pub struct Multi {
     pub queue: Vec<(CommandId, OwnedArgs)>,
+    /// Of all commands queued.
+    pub flags: Flags,
     /// A command could not be queued: EXEC will refuse.
     pub failed: bool,
     pub bytes: usize,
+}
+
+/// A key watched for a transaction.
+pub struct WatchedKey {
+    pub db: usize,
+    pub key: Vec<u8>,
+    /// It was there when it was first watched.
+    pub was_there: bool,
 }
 
 /// Keys watched for a transaction.
 #[derive(Default)]
 pub struct Watching {
     pub flag: WatchFlag,
-    pub keys: Vec<(usize, Vec<u8>)>,
+    pub keys: Vec<WatchedKey>,
 }
 
 /// CLIENT REPLY.
@@ -83,6 +93,8 @@ pub struct Session {
     pub subscriptions: Subscriptions,
     pub tracking: Tracking,
     pub reply_mode: ReplyMode,
+    /// What the command wrote is no reply, and goes out whatever the reply mode; set only where that matters.
+    pub pushed: bool,
     pub no_touch: bool,
     /// Shows every command (MONITOR): such a client has nothing to do with data.
     pub monitoring: bool,
@@ -104,6 +116,7 @@ impl Session {
             subscriptions: Subscriptions::default(),
             tracking: Tracking::default(),
             reply_mode: ReplyMode::On,
+            pushed: false,
             no_touch: false,
             monitoring: false,
             closing: false,

@@ -25,6 +25,11 @@ impl ErrorReply {
         self.0.split(' ').next().unwrap_or("ERR")
     }
 
+    /// A transaction that may not run now, whatever was queued.
+    pub fn exec_abort(reason: &ErrorReply) -> ErrorReply {
+        ErrorReply(Cow::Owned(format!("EXECABORT Transaction discarded because of: {}", reason.text())))
+    }
+
     pub fn wrong_arity(command: &str) -> ErrorReply {
         ErrorReply::err(format!("wrong number of arguments for '{}' command", command.to_lowercase()))
     }
@@ -178,6 +183,7 @@ pub const HYPERLOGLOG_NOT_SPARSE: ErrorReply = ErrorReply::new("ERR HLL encoding
 pub const TIMEOUT_NOT_FLOAT: ErrorReply = ErrorReply::new("ERR timeout is not a float or out of range");
 pub const TIMEOUT_NEGATIVE: ErrorReply = ErrorReply::new("ERR timeout is negative");
 pub const OOM: ErrorReply = ErrorReply::new("OOM command not allowed when used memory > 'maxmemory'.");
+pub const NO_REPLICAS: ErrorReply = ErrorReply::new("NOREPLICAS Not enough good replicas to write.");
 pub const LOADING: ErrorReply = ErrorReply::new("LOADING Redis is loading the dataset in memory");
 pub const EXEC_ABORT: ErrorReply =
     ErrorReply::new("EXECABORT Transaction discarded because of previous errors.");

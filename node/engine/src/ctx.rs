@@ -423,11 +423,14 @@ impl<'e> Ctx<'e> {
         if a == b {
             return;
         }
+        let now = self.env.now_ms;
         for shard in self.locks.iter_mut() {
             let Shard { dbs, interests, waiting, .. } = shard;
+            // What has expired is not there, whether it has been removed already or not.
             let has = |key: &[u8]| {
                 let hash = self.keyspace.hash(key);
-                dbs[a].get(hash, key).is_some() || dbs[b].get(hash, key).is_some()
+                let entries = [a, b].into_iter().filter_map(|db| dbs[db].get(hash, key));
+                entries.into_iter().any(|entry| entry.deadline().is_none_or(|at| at > now))
             };
             interests.changed_where(|d, key| (d == a || d == b) && has(key));
             for db in [a, b] {

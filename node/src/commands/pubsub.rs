@@ -7,6 +7,7 @@ use super::help::help;
 use super::{NodeRow, row};
 use crate::dispatch::{Call, Next};
 use crate::pubsub::{Kind, Space};
+use crate::session::ReplyMode;
 
 const DONE: Result<Next, ErrorReply> = Ok(Next::Done);
 
@@ -49,6 +50,7 @@ fn confirm(call: &mut Call<'_>, word: &str, name: Option<&[u8]>, kind: Kind) {
         Kind::Shard => call.session.subscriptions.shard_channels.len(),
         _ => call.session.subscriptions.count(),
     };
+    call.session.pushed = call.session.reply_mode != ReplyMode::On;
     call.out.push(3);
     call.out.bulk_str(word);
     match name {

@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use super::{NodeRow, row};
 use crate::dispatch::{self, Call, Handler, Next};
 use crate::server::Server;
-use crate::session::{Multi, Session};
+use crate::session::{Multi, Session, WatchedKey};
 
 const DONE: Result<Next, ErrorReply> = Ok(Next::Done);
 
@@ -52,7 +52,7 @@ pub fn unwatch(server: &Server, session: &mut Session) {
     }
     session.client.watched.store(0, Relaxed);
     *session.client.watch.lock() = None;
-    for (db, key) in &watching.keys {
+    for WatchedKey { db, key, .. } in &watching.keys {
         let shard = server.keyspace.shard_of(server.keyspace.hash(key));
         server.keyspace.cell(shard).lock.lock().interests.unwatch(*db, key, &watching.flag);
     }
@@ -64,15 +64,15 @@ fn watch(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     }
     let db = call.session.db;
     for key in call.args.rest(1).iter() {
-        if call.session.watching.keys.iter().any(|(d, k)| *d == db && k == key) {
+        if call.session.watching.keys.iter().any(|w| w.db == db && w.key == key) {
             continue;
         }
         let shard = call.ctx.keyspace.shard_of(call.ctx.keyspace.hash(key));
         call.ctx.locks.hold_one(shard);
         // A value that has expired already goes now, not as a change of what is watched.
-        let _ = call.ctx.key(key);
+        let was_there = call.ctx.key(key).exists();
         call.ctx.locks.get_mut(shard).interests.watch(db, key, &call.session.watching.flag);
-        call.session.watching.keys.push((db, key.to_vec()));
+        call.session.watching.keys.push(WatchedKey { db, key: key.to_vec(), was_there });
     }
     call.ctx.locks.release();
     call.session.client.watched.store(call.session.watching.keys.len() as u32, Relaxed);
@@ -98,6 +98,10 @@ fn exec(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     if multi.failed {
         unwatch(call.worker.server, call.session);
         return Err(error::EXEC_ABORT);
+    }
+    if let Err(reason) = dispatch::check_write(call.worker, multi.flags) {
+        unwatch(call.worker.server, call.session);
+        return Err(ErrorReply::exec_abort(&reason));
     }
     hold(call, &multi);
     let broken = call.session.watching.flag.load(Relaxed) || watched_expired(call);
@@ -135,16 +139,17 @@ fn hold(call: &mut Call<'_>, multi: &Multi) {
             _ => return call.ctx.locks.hold_all(),
         }
     }
-    for (_, key) in &call.session.watching.keys {
+    for WatchedKey { key, .. } in &call.session.watching.keys {
         shards.push(call.ctx.keyspace.shard_of(call.ctx.keyspace.hash(key)));
     }
     call.ctx.locks.hold(&mut shards);
 }
 
-/// Whether a watched key's time has come since: that is a change, too.
+/// Whether a watched key's time has come since: that is a change, too. One that was not there, and then took the place of
+/// another by SWAPDB, is still not there.
 fn watched_expired(call: &mut Call<'_>) -> bool {
     let now = call.ctx.env.now_ms;
-    call.session.watching.keys.iter().any(|(db, key)| {
+    call.session.watching.keys.iter().filter(|w| w.was_there).any(|WatchedKey { db, key, .. }| {
         let hash = call.ctx.keyspace.hash(key);
         let shard = call.ctx.locks.get(call.ctx.keyspace.shard_of(hash));
         shard.dbs[*db].get(hash, key).is_some_and(|e| e.deadline().is_some_and(|at| at <= now))

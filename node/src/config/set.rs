@@ -9,7 +9,7 @@ use protocol::ErrorReply;
 
 use super::Config;
 use super::choice::Permission;
-use super::row::{Flags, Origin, Row, When};
+use super::row::{Flags, Origin, Row, Source, When};
 use super::table::find;
 
 /// Who asks, and when.
@@ -37,7 +37,7 @@ pub(super) fn judge<'a>(
     let mut seen = HashSet::new();
     let setting = |(name, value): &(&[u8], &'a [u8])| {
         let (row, name) = find(name).ok_or_else(|| unknown(name))?;
-        let reason = if row.when == When::Boot {
+        let reason = if row.when == When::Boot && !is_told_back(config, row, name, value) {
             "can't set immutable config"
         } else if row.flags.has(Flags::PROTECTED) && !allowed(config.enable_protected_configs, caller) {
             "can't set protected config"
@@ -51,6 +51,12 @@ pub(super) fn judge<'a>(
         Err(failed(name, reason))
     };
     pairs.iter().map(setting).collect()
+}
+
+/// Whether the value is what it is anyway. Tools set what CONFIG GET told them, leaving out what Redis doesn't let them
+/// set; they don't know the directives and spellings of others.
+fn is_told_back(config: &Config, row: &Row, name: &str, value: &[u8]) -> bool {
+    (row.source != Source::Redis || name != row.name) && row.show(config) == value
 }
 
 fn allowed(permission: Permission, caller: Caller) -> bool {

@@ -8,6 +8,9 @@ const NO_ID: &str = "0000000000000000000000000000000000000000";
 pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
     lines.put("role", "master");
     lines.put("connected_slaves", 0);
+    if info.config.min_replicas_to_write > 0 && info.config.min_replicas_max_lag > 0 {
+        lines.put("min_slaves_good_slaves", 0);
+    }
     lines.put("master_failover_state", "no-failover");
     lines.put("master_replid", info.server.replication_id());
     lines.put("master_replid2", NO_ID);

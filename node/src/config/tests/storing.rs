@@ -45,6 +45,10 @@ fn all_or_nothing() {
 fn who_may_and_when() {
     let immutable = failed("daemonize", "can't set immutable config");
     assert_eq!(set(&store(""), &[("daemonize", "yes"), ("nosuch", "1")], ANYONE), immutable);
+    // Even if nothing would change; but those of others may be told back what they are.
+    assert!(set(&store(""), &[("daemonize", "no")], ANYONE).is_err());
+    assert_eq!(set(&store(""), &[("server-threads", "0"), ("bio-cpulist", "")], ANYONE), Ok(()));
+    assert!(set(&store(""), &[("server-threads", "2")], ANYONE).is_err());
     let local = Caller { local: true, ..ANYONE };
     let protected = failed("dbfilename", "can't set protected config");
     for (permission, anyone, near) in [("no", false, false), ("local", false, true), ("yes", true, true)] {
