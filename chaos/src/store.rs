@@ -28,6 +28,13 @@ impl Store {
     }
 
     pub fn apply(&mut self, place: Place, write: &Write) {
+        if let Some(deadline) = self.plain.deadline(&write.key)
+            && self.overlay.due(&write.key, deadline)
+        {
+            let reclaim =
+                Write { key: write.key.clone(), create: false, effect: Effect::Reclaim { deadline } };
+            self.naive.add::<Memory>(Place::ZERO, &reclaim);
+        }
         self.overlay.apply(&mut self.plain, place, write);
         self.naive.add::<Memory>(place, write);
     }
@@ -50,21 +57,27 @@ impl Store {
     }
 
     /// Forgets what is settled, and removes keys whose deadline is, as every node does on its own.
-    pub fn settle(&mut self, known: u64, settled: u64) {
-        let due =
-            |key: &&Key| self.plain.deadline(key).is_some_and(|at| Place::reclaim(at).version <= settled);
+    pub fn settle(&mut self, known: u64, settled: u64, agreed: u64) {
+        let due = |key: &&Key| {
+            self.plain.deadline(key).is_some_and(|at| {
+                Place::reclaim(at).version <= if self.overlay.has(key) { settled } else { agreed }
+            })
+        };
         let due: Vec<Key> = self.plain.all().filter(due).cloned().collect();
         for key in &due {
             let deadline = self.plain.deadline(key).unwrap_or_default();
             let reclaim = Write { key: key.clone(), create: false, effect: Effect::Reclaim { deadline } };
             self.naive.add::<Memory>(Place::ZERO, &reclaim);
         }
-        self.overlay.settle(&mut self.plain, known, settled);
+        self.overlay.settle(&mut self.plain, known, settled, agreed);
         for key in due {
             if self.plain.deadline(&key).is_some_and(|at| self.overlay.may_reclaim(&key, at)) {
                 self.plain.remove(&key);
             }
         }
+        let gone = |key: &&Key| self.plain.kind(key).is_none() && !self.overlay.has(key);
+        let gone: Vec<Key> = self.naive.keys().filter(gone).cloned().collect();
+        gone.iter().for_each(|key| self.naive.forget(key, settled));
     }
 
     pub fn check(&self, key: &Key, now_ms: u64) -> Result<(), Box<Differs>> {

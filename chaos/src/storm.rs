@@ -25,7 +25,7 @@ pub fn run(seed: u64, rules: Rules) -> Check {
     let outcome = storm(&mut world, 120 + dice.below(200), crashes, skews, line);
     let outcome = outcome.and_then(|()| world.settle());
     let outcome = outcome.and_then(|()| if crashes { Ok(()) } else { world.kept() });
-    outcome.map_err(|e| format!("seed {seed}, {plan:?}: {e}"))
+    outcome.map_err(|e| format!("seed {seed}, {plan:?}: {e}\n{:#?}", world.trace))
 }
 
 fn storm(world: &mut World, steps: u64, crashes: bool, skews: bool, line: bool) -> Check {
@@ -66,14 +66,19 @@ fn trouble(world: &mut World, i: usize) {
     } else if world.rng.once_in(4) && !world.plan.volatile {
         world.stop(i);
         world.start(i, Start::Clean);
-    } else {
+    } else if !world.plan.volatile || serving(world, i) {
         world.crash(i);
     }
 }
 
+/// Whether there is a node but this one that has not lost anything.
+fn serving(world: &World, but: usize) -> bool {
+    let whole = |node: &crate::world::Node| node.live.as_ref().is_some_and(|live| live.replica.serves());
+    world.nodes.iter().enumerate().any(|(i, node)| i != but && whole(node))
+}
+
 fn revive(world: &mut World, i: usize) {
-    let others = world.nodes.iter().filter(|node| node.live.is_some()).count();
-    if world.plan.volatile || others > 0 && world.rng.once_in(6) {
+    if world.plan.volatile || serving(world, i) && world.rng.once_in(6) {
         world.start_blank(i);
     } else {
         world.start(i, Start::Crashed);

@@ -32,8 +32,11 @@ impl<'a> Client<'a> {
     }
 
     /// The key's type as this command sees it; an expired key is reclaimed first.
-    fn open(&mut self, key: &Key) -> Option<Kind> {
+    pub fn open(&mut self, key: &Key) -> Option<Kind> {
         let kind = self.store.kind(key, self.now_ms());
+        if let Some(deadline) = self.store.overlay.reclaimed(key).filter(|_| kind.is_none()) {
+            self.write(key, false, Effect::Reclaim { deadline });
+        }
         if kind.is_none()
             && let Some(deadline) = self.store.plain.deadline(key)
         {
@@ -48,7 +51,8 @@ impl<'a> Client<'a> {
         let sub = self.promised.len() as u32;
         let place = Place { version: self.version, origin: self.origin, sub };
         let idle = !self.touch && !create && self.changes_nothing(&write);
-        self.promised.push((place, write.clone()));
+        let effect = self.store.naive.resolve::<replication::overlay::Memory>(key, write.effect.clone());
+        self.promised.push((place, Write { effect, ..write.clone() }));
         if !idle {
             let sub = self.writes.len() as u32;
             let place = Place { version: self.version, origin: self.origin, sub };

@@ -81,6 +81,12 @@ pub struct Node {
     pub skew_ms: i64,
 }
 
+impl Node {
+    fn history(&self, key: &Key) -> Vec<String> {
+        self.live.as_ref().map_or(Vec::new(), |live| live.store.naive.history(key))
+    }
+}
+
 #[derive(Debug)]
 enum Packet {
     Bytes(Vec<u8>),
@@ -271,6 +277,10 @@ impl World {
         for (place, write) in promised {
             self.promised.add::<overlay::Memory>(place, &write);
         }
+        if std::env::var("TRACE").is_ok() {
+            let about = format!("{now} {i} writes {version} {writes:?}");
+            self.trace.push(about);
+        }
         self.act(i, actions, None)?;
         if writes.is_empty() {
             return Ok(());
@@ -335,6 +345,7 @@ impl World {
                 }
                 Action::SendSnapshot(link, head) => {
                     self.snapshots += 1;
+                    self.trace.push(format!("{now} {i} sends all on {link}"));
                     let store = self.live(i).store.clone();
                     self.send(i, link, Packet::Snapshot(Box::new((head, store))));
                 }
@@ -352,9 +363,9 @@ impl World {
                     self.send(i, link, Packet::Hangup);
                 }
                 Action::Apply { author, group } => self.apply(i, author, &group)?,
-                Action::Settle { known, settled } => {
+                Action::Settle { known, settled, agreed } => {
                     let live = self.live(i);
-                    live.store.settle(known, settled);
+                    live.store.settle(known, settled, agreed);
                     live.store.check_all(now).map_err(|e| format!("settle at {i}: {e:?}"))?;
                 }
                 Action::SaveBound(bound) => self.nodes[i].bound = bound,
@@ -430,19 +441,23 @@ impl World {
         vectors.windows(2).all(|pair| pair[0] == pair[1])
     }
 
+    /// The latest of all clocks. (A deadline can be settled before it has passed on every wall clock.)
+    fn latest(&self) -> u64 {
+        let clocks = self.nodes.iter().filter_map(|n| n.live.as_ref()).map(|l| l.replica.clock_ms());
+        clocks.fold(self.now, u64::max)
+    }
+
     fn compare(&mut self) -> Check {
-        let now = self.now;
+        let now = self.latest();
         let first = self.live(0).store.plain.visible(now);
         for i in 0..self.nodes.len() {
             let store = &self.live(i).store;
             store.check_all(now).map_err(|e| format!("at the end, {i}: {e:?}"))?;
             let here = store.plain.visible(now);
             if let Some(key) = first.keys().chain(here.keys()).find(|key| first.get(key) != here.get(key)) {
-                return Err(format!(
-                    "{key:?}: node 0 has {:?}, node {i} has {:?}",
-                    first.get(key),
-                    here.get(key)
-                ));
+                let (a, b) = (self.nodes[0].history(key), self.nodes[i].history(key));
+                let (first, here) = (first.get(key), here.get(key));
+                return Err(format!("{key:?}: node 0 has {first:?}, node {i} has {here:?}: {a:#?} {b:#?}"));
             }
         }
         Ok(())
@@ -450,7 +465,7 @@ impl World {
 
     /// Whether what clients were promised is what the nodes have.
     pub fn kept(&mut self) -> Check {
-        let now = self.now;
+        let now = self.latest();
         let mut expected = self.promised.clone();
         expected.join(&self.live(0).store.naive);
         let plain = self.live(0).store.plain.visible(now);
@@ -459,7 +474,11 @@ impl World {
             let live = |found: &(Value, Option<u64>)| found.1.is_none_or(|at| at > now);
             let should = expected.value::<overlay::Memory>(&key).filter(live);
             if plain.get(&key) != should.as_ref() {
-                return Err(format!("{key:?}: promised {should:?}, is {:?}", plain.get(&key)));
+                let (all, here) = (expected.history(&key), self.live(0).store.naive.history(&key));
+                return Err(format!(
+                    "{key:?}: promised {should:?}, is {:?}; {all:#?} {here:#?}",
+                    plain.get(&key)
+                ));
             }
         }
         Ok(())

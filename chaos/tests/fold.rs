@@ -11,7 +11,7 @@ const N: usize = 3;
 
 enum Message {
     Effects(u64, Vec<Write>),
-    Beat { promise: u64, horizon: u64, known: u64 },
+    Beat { promise: u64, horizon: u64, known: u64, settled: u64 },
 }
 
 struct Node {
@@ -20,15 +20,17 @@ struct Node {
     promise: [u64; N],
     horizon: [u64; N],
     known: [u64; N],
+    settled: [u64; N],
 }
 
 impl Node {
-    fn levels(&mut self, me: usize) -> (u64, u64, u64) {
+    fn levels(&mut self, me: usize) -> (u64, u64, u64, u64) {
         self.promise[me] = self.clock.last();
         let min = |of: &[u64; N]| of.iter().copied().min().unwrap_or(0);
         self.horizon[me] = self.horizon[me].max(min(&self.promise));
         self.known[me] = self.known[me].max(min(&self.horizon));
-        (self.horizon[me], self.known[me], min(&self.known))
+        self.settled[me] = self.settled[me].max(min(&self.known));
+        (self.horizon[me], self.known[me], self.settled[me], min(&self.settled))
     }
 }
 
@@ -40,6 +42,7 @@ fn run(seed: u64) -> Result<(), String> {
         promise: [0; N],
         horizon: [0; N],
         known: [0; N],
+        settled: [0; N],
     };
     let mut nodes: Vec<Node> = (0..N).map(|_| node()).collect();
     let mut queues: Vec<std::collections::VecDeque<Message>> =
@@ -67,12 +70,12 @@ fn run(seed: u64) -> Result<(), String> {
                 queues[me * N + to].push_back(Message::Effects(version, writes.clone()));
             }
         } else if rng.once_in(3) {
-            let (horizon, known, settled) = nodes[me].levels(me);
+            let (horizon, known, settled, agreed) = nodes[me].levels(me);
             let promise = nodes[me].clock.mint(now);
-            nodes[me].store.settle(known, settled);
+            nodes[me].store.settle(known, settled, agreed);
             nodes[me].store.check_all(now).map_err(|e| format!("step {step} settled at {me}: {e:?}"))?;
             for to in (0..N).filter(|to| *to != me) {
-                queues[me * N + to].push_back(Message::Beat { promise, horizon, known });
+                queues[me * N + to].push_back(Message::Beat { promise, horizon, known, settled });
             }
         } else {
             for _ in 0..lag.min(4) {
@@ -86,7 +89,7 @@ fn run(seed: u64) -> Result<(), String> {
             }
         }
     }
-    for _ in 0..4 {
+    for _ in 0..6 {
         for me in 0..N {
             for from in 0..N {
                 while let Some(message) = queues[from * N + me].pop_front() {
@@ -95,11 +98,11 @@ fn run(seed: u64) -> Result<(), String> {
             }
         }
         for me in 0..N {
-            let (horizon, known, settled) = nodes[me].levels(me);
-            nodes[me].store.settle(known, settled);
+            let (horizon, known, settled, agreed) = nodes[me].levels(me);
+            nodes[me].store.settle(known, settled, agreed);
             let promise = nodes[me].clock.mint(now);
             for to in (0..N).filter(|to| *to != me) {
-                queues[me * N + to].push_back(Message::Beat { promise, horizon, known });
+                queues[me * N + to].push_back(Message::Beat { promise, horizon, known, settled });
             }
         }
     }
@@ -125,10 +128,11 @@ fn receive(node: &mut Node, from: usize, message: Message, now: u64) -> Result<(
                 node.store.check(&write.key, now).map_err(|e| format!("{place:?} {write:?}: {e:?}"))?;
             }
         }
-        Message::Beat { promise, horizon, known } => {
+        Message::Beat { promise, horizon, known, settled } => {
             node.promise[from] = promise;
             node.horizon[from] = horizon;
             node.known[from] = known;
+            node.settled[from] = settled;
         }
     }
     Ok(())

@@ -31,6 +31,8 @@ pub struct Horizon {
     pub horizon: u64,
     pub known: u64,
     pub settled: u64,
+    /// What every member has settled.
+    pub agreed: u64,
 }
 
 impl Horizon {
@@ -94,9 +96,9 @@ impl Horizon {
         }
     }
 
-    /// Brings the three versions up to date. `own`: this node's promise; `durable`: its horizon as it would be after a
-    /// crash, if it may announce less than it has.
-    pub fn update(&mut self, vector: &Vector, own: u64) {
+    /// Brings the three versions up to date. `own`: this node's promise. `durable`: the horizon and `known` that it would
+    /// still have after a crash; `None`: it announces what it has.
+    pub fn update(&mut self, vector: &Vector, own: u64, durable: Option<(u64, u64, u64)>) {
         let ready: Vec<Author> =
             self.ahead.iter().filter(|(_, beat)| covers(vector, beat)).map(|(author, _)| *author).collect();
         for author in ready {
@@ -116,9 +118,13 @@ impl Horizon {
         let said = |what: fn(&Beat) -> u64| move |beat: Option<&Beat>| beat.map_or(0, what);
         let of = |author: Author| self.counted.get(&author);
         let horizon = horizon.max(self.horizon);
-        let known = present().map(of).map(said(|b| b.horizon)).fold(horizon, u64::min).max(self.known);
-        let settled = present().map(of).map(said(|b| b.known)).fold(known, u64::min).max(self.settled);
-        (self.horizon, self.known, self.settled) = (horizon, known, settled);
+        let mine = durable.map_or(horizon, |(horizon, ..)| horizon);
+        let known = present().map(of).map(said(|b| b.horizon)).fold(mine, u64::min).max(self.known);
+        let mine = durable.map_or(known, |(_, known, _)| known);
+        let settled = present().map(of).map(said(|b| b.known)).fold(mine, u64::min).max(self.settled);
+        let mine = durable.map_or(settled, |(.., settled)| settled);
+        let agreed = present().map(of).map(said(|b| b.settled)).fold(mine, u64::min).max(self.agreed);
+        (self.horizon, self.known, self.settled, self.agreed) = (horizon, known, settled, agreed);
     }
 
     /// Whether nobody has more of a former incarnation's stream than this node, and nobody can get more.

@@ -18,6 +18,9 @@ pub struct Hello {
     pub boot: u64,
     pub vector: Vector,
     pub clock_ms: u64,
+    /// The sender may have lost what it once announced, and others rely on: it needs a full sync, for effects name old
+    /// list elements by their positions in a state that it should have had.
+    pub lost: bool,
     /// The newest incarnation of every node the sender knows.
     pub members: Vec<Author>,
 }
@@ -48,6 +51,8 @@ pub struct Beat {
     pub horizon: u64,
     /// The author knows that everything up to this version has arrived at every member.
     pub known: u64,
+    /// The author has forgotten what it could up to this version, and reclaimed what had expired.
+    pub settled: u64,
     /// What the author would still have after a crash.
     pub durable: Vector,
     /// What the author has.
@@ -104,6 +109,7 @@ impl Message {
                 w.int(hello.boot);
                 put_vector(&mut w, &hello.vector);
                 w.int(hello.clock_ms);
+                w.int(u64::from(hello.lost));
                 put_authors(&mut w, &hello.members);
             }
             Message::Part(part) => {
@@ -145,6 +151,7 @@ impl Message {
                 boot: r.int()?,
                 vector: take_vector(&mut r)?,
                 clock_ms: r.int()?,
+                lost: r.int()? != 0,
                 members: take_authors(&mut r)?,
             }),
             2 => {
@@ -232,6 +239,7 @@ fn put_beats(w: &mut Writer, beats: &[Beat]) {
         w.int(beat.promise);
         w.int(beat.horizon);
         w.int(beat.known);
+        w.int(beat.settled);
         put_vector(w, &beat.durable);
         put_vector(w, &beat.held);
         put_authors(w, &beat.members);
@@ -250,6 +258,7 @@ fn take_beats(r: &mut Reader<'_>) -> Result<Vec<Beat>, Malformed> {
                 promise: r.int()?,
                 horizon: r.int()?,
                 known: r.int()?,
+                settled: r.int()?,
                 durable: take_vector(r)?,
                 held: take_vector(r)?,
                 members: take_authors(r)?,

@@ -14,6 +14,8 @@ use crate::stamp::Place;
 pub struct Naive {
     keys: BTreeMap<Key, BTreeMap<Place, Vec<(bool, Effect)>>>,
     cleared: BTreeMap<u32, Vec<Place>>,
+    /// Keys that were absent at a settled version: what they had been before is not remembered.
+    forgotten: BTreeMap<Key, u64>,
 }
 
 /// A key on the way.
@@ -44,6 +46,11 @@ impl Naive {
         if !here.contains(&(write.create, effect.clone())) {
             here.push((write.create, effect));
         }
+    }
+
+    /// A key is absent at a version that is settled: its former type does not matter any more.
+    pub fn forget(&mut self, key: &Key, settled: u64) {
+        self.forgotten.insert(key.clone(), settled);
     }
 
     /// Adds what another node has received.
@@ -91,7 +98,11 @@ impl Naive {
         cleared.sort();
         let mut cleared = cleared.into_iter().filter(|at| at.version <= cut).peekable();
         let effects = self.keys.get(key).into_iter().flatten().filter(|(at, _)| at.version <= cut);
+        let mut forgotten = self.forgotten.get(key).copied();
         for (place, effects) in effects {
+            if forgotten.is_some_and(|settled| place.version > settled) {
+                (state, forgotten) = (State::default(), None);
+            }
             while cleared.next_if(|at| at <= place).is_some() {
                 state.clear();
             }
@@ -106,7 +117,7 @@ impl Naive {
     }
 
     /// Replaces positions in settled states by identities.
-    fn resolve<P: Plain>(&self, key: &Key, effect: Effect) -> Effect {
+    pub fn resolve<P: Plain>(&self, key: &Key, effect: Effect) -> Effect {
         let name = |element: Element| match element {
             Element::Id(_) => element,
             Element::Settled { cut, index } => {

@@ -67,7 +67,7 @@ impl Default for Options {
             max_clock_drift_ms: 5_000,
             window_bytes: 4 << 20,
             part_bytes: 256 << 10,
-            lease_ms: 5_000,
+            lease_ms: 500,
             volatile: false,
         }
     }
@@ -112,6 +112,7 @@ pub enum Action {
     Settle {
         known: u64,
         settled: u64,
+        agreed: u64,
     },
     /// Save that the clock may run up to this version, before any message leaves.
     SaveBound(u64),
@@ -138,6 +139,8 @@ struct Session {
     in_flight_bytes: usize,
     partial: Option<(Stream, u64, Vec<u8>)>,
     resyncing: bool,
+    /// It needs a full sync, which this node cannot give yet.
+    wants_all: bool,
 }
 
 /// The machine.
@@ -151,16 +154,15 @@ pub struct Replica<S> {
     clock: Clock,
     bound: u64,
     vector: Vector,
-    /// Vector, horizon and known as saved last.
-    durable: (Vector, u64, u64),
+    /// Vector, horizon, known and settled as saved last.
+    durable: (Vector, u64, u64, u64),
     origins: Origins,
     horizon: Horizon,
     log: Log<S>,
     beats: u64,
     sessions: BTreeMap<Link, Session>,
-    /// What must be reached before writes are taken.
-    awaits: Option<Vector>,
-    unsure: bool,
+    /// What this node once announced may be lost: it takes no writes and gives no full syncs before it got one.
+    lost: bool,
 }
 
 impl<S: Spill> Replica<S> {
@@ -181,8 +183,7 @@ impl<S: Spill> Replica<S> {
             log,
             beats: 0,
             sessions: BTreeMap::new(),
-            awaits: None,
-            unsure: false,
+            lost: false,
         }
     }
 
@@ -196,11 +197,16 @@ impl<S: Spill> Replica<S> {
         if start != Start::Clean && self.options.rules.identity {
             self.reincarnate();
         }
-        self.unsure = start == Start::Unsure;
+        self.lost = start == Start::Unsure;
     }
 
     pub fn me(&self) -> Author {
         self.me
+    }
+
+    /// Unix ms of the hybrid clock: what time it is for writes.
+    pub fn clock_ms(&self) -> u64 {
+        self.clock.last() >> COUNTER_BITS
     }
 
     pub fn label(&self) -> u16 {
@@ -233,7 +239,13 @@ impl<S: Spill> Replica<S> {
 
     /// Whether clients may write.
     pub fn serves(&self) -> bool {
-        !self.unsure && self.awaits.is_none()
+        !self.lost
+    }
+
+    /// Takes the state as it is, because the operator says that there is no better one.
+    pub fn trust(&mut self, actions: &mut Vec<Action>) {
+        self.lost = false;
+        self.serve_waiting(actions);
     }
 
     pub fn has_link_to(&self, uuid: Uuid) -> bool {
@@ -249,12 +261,14 @@ impl<S: Spill> Replica<S> {
 
     /// The state as of now is on disk.
     pub fn persisted(&mut self) {
-        self.durable = (self.vector.clone(), self.horizon.horizon, self.horizon.known);
+        self.durable = (self.vector.clone(), self.horizon.horizon, self.horizon.known, self.horizon.settled);
     }
 
     /// Whether a state described by `head` has the effect at a place.
     pub fn covered(&self, head: &Head, place: Place) -> bool {
-        place.version <= head.horizon
+        // A computed delete stands earlier than the write it came with: that may still be on its way.
+        let computed = place.origin == u16::MAX;
+        !computed && place.version <= head.horizon
             || self
                 .origins
                 .of(place.origin)
@@ -281,6 +295,7 @@ impl<S: Spill> Replica<S> {
             in_flight_bytes: 0,
             partial: None,
             resyncing: false,
+            wants_all: false,
         };
         self.sessions.insert(link, session);
         let hello = Hello {
@@ -289,6 +304,7 @@ impl<S: Spill> Replica<S> {
             boot: self.boot,
             vector: self.vector.clone(),
             clock_ms: now_ms,
+            lost: !self.serves(),
             members: self.members(),
         };
         actions.push(Action::Send(link, Message::Hello(hello)));
@@ -338,7 +354,7 @@ impl<S: Spill> Replica<S> {
             let was = self.me;
             self.reincarnate();
             actions.push(Action::Reincarnated { was });
-            self.unsure = true;
+            self.lost = true;
             let links: Vec<Link> = self.sessions.keys().copied().collect();
             for link in links {
                 self.close(link, Reason::Reincarnated, actions);
@@ -348,16 +364,14 @@ impl<S: Spill> Replica<S> {
         for author in hello.members.iter().copied().chain([hello.author]) {
             self.meet(author, link, actions);
         }
-        if self.unsure {
-            self.unsure = false;
-            self.awaits = Some(hello.vector.clone());
-        }
-        self.check_awaits();
         let lacks = if self.options.rules.vector { hello.vector.clone() } else { self.vector.clone() };
         if let Some(session) = self.sessions.get_mut(&link) {
             session.peer = Some((hello.author, hello.boot));
             session.held = hello.vector;
             session.sent = lacks;
+        }
+        if hello.lost {
+            self.full_sync(link, actions);
         }
         self.pump(link, actions);
     }
@@ -432,6 +446,10 @@ impl<S: Spill> Replica<S> {
             _ => Vec::new(),
         };
         if bytes.len() as u64 != part.offset {
+            // A repeated part is ignored; after a missing one the group is discarded, and the next shows the gap.
+            if bytes.len() as u64 > part.offset {
+                session.partial = Some((part.stream, part.seq, bytes));
+            }
             return;
         }
         bytes.extend_from_slice(&part.bytes);
@@ -496,7 +514,6 @@ impl<S: Spill> Replica<S> {
         self.vector.advance(stream, Have { seq, version });
         self.log.append(stream, seq, Entry { version, payload });
         actions.push(Action::Apply { author: stream.author, group: Group { version, writes } });
-        self.check_awaits();
     }
 
     fn resync(&mut self, link: Link, actions: &mut Vec<Action>) {
@@ -559,8 +576,9 @@ impl<S: Spill> Replica<S> {
     /// Sends what the peer lacks, as far as its window allows.
     fn pump(&mut self, link: Link, actions: &mut Vec<Action>) {
         let Some(session) = self.sessions.get_mut(&link) else { return };
-        let Some((peer, _)) = session.peer else { return };
-        for (stream, have) in self.vector.iter() {
+        let Some((peer, _)) = session.peer.filter(|_| !session.wants_all) else { return };
+        let mut dropped = false;
+        'streams: for (stream, have) in self.vector.iter() {
             let own = stream.author.uuid == self.me.uuid || stream.author.uuid == peer.uuid;
             if !own && !self.options.relay && !session.relay.contains(&stream) {
                 continue;
@@ -570,13 +588,8 @@ impl<S: Spill> Replica<S> {
             {
                 let seq = session.sent.have(stream).seq + 1;
                 let Some(entry) = self.log.get(stream, seq) else {
-                    let head = Head {
-                        vector: self.vector.clone(),
-                        horizon: self.horizon.horizon,
-                        beats: self.horizon.beats().cloned().collect(),
-                    };
-                    session.sent.join(&self.vector);
-                    return actions.push(Action::SendSnapshot(link, head));
+                    dropped = true;
+                    break 'streams;
                 };
                 session.sent.advance(stream, Have { seq, version: entry.version });
                 session.in_flight.push_back((stream, seq, entry.payload.len()));
@@ -584,6 +597,34 @@ impl<S: Spill> Replica<S> {
                 send(link, stream, seq, &entry, self.options.part_bytes, actions);
             }
         }
+        if dropped {
+            self.full_sync(link, actions);
+        }
+    }
+
+    /// Sends all there is.
+    fn full_sync(&mut self, link: Link, actions: &mut Vec<Action>) {
+        let head = Head {
+            vector: self.vector.clone(),
+            horizon: self.horizon.horizon,
+            beats: self.horizon.beats().cloned().collect(),
+        };
+        let Some(session) = self.sessions.get_mut(&link) else { return };
+        session.wants_all = self.lost;
+        if !self.lost {
+            session.sent.join(&self.vector);
+            actions.push(Action::SendSnapshot(link, head));
+        }
+    }
+
+    /// Gives those a full sync who could not get one before, and everybody what they lack.
+    fn serve_waiting(&mut self, actions: &mut Vec<Action>) {
+        let waiting: Vec<Link> =
+            self.sessions.iter().filter(|(_, s)| s.wants_all).map(|(link, _)| *link).collect();
+        for link in waiting {
+            self.full_sync(link, actions);
+        }
+        self.pump_all(actions);
     }
 
     fn snapshot(&mut self, link: Link, head: Head, actions: &mut Vec<Action>) {
@@ -603,14 +644,8 @@ impl<S: Spill> Replica<S> {
             session.sent.join(&head.vector);
             session.resyncing = false;
         }
-        self.check_awaits();
-        self.pump_all(actions);
-    }
-
-    fn check_awaits(&mut self) {
-        if self.awaits.as_ref().is_some_and(|awaited| self.vector.covers(awaited)) {
-            self.awaits = None;
-        }
+        self.lost = false;
+        self.serve_waiting(actions);
     }
 
     fn extend_bound(&mut self, actions: &mut Vec<Action>) {
@@ -620,9 +655,9 @@ impl<S: Spill> Replica<S> {
         }
     }
 
-    fn announced(&self) -> (Vector, u64, u64) {
+    fn announced(&self) -> (Vector, u64, u64, u64) {
         if self.options.volatile {
-            (self.vector.clone(), self.horizon.horizon, self.horizon.known)
+            (self.vector.clone(), self.horizon.horizon, self.horizon.known, self.horizon.settled)
         } else {
             self.durable.clone()
         }
@@ -631,8 +666,9 @@ impl<S: Spill> Replica<S> {
     fn tick(&mut self, now_ms: u64, actions: &mut Vec<Action>) {
         self.clock.observe(now_ms << COUNTER_BITS);
         self.extend_bound(actions);
-        self.horizon.update(&self.vector, self.clock.last());
-        let (durable, horizon, known) = self.announced();
+        let durable = (!self.options.volatile).then_some((self.durable.1, self.durable.2, self.durable.3));
+        self.horizon.update(&self.vector, self.clock.last(), durable);
+        let (durable, horizon, known, settled) = self.announced();
         self.beats += 1;
         let own = Beat {
             author: self.me,
@@ -641,17 +677,23 @@ impl<S: Spill> Replica<S> {
             promise: self.clock.last(),
             horizon,
             known,
+            settled,
             durable,
             held: self.vector.clone(),
             members: self.members(),
         };
         let beats: Vec<Beat> = self.horizon.beats().cloned().chain([own]).collect();
-        for (link, session) in &self.sessions {
+        for (link, session) in &mut self.sessions {
+            session.resyncing = false;
             if session.peer.is_some() {
                 actions.push(Action::Send(*link, Message::Beats(beats.clone())));
             }
         }
-        actions.push(Action::Settle { known: self.horizon.known, settled: self.horizon.settled });
+        actions.push(Action::Settle {
+            known: self.horizon.known,
+            settled: self.horizon.settled,
+            agreed: self.horizon.agreed,
+        });
     }
 }
 

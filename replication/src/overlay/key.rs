@@ -169,8 +169,11 @@ impl Marks {
             _ => (Place::ZERO, Kind::String),
         };
         let value = match (&self.base_text, plain.value(key)) {
-            (Some(Some(text)), _) => Value::String(text.clone()),
-            (_, Some(Value::List(_))) if let Some(list) = &self.list => {
+            (Some(Some(text)), _) if kind == Kind::String => Value::String(text.clone()),
+            (_, Some(Value::List(_)))
+                if kind == Kind::List
+                    && let Some(list) = &self.list =>
+            {
                 Value::List(list.content(plain, key, place))
             }
             (_, Some(value)) if value.kind() == kind => self.without_edits(value),
@@ -508,6 +511,7 @@ impl Marks {
 
     /// Brings the value in line with the log. `content`: a Put that may have become the last wipe.
     fn refresh<P: Plain>(&mut self, fold: &mut Fold<'_, P>, content: Option<(Place, &Value)>) {
+        self.wake_edits();
         let end = self.walk::<P>();
         // A type that changes without a wipe does so after a Clear: all that is there has marks.
         let retyped = self.kind.is_some() && self.kind != end.kind;
@@ -539,6 +543,20 @@ impl Marks {
         self.skipped.extend(dormant);
         for (at, effect) in again {
             self.element(fold, at, &effect);
+        }
+    }
+
+    /// Edits that were skipped and have the right type now join the log: whether a Put under NX took effect may depend on
+    /// them.
+    fn wake_edits(&mut self) {
+        let skipped = std::mem::take(&mut self.skipped);
+        for (place, effect) in skipped {
+            let is_edit = effect.kind() == Some(Kind::String);
+            if is_edit && self.kind_at(place) == Some(Kind::String) && place >= self.last_reset() {
+                self.insert(place, Event::Edit(effect));
+            } else {
+                self.skipped.push((place, effect));
+            }
         }
     }
 

@@ -254,6 +254,10 @@ impl ListMarks {
             Some(known) => self.describe(one.id, known),
             None => Some(Element::Id(one.id)),
         };
+        if name.is_none() {
+            // Everybody has its insertion and its removal.
+            return;
+        }
         if let Some(spot) = one.spot
             && one.id.place > after
         {

@@ -68,8 +68,11 @@ pub struct Overlay {
     keys: HashMap<Key, Marks>,
     /// The last ClearDb of each database.
     cleared: BTreeMap<u32, Place>,
+    /// Deadlines that took effect here and maybe not yet everywhere: who makes such a key again says so.
+    reclaimed: HashMap<Key, u64>,
     known: u64,
     settled: u64,
+    agreed: u64,
     rules: Rules,
     conflicts: Conflicts,
 }
@@ -80,7 +83,7 @@ impl Overlay {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty() && self.cleared.is_empty()
+        self.keys.is_empty() && self.cleared.is_empty() && self.reclaimed.is_empty()
     }
 
     pub fn len(&self) -> usize {
@@ -109,7 +112,8 @@ impl Overlay {
         if write.effect == Effect::ClearDb {
             return self.clear_db(plain, place, write.key.db);
         }
-        if plain.deadline(&write.key).is_some_and(|at| self.may_reclaim(&write.key, at)) {
+        if plain.deadline(&write.key).is_some_and(|at| self.due(&write.key, at)) {
+            self.reclaimed.insert(write.key.clone(), plain.deadline(&write.key).unwrap_or_default());
             plain.remove(&write.key);
         }
         let fresh = || Marks::new(plain.kind(&write.key), plain.deadline(&write.key));
@@ -137,8 +141,11 @@ impl Overlay {
     /// Learns how far the members are, and forgets what is settled.
     ///
     /// A deadline that is settled takes effect: what is younger than it survives, here as everywhere.
-    pub fn settle<P: Plain>(&mut self, plain: &mut P, known: u64, settled: u64) {
+    pub fn settle<P: Plain>(&mut self, plain: &mut P, known: u64, settled: u64, agreed: u64) {
         self.known = self.known.max(known);
+        self.agreed = self.agreed.max(agreed);
+        self.reclaimed.retain(|_, at| Place::reclaim(*at).version > agreed);
+
         if settled <= self.settled {
             return;
         }
@@ -147,6 +154,7 @@ impl Overlay {
         let due: Vec<Key> = self.keys.keys().filter(due).cloned().collect();
         for key in due {
             let deadline = plain.deadline(&key).unwrap_or_default();
+            self.reclaimed.insert(key.clone(), deadline);
             self.fold(
                 plain,
                 Place::ZERO,
@@ -161,6 +169,17 @@ impl Overlay {
     /// Whether a key without marks that has this deadline may be removed without telling anyone: all nodes know the
     /// same about it and will remove it too.
     pub fn may_reclaim(&self, key: &Key, deadline: u64) -> bool {
+        Place::reclaim(deadline).version <= self.agreed && !self.has(key)
+    }
+
+    /// The deadline of a key that was reclaimed here and maybe not everywhere: a command that makes the key again
+    /// writes [`Effect::Reclaim`] first, as it does for an expired key that is still there.
+    pub fn reclaimed(&self, key: &Key) -> Option<u64> {
+        self.reclaimed.get(key).copied()
+    }
+
+    /// Whether the deadline of a key without marks takes effect before anything else that comes.
+    pub fn due(&self, key: &Key, deadline: u64) -> bool {
         self.is_due(deadline) && !self.has(key)
     }
 
