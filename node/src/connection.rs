@@ -37,6 +37,8 @@ const PREFETCH_KEYS: usize = 16 * BATCH;
 const FLUSH_AT: usize = 128 * 1024;
 /// How long a connection that is being closed waits for its client to take the last reply.
 const LAST_REPLY: Duration = Duration::from_secs(60);
+/// Unsent replies, bytes, for which a client is closed that has yet to say who it is.
+const STRANGER_OUTPUT_MAX: u64 = 1024;
 /// A worker's shared buffer that has grown beyond this is given back, bytes.
 const KEEP: usize = 1024 * 1024;
 
@@ -393,16 +395,21 @@ impl Connection {
             }
             return Ok(());
         }
-        self.check_output_limit(worker)
+        self.check_unsent(worker)
     }
 
     /// Closes a client whose unsent replies exceed its class's limits.
     #[cold]
-    fn check_output_limit(&mut self, worker: &Worker) -> Result<(), Closed> {
-        let bytes = (self.unsent.len() - self.sent) as u64;
+    fn check_unsent(&mut self, worker: &Worker) -> Result<(), Closed> {
         self.session.client.output_bytes.store(self.unsent.capacity() as u64, Relaxed);
+        self.check_output_limit(worker, (self.unsent.len() - self.sent) as u64)
+    }
+
+    #[cold]
+    fn check_output_limit(&mut self, worker: &Worker, bytes: u64) -> Result<(), Closed> {
         let limit = worker.config.borrow().client_output_buffer_limit.of(self.session.client.class());
-        if limit.hard > 0 && bytes > limit.hard {
+        let stranger = !self.session.authenticated && bytes > STRANGER_OUTPUT_MAX;
+        if stranger || (limit.hard > 0 && bytes > limit.hard) {
             worker.server.log_output_limit(&self.session.client, bytes);
             return Err(Closed);
         }
@@ -411,9 +418,14 @@ impl Connection {
             return Ok(());
         }
         let since = *self.soft_limit_since.get_or_insert_with(Instant::now);
-        if since.elapsed() >= Duration::from_secs(limit.soft_seconds) {
+        let left = Duration::from_secs(limit.soft_seconds).saturating_sub(since.elapsed());
+        if left.is_zero() {
             worker.server.log_output_limit(&self.session.client, bytes);
             return Err(Closed);
+        }
+        // Without traffic a timer looks again; a blocked client's is its block's.
+        if self.blocked.is_none() && !self.held && self.timer.is_none() {
+            self.timer = Some(timer(left.as_millis() as u64 + 1));
         }
         Ok(())
     }
@@ -632,6 +644,18 @@ impl Connection {
         if reply.buf.is_empty() {
             return Ok(());
         }
+        let result = self.hand_out(cx, worker, reply);
+        // The buffer is the worker's: whatever became of this client, the next one must find nothing in it.
+        reply.buf.clear();
+        result
+    }
+
+    fn hand_out(&mut self, cx: &mut Context<'_>, worker: &Worker, reply: &Reply) -> Result<(), Closed> {
+        let waiting = (self.unsent.len() - self.sent + reply.buf.len()) as u64;
+        if waiting > worker.least_output_limit.get() {
+            // A reply beyond the limit is not even begun.
+            self.check_output_limit(worker, waiting)?;
+        }
         let mut sent = 0;
         if self.unsent.is_empty() {
             while sent < reply.buf.len() {
@@ -649,8 +673,7 @@ impl Connection {
         if sent < reply.buf.len() {
             self.unsent.extend_from_slice(&reply.buf[sent..]);
         }
-        reply.buf.clear();
-        if self.unsent.is_empty() { Ok(()) } else { self.check_output_limit(worker) }
+        if self.unsent.is_empty() { Ok(()) } else { self.check_unsent(worker) }
     }
 
     /// Leaves nothing behind.

@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::sync::OnceLock;
 
+use parking_lot::Mutex;
+
 use crate::config::Config;
 use crate::config::choice::OomScoreAdj;
 use crate::system;
@@ -17,8 +19,8 @@ const OOM_SCORE_MAX: i32 = 1000;
 
 /// The first word of the command line, and the path of the configuration file.
 static STARTED_AS: OnceLock<(String, String)> = OnceLock::new();
-/// The score that the process was started with.
-static OOM_SCORE_AT_START: OnceLock<i32> = OnceLock::new();
+/// The score that the process had before it was changed here; `None` while it is not.
+static OOM_SCORE_BEFORE: Mutex<Option<i32>> = Mutex::new(None);
 
 /// Goes to the background: this returns in the child, without a terminal.
 pub fn daemonize() -> Result<(), String> {
@@ -77,13 +79,18 @@ fn title(config: &Config) -> String {
 /// Tells the kernel how readily to kill this process when memory runs out; back to where it was if the directive is off.
 pub fn set_oom_score(config: &Config) -> io::Result<()> {
     let read = || fs::read_to_string(OOM_SCORE).ok().and_then(|text| text.trim().parse().ok());
-    let at_start = *OOM_SCORE_AT_START.get_or_init(|| read().unwrap_or(0));
+    let mut kept = OOM_SCORE_BEFORE.lock();
+    let before = *kept.get_or_insert_with(|| read().unwrap_or(0));
     let score = match config.oom_score_adj {
-        OomScoreAdj::No => at_start,
-        OomScoreAdj::Relative => at_start + config.oom_score_adj_values.0[0],
+        OomScoreAdj::No => before,
+        OomScoreAdj::Relative => before + config.oom_score_adj_values.0[0],
         OomScoreAdj::Absolute => config.oom_score_adj_values.0[0],
     };
-    fs::write(OOM_SCORE, score.clamp(-OOM_SCORE_MAX, OOM_SCORE_MAX).to_string())
+    fs::write(OOM_SCORE, score.clamp(-OOM_SCORE_MAX, OOM_SCORE_MAX).to_string())?;
+    if config.oom_score_adj == OomScoreAdj::No {
+        *kept = None;
+    }
+    Ok(())
 }
 
 /// Where the pid is written: where configured, or if in the background, at the usual place.

@@ -20,15 +20,17 @@ pub fn run(loaded: Loaded) -> Result<(), String> {
     stop_on_panic();
     log::start(settings.loglevel.word(), &settings.logfile)
         .map_err(|e| format!("Can't open the log file: {e}"))?;
-    raise_file_limit(&settings);
+    let maxclients = possible_clients(&settings);
     tracing::info!(
-        "Everwrite {} (Redis {}), pid {}",
+        "Everwrite {} (Redis {}), port: {}, PID: {}",
         env!("CARGO_PKG_VERSION"),
         crate::REDIS_VERSION,
+        settings.port,
         std::process::id()
     );
     let listeners = Listeners::open(&settings)?;
     let server: &'static Server = Box::leak(Box::new(Server::new(&loaded)?));
+    server.config.update(|config| config.maxclients = maxclients);
     for row in server.config.unmet() {
         tracing::warn!("{} is set, but has no effect yet", row.name);
     }
@@ -64,12 +66,16 @@ fn stop_on_panic() {
     }));
 }
 
-/// Asks the system for as many descriptors as `maxclients` needs.
-fn raise_file_limit(config: &Config) {
+/// Asks the system for as many descriptors as `maxclients` needs; how many clients those are that it gives.
+fn possible_clients(config: &Config) -> u32 {
     let wanted = u64::from(config.maxclients) + process::OTHER_FILES;
-    if let Err(e) = crate::system::raise_file_limit(wanted) {
-        tracing::warn!("maxclients is {}, but only {e} files may be open", config.maxclients);
-    }
+    let Err(files) = crate::system::raise_file_limit(wanted) else { return config.maxclients };
+    let clients = files.saturating_sub(process::OTHER_FILES).clamp(1, u64::from(config.maxclients));
+    tracing::warn!(
+        "maxclients is {}, but only {files} files may be open: it has been reduced to {clients}",
+        config.maxclients
+    );
+    clients as u32
 }
 
 /// What `--version` prints; the `v=` is what tools look for.

@@ -81,6 +81,8 @@ pub struct Worker {
     notable_ticks: Cell<u64>,
     track_latency: Cell<bool>,
     ns_per_tick: Cell<f64>,
+    /// The least hard limit of `client-output-buffer-limit`, bytes; `u64::MAX` if there is none.
+    pub least_output_limit: Cell<u64>,
     /// `min-replicas-to-write` asks for replicas that are not there.
     pub lacks_replicas: Cell<bool>,
     /// Connections to be handed to another worker: which one, and how many.
@@ -115,6 +117,7 @@ impl Worker {
             notable_ticks: Cell::new(u64::MAX),
             track_latency: Cell::new(true),
             ns_per_tick: Cell::new(1000.0 / ticks::per_us()),
+            least_output_limit: Cell::new(u64::MAX),
             lacks_replicas: Cell::new(false),
             shed: Cell::new((0, 0)),
             lap: Cell::new(ticks::now()),
@@ -173,6 +176,7 @@ impl Worker {
             ms => (ms as f64 * 1000.0 * per_us) as u64,
         });
         self.notable_ticks.set(self.slow_ticks.get().min(self.late_ticks.get()));
+        self.least_output_limit.set(config.client_output_buffer_limit.least_hard());
         self.lacks_replicas.set(config.min_replicas_to_write > 0 && config.min_replicas_max_lag > 0);
         self.track_latency.set(config.latency_tracking);
         if !ctx.locks.is_pinned() {

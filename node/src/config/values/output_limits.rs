@@ -36,6 +36,11 @@ impl OutputLimits {
         self.0[class as usize]
     }
 
+    /// The least hard limit of any class, `u64::MAX` if none has one.
+    pub fn least_hard(&self) -> u64 {
+        self.0.iter().map(|limit| limit.hard).filter(|hard| *hard > 0).min().unwrap_or(u64::MAX)
+    }
+
     fn take_class(&mut self, name: &[u8], limits: [&[u8]; 3]) -> Result<(), String> {
         let name = if name.eq_ignore_ascii_case(b"replica") { b"slave" } else { name };
         let Some(class) = CLASSES.iter().position(|class| name.eq_ignore_ascii_case(class.as_bytes())) else {
