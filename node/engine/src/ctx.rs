@@ -661,6 +661,14 @@ impl KeyMut<'_, '_> {
         self.notify(notify::EXPIRED, "expired");
     }
 
+    /// Removes the key to make room.
+    pub(crate) fn evict(&mut self) {
+        self.remove(true);
+        self.shard.stats.evicted += 1;
+        self.changed(false);
+        self.notify(notify::EVICTED, "evicted");
+    }
+
     /// Takes the value out of the keyspace, for RENAME and MOVE, without freeing it.
     pub fn take(&mut self) -> Option<Value> {
         let pos = self.pos.take()?;

@@ -14,6 +14,7 @@ pub mod db;
 pub mod digest;
 pub mod effect;
 pub mod entry;
+pub mod eviction;
 pub mod expiry;
 pub mod geo;
 pub mod interest;
