@@ -12,6 +12,7 @@ use protocol::{Args, ErrorReply, Reply, error};
 use smallvec::SmallVec;
 
 use crate::blocking::{self, Blocked};
+use crate::eviction;
 use crate::session::{ReplyMode, Session};
 use crate::ticks;
 use crate::tracking::{self, Own};
@@ -128,7 +129,7 @@ fn admit(
         }
     };
     let facts = id.facts();
-    if let Err(error) = check(worker, session, facts, args) {
+    if let Err(error) = check(worker, session, ctx, facts, args) {
         reject(worker, session, Some(id), &error, out);
         return Ok(None);
     }
@@ -176,6 +177,7 @@ fn runs_in_multi(facts: &Facts) -> bool {
 fn check(
     worker: &Worker,
     session: &Session,
+    ctx: &mut Ctx<'static>,
     facts: &'static Facts,
     args: Args<'_>,
 ) -> Result<(), ErrorReply> {
@@ -194,13 +196,13 @@ fn check(
     if session.monitoring && facts.flags.meets(Flags::READONLY.or(Flags::WRITE)) {
         return Err(ErrorReply::new("ERR Replica can't interact with the keyspace"));
     }
-    check_write(worker, facts.flags)
+    check_write(worker, ctx, facts.flags)
 }
 
-/// Whether a command (or all of a transaction's) may write now, if that is what it does.
+/// Whether a command (or all of a transaction's) may write now, if that is what it does. Makes room if memory is short.
 #[inline]
-pub fn check_write(worker: &Worker, flags: Flags) -> Result<(), ErrorReply> {
-    if flags.has(Flags::DENYOOM) && worker.server.memory.is_full() {
+pub fn check_write(worker: &Worker, ctx: &mut Ctx<'static>, flags: Flags) -> Result<(), ErrorReply> {
+    if worker.server.memory.is_short() && !eviction::admits(worker, ctx, flags.has(Flags::DENYOOM)) {
         return Err(error::OOM);
     }
     if worker.lacks_replicas.get() && flags.has(Flags::WRITE) {

@@ -12,6 +12,7 @@ use engine::expiry;
 
 use crate::blocking;
 use crate::config::Config;
+use crate::eviction;
 use crate::server::Server;
 use crate::tracking::Own;
 use crate::worker::{Worker, unix_ms};
@@ -36,7 +37,7 @@ pub fn hz(config: &Config, clients: usize) -> u32 {
     hz
 }
 
-/// Runs for ever.
+/// Runs for ever. Sees to memory, too, which expired keys are the best to take from.
 pub async fn run(worker: Rc<Worker>) {
     let server = worker.server;
     let mut next = 0;
@@ -48,6 +49,9 @@ pub async fn run(worker: Rc<Worker>) {
             (period, period * share / 100)
         };
         tokio::time::sleep(period).await;
+        while eviction::relieve(&worker) {
+            tokio::task::yield_now().await;
+        }
         if may_expire(server) {
             next = cycle(&worker, next, budget).await;
         }

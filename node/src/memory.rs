@@ -18,6 +18,8 @@ static PEAK: AtomicI64 = AtomicI64::new(0);
 
 thread_local! {
     static PENDING: Cell<i64> = const { Cell::new(0) };
+    /// What this thread has added to the total.
+    static ADDED: Cell<i64> = const { Cell::new(0) };
 }
 
 /// mimalloc, counted.
@@ -42,6 +44,7 @@ fn count(bytes: i64) {
 
 #[cold]
 fn flush(bytes: i64) {
+    let _ = ADDED.try_with(|added| added.set(added.get() + bytes));
     let used = USED.fetch_add(bytes, Relaxed) + bytes;
     if used > PEAK.load(Relaxed) {
         PEAK.fetch_max(used, Relaxed);
@@ -93,9 +96,16 @@ unsafe impl GlobalAlloc for Counted {
     }
 }
 
-/// Bytes allocated, within [`FLUSH`] per thread.
+/// Bytes allocated, within [`FLUSH`] for each thread but this one.
+#[inline]
 pub fn used() -> u64 {
-    USED.load(Relaxed).max(0) as u64
+    let here = PENDING.try_with(Cell::get).unwrap_or(0);
+    (USED.load(Relaxed) + here).max(0) as u64
+}
+
+/// Bytes that this thread has allocated less those it has freed, whoever had allocated them: for differences.
+pub fn here() -> i64 {
+    ADDED.try_with(Cell::get).unwrap_or(0) + PENDING.try_with(Cell::get).unwrap_or(0)
 }
 
 /// The most that [`used`] has been, bytes.

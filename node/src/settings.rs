@@ -8,6 +8,7 @@ use crate::server::Server;
 
 /// The engine's view of the configuration.
 pub fn tuning(config: &Config, server: &Server) -> Tuning {
+    let chosen = policy(config.maxmemory_policy);
     Tuning {
         hash_max_listpack_entries: config.hash_max_listpack_entries,
         hash_max_listpack_value: config.hash_max_listpack_value,
@@ -21,7 +22,8 @@ pub fn tuning(config: &Config, server: &Server) -> Tuning {
         stream_node_max_entries: config.stream_node_max_entries as usize,
         hll_sparse_max_bytes: config.hll_sparse_max_bytes,
         proto_max_bulk_len: config.proto_max_bulk_len as usize,
-        policy: policy(config.maxmemory_policy),
+        policy: chosen,
+        shared_integers: config.maxmemory == 0 || !(chosen.is_lru() || chosen.is_lfu()),
         maxmemory_samples: config.maxmemory_samples as usize,
         lfu_log_factor: config.lfu_log_factor,
         lfu_decay_time: config.lfu_decay_time,

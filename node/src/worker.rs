@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use engine::command::{CommandId, Flags};
 use engine::ctx::Ctx;
+use engine::eviction::Pool;
 use protocol::resp::Batch;
 use protocol::{Args, Reply};
 use tokio::sync::mpsc;
@@ -71,6 +72,8 @@ pub struct Worker {
     pub stats: &'static WorkerStats,
     pub ctx: RefCell<Ctx<'static>>,
     pub buffers: RefCell<Buffers>,
+    /// Keys that may be evicted next.
+    pub pool: RefCell<Pool>,
     pub config: RefCell<Arc<Config>>,
     generation: Cell<u64>,
     /// `slowlog-log-slower-than` in ticks; `u64::MAX`: off.
@@ -110,6 +113,7 @@ impl Worker {
                 hints: Vec::new(),
                 reply: Reply::default(),
             }),
+            pool: RefCell::default(),
             config: RefCell::new(server.config.get()),
             generation: Cell::new(u64::MAX),
             slow_ticks: Cell::new(u64::MAX),

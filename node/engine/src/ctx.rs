@@ -655,7 +655,7 @@ impl KeyMut<'_, '_> {
 
     /// Removes the key because its time has come.
     pub(crate) fn expire(&mut self) {
-        self.remove(self.env.tuning.lazyfree_expire);
+        self.remove(true);
         self.shard.stats.expired += 1;
         self.changed(false);
         self.notify(notify::EXPIRED, "expired");

@@ -68,6 +68,8 @@ pub struct Tuning {
     pub proto_max_bulk_len: usize,
     pub policy: EvictionPolicy,
     pub maxmemory_samples: usize,
+    /// Small integers may be one object, as far as clients can see: not if each key's use is to be known.
+    pub shared_integers: bool,
     pub lfu_log_factor: u32,
     /// Minutes.
     pub lfu_decay_time: u32,
@@ -101,6 +103,7 @@ impl Default for Tuning {
             proto_max_bulk_len: 512 << 20,
             policy: EvictionPolicy::NoEviction,
             maxmemory_samples: 5,
+            shared_integers: true,
             lfu_log_factor: 10,
             lfu_decay_time: 1,
             notify: 0,

@@ -67,6 +67,7 @@ fn reset_stat(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     }
     server.reclaim.reset();
     server.samples.reset();
+    server.memory.reset();
     call.ctx.each_shard(|shard| {
         shard.stats.expired = 0;
         shard.stats.evicted = 0;

@@ -99,7 +99,7 @@ fn exec(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
         unwatch(call.worker.server, call.session);
         return Err(error::EXEC_ABORT);
     }
-    if let Err(reason) = dispatch::check_write(call.worker, multi.flags) {
+    if let Err(reason) = dispatch::check_write(call.worker, call.ctx, multi.flags) {
         unwatch(call.worker.server, call.session);
         return Err(ErrorReply::exec_abort(&reason));
     }

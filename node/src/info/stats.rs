@@ -50,8 +50,9 @@ pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
     lines.put("expire_cycle_cpu_milliseconds", info.sum(|w| w.stats.expire_us.get()) / 1000);
     lines.put("evicted_keys", shards.evicted);
     lines.put("evicted_clients", server.evicted_clients.load(Relaxed));
-    lines.put("total_eviction_exceeded_time", 0);
-    lines.put("current_eviction_exceeded_time", 0);
+    let (now, total) = server.memory.short_for(info.now_ms);
+    lines.put("total_eviction_exceeded_time", total);
+    lines.put("current_eviction_exceeded_time", now);
     lines.put("keyspace_hits", info.sum(|w| w.stats.hits.get()));
     lines.put("keyspace_misses", info.sum(|w| w.stats.misses.get()));
     lines.put("pubsub_channels", server.pubsub.channels.len());

@@ -23,7 +23,9 @@ fn encoding(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, 
 
 fn refcount(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
     match ctx.glance(&args[2]).map(|entry| entry.value()) {
-        Some(ValueRef::Int(0..SHARED_INTEGERS)) => out.int(SHARED_REFERENCES),
+        Some(ValueRef::Int(0..SHARED_INTEGERS)) if ctx.env.tuning.shared_integers => {
+            out.int(SHARED_REFERENCES)
+        }
         Some(_) => out.int(1),
         None => out.null(),
     }
