@@ -122,12 +122,10 @@ fn make_room(worker: &Worker, ctx: &mut Ctx<'static>, patience: Option<Duration>
         if freed >= excess || !memory.is_short() {
             break Room::Enough;
         }
-        let before = here();
-        if !eviction::evict(ctx, &mut pool) {
+        let Some(bytes) = eviction::evict(ctx, &mut pool, here) else {
             break if worker.server.reclaim.pending() > 0 { Room::Soon } else { Room::None };
-        }
-        free(ctx);
-        freed += before - here();
+        };
+        freed += bytes + free(ctx);
         if !ctx.out.is_quiet() {
             blocking::deliver(worker, &mut Own::nobody(), ctx);
         }
@@ -141,11 +139,15 @@ fn make_room(worker: &Worker, ctx: &mut Ctx<'static>, patience: Option<Duration>
 }
 
 /// Frees a large value that was evicted, unless `lazyfree-lazy-eviction` leaves that to another thread; not under a lock.
-fn free(ctx: &mut Ctx<'static>) {
-    if !ctx.env.tuning.lazyfree_eviction && !ctx.out.garbage.is_empty() {
-        ctx.locks.release();
-        ctx.out.garbage.clear();
+/// Returns how many bytes that made.
+fn free(ctx: &mut Ctx<'static>) -> i64 {
+    if ctx.env.tuning.lazyfree_eviction || ctx.out.garbage.is_empty() {
+        return 0;
     }
+    ctx.locks.release();
+    let before = here();
+    ctx.out.garbage.clear();
+    before - here()
 }
 
 /// A turn of the periodic task: makes room although nobody asks for it. True if there is more to do.

@@ -661,12 +661,16 @@ impl KeyMut<'_, '_> {
         self.notify(notify::EXPIRED, "expired");
     }
 
-    /// Removes the key to make room.
-    pub(crate) fn evict(&mut self) {
+    /// Removes the key to make room. Returns by how much the reading of `used` has fallen; what others are told of it
+    /// comes after that.
+    pub(crate) fn evict(&mut self, used: fn() -> i64) -> i64 {
+        let before = used();
         self.remove(true);
+        let freed = before - used();
         self.shard.stats.evicted += 1;
         self.changed(false);
         self.notify(notify::EVICTED, "evicted");
+        freed
     }
 
     /// Takes the value out of the keyspace, for RENAME and MOVE, without freeing it.

@@ -105,41 +105,39 @@ impl Pool {
     }
 }
 
-/// Evicts one key, by the policy in force. False if there is none that may go. No shards but the key's are held
-/// afterwards.
-pub fn evict(ctx: &mut Ctx<'_>, pool: &mut Pool) -> bool {
+/// Evicts one key, by the policy in force. Returns by how much the reading of `used`, bytes in use, has fallen for it:
+/// a large value that has become garbage is not counted. `None` if there is no key that may go. No shards but the key's
+/// are held afterwards.
+pub fn evict(ctx: &mut Ctx<'_>, pool: &mut Pool, used: fn() -> i64) -> Option<i64> {
     let policy = ctx.env.tuning.policy;
     if pool.policy != policy {
         *pool = Pool { candidates: Vec::new(), policy };
     }
     match policy {
-        EvictionPolicy::NoEviction => false,
+        EvictionPolicy::NoEviction => None,
         EvictionPolicy::AllKeysRandom | EvictionPolicy::VolatileRandom => {
-            let Some((shard, db, key)) = any_key(ctx, policy.only_expiring()) else { return false };
+            let (shard, db, key) = any_key(ctx, policy.only_expiring())?;
             ctx.locks.hold_one(shard);
-            remove(ctx, db, &key);
-            true
+            Some(remove(ctx, db, &key, used))
         }
         _ => loop {
             let found = pool.fill(ctx);
             if let Some(candidate) = pool.take(ctx) {
-                remove(ctx, candidate.db, &candidate.key);
-                return true;
+                return Some(remove(ctx, candidate.db, &candidate.key, used));
             }
             if !found {
-                return false;
+                return None;
             }
         },
     }
 }
 
-fn remove(ctx: &mut Ctx<'_>, db: usize, key: &[u8]) {
+fn remove(ctx: &mut Ctx<'_>, db: usize, key: &[u8], used: fn() -> i64) -> i64 {
     ctx.begin();
+    let before = used();
     let mut key = ctx.key_in(db, key);
     // What has expired is gone by now.
-    if key.exists() {
-        key.evict();
-    }
+    if key.exists() { key.evict(used) } else { before - used() }
 }
 
 /// A key chosen at random, of any database.

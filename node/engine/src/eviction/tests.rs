@@ -31,7 +31,7 @@ fn get(ctx: &mut Ctx<'_>, n: u64) -> bool {
 /// Evicts and tells which keys went, in order.
 fn evicted(ctx: &mut Ctx<'_>, pool: &mut Pool, count: usize) -> Vec<u64> {
     for _ in 0..count {
-        assert!(evict(ctx, pool));
+        assert!(evict(ctx, pool, || 0).is_some());
     }
     let number = |key: &[u8]| std::str::from_utf8(&key[4..]).unwrap().parse().unwrap();
     ctx.out.events.drain(..).filter(|e| e.name == "evicted").map(|e| number(&e.key)).collect()
@@ -88,7 +88,7 @@ fn the_first_to_expire_go_first_and_nothing_that_lasts() {
     let gone = evicted(&mut ctx, &mut pool, 200);
     assert!(gone.iter().all(|n| *n < 700), "{gone:?}");
     evicted(&mut ctx, &mut pool, 800);
-    assert!(!evict(&mut ctx, &mut pool), "all that is left is to last");
+    assert!(!evict(&mut ctx, &mut pool, || 0).is_some(), "all that is left is to last");
     ctx.locks.release();
     assert_eq!(keyspace.sizes(0), (19_000, 0));
 }
@@ -107,7 +107,7 @@ fn every_policy_evicts_what_it_may_to_the_last_key() {
         }
         let mut pool = Pool::default();
         let mut count = 0;
-        while evict(&mut ctx, &mut pool) {
+        while evict(&mut ctx, &mut pool, || 0).is_some() {
             count += 1;
         }
         assert_eq!(count, if policy.only_expiring() { 250 } else { 500 }, "{policy:?}");
@@ -116,7 +116,7 @@ fn every_policy_evicts_what_it_may_to_the_last_key() {
     let keyspace = Keyspace::new(1, 1);
     let mut ctx = context(&keyspace, NoEviction);
     put(&mut ctx, 1, Deadline::Clear);
-    assert!(!evict(&mut ctx, &mut Pool::default()));
+    assert!(evict(&mut ctx, &mut Pool::default(), || 0).is_none());
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn expired_keys_make_room_too() {
     ctx.env.tick(1_000_000_002);
     let mut pool = Pool::default();
     let mut count = 0;
-    while evict(&mut ctx, &mut pool) {
+    while evict(&mut ctx, &mut pool, || 0).is_some() {
         count += 1;
     }
     assert_eq!(count, 50);
@@ -144,7 +144,7 @@ fn a_pool_outlives_what_it_remembers() {
     ctx.locks.hold_all();
     ctx.flush(0);
     ctx.locks.release();
-    assert!(!evict(&mut ctx, &mut pool));
+    assert!(!evict(&mut ctx, &mut pool, || 0).is_some());
     put(&mut ctx, 7, Deadline::Clear);
     assert_eq!(evicted(&mut ctx, &mut pool, 1), [7]);
 }
