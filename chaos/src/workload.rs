@@ -66,7 +66,7 @@ impl<'a> Client<'a> {
         let cell = |name: &[u8]| self.store.plain.cell(&write.key, name);
         match &write.effect {
             Effect::AddMember(name) => cell(name).is_some(),
-            Effect::SetField { field, value, .. } => cell(field) == Some(Cell::Text(value.clone())),
+            Effect::SetField { field, value, .. } => cell(field) == Some(Cell::Text(value.clone(), None)),
             Effect::SetScore { member, score, .. } => cell(member) == Some(Cell::Score(*score)),
             Effect::Put { value, deadline: None, .. } => {
                 self.store.plain.value(&write.key).as_ref() == Some(value)
@@ -148,7 +148,7 @@ impl<'a> Client<'a> {
                     let delta = rng.below(9) as i64;
                     Effect::AddField { field, delta, result: delta }
                 }
-                Some(replication::overlay::Cell::Text(text)) => {
+                Some(replication::overlay::Cell::Text(text, _)) => {
                     let Ok(n) = String::from_utf8_lossy(&text).parse::<i64>() else { return };
                     Effect::AddField { field, delta: 3, result: n + 3 }
                 }

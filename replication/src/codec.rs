@@ -41,11 +41,11 @@ impl Writer {
         self.0.extend_from_slice(&n.to_le_bytes());
     }
 
-    fn float(&mut self, x: f64) {
+    pub fn float(&mut self, x: f64) {
         self.0.extend_from_slice(&x.to_bits().to_le_bytes());
     }
 
-    fn option(&mut self, n: Option<u64>) {
+    pub fn option(&mut self, n: Option<u64>) {
         match n {
             None => self.int(0),
             Some(n) => {
@@ -118,17 +118,17 @@ impl<'a> Reader<'a> {
         Ok(head)
     }
 
-    fn owned(&mut self) -> Result<Bytes, Malformed> {
+    pub fn owned(&mut self) -> Result<Bytes, Malformed> {
         self.bytes().map(<[u8]>::to_vec)
     }
 
-    fn float(&mut self) -> Result<f64, Malformed> {
+    pub fn float(&mut self) -> Result<f64, Malformed> {
         let mut raw = [0; 8];
         raw.copy_from_slice(self.take(8)?);
         Ok(f64::from_bits(u64::from_le_bytes(raw)))
     }
 
-    fn option(&mut self) -> Result<Option<u64>, Malformed> {
+    pub fn option(&mut self) -> Result<Option<u64>, Malformed> {
         match self.int()? {
             0 => Ok(None),
             1 => self.int().map(Some),
@@ -137,33 +137,39 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The writes of a group.
+/// The head of a write: its database, whether the origin saw the key absent, and the key. The effect follows.
+#[inline]
+pub fn put_head(w: &mut Writer, db: u32, create: bool, name: &[u8]) {
+    w.int(u64::from(db) << 1 | u64::from(create));
+    w.bytes(name);
+}
+
+/// Appends one write.
+pub fn put_write(w: &mut Writer, write: &Write) {
+    put_head(w, write.key.db, write.create, &write.key.name);
+    put_effect(w, &write.effect);
+}
+
+/// The writes of a group, one behind the other.
 pub fn encode_writes(writes: &[Write]) -> Vec<u8> {
     let mut w = Writer::default();
-    w.int(writes.len() as u64);
-    for write in writes {
-        w.int(u64::from(write.key.db) << 1 | u64::from(write.create));
-        w.bytes(&write.key.name);
-        put_effect(&mut w, &write.effect);
-    }
+    writes.iter().for_each(|write| put_write(&mut w, write));
     w.0
 }
 
 pub fn decode_writes(bytes: &[u8]) -> Result<Vec<Write>, Malformed> {
     let mut r = Reader(bytes);
-    let n = r.count()?;
-    let mut writes = Vec::with_capacity(n.min(1024));
-    for _ in 0..n {
+    let mut writes = Vec::new();
+    while !r.0.is_empty() {
         let head = r.int()?;
         let db = u32::try_from(head >> 1).map_err(|_| Malformed::Varint)?;
         let key = Key { db, name: r.owned()? };
         writes.push(Write { key, create: head & 1 == 1, effect: take_effect(&mut r)? });
     }
-    r.end()?;
     Ok(writes)
 }
 
-fn put_effect(w: &mut Writer, effect: &Effect) {
+pub fn put_effect(w: &mut Writer, effect: &Effect) {
     use Effect::*;
     let mut tag = |n: u64| w.int(n);
     match effect {
@@ -274,10 +280,28 @@ fn put_effect(w: &mut Writer, effect: &Effect) {
             ids.iter().for_each(|id| put_element(w, *id));
         }
         ClearDb => tag(26),
+        AddBits(add) => {
+            tag(27);
+            w.int(add.offset);
+            w.int(u64::from(add.width));
+            w.int(u64::from(add.signed) | (add.overflow as u64) << 1);
+            w.signed(add.delta);
+            w.signed(add.result);
+        }
+        FieldExpire { field, at } => {
+            tag(28);
+            w.bytes(field);
+            w.option(*at);
+        }
+        MemberExpire { member, at } => {
+            tag(29);
+            w.bytes(member);
+            w.option(*at);
+        }
     }
 }
 
-fn take_effect(r: &mut Reader<'_>) -> Result<Effect, Malformed> {
+pub fn take_effect(r: &mut Reader<'_>) -> Result<Effect, Malformed> {
     use Effect::*;
     Ok(match r.int()? {
         tag @ (1 | 2) => Put { deadline: r.option()?, value: take_value(r)?, absent: tag == 2 },
@@ -315,8 +339,27 @@ fn take_effect(r: &mut Reader<'_>) -> Result<Effect, Malformed> {
         24 => SetElement { id: take_element(r)?, element: r.owned()? },
         25 => DelElements((0..r.count()?).map(|_| take_element(r)).collect::<Result<_, _>>()?),
         26 => ClearDb,
+        27 => AddBits(take_bits(r)?),
+        28 => FieldExpire { field: r.owned()?, at: r.option()? },
+        29 => MemberExpire { member: r.owned()?, at: r.option()? },
         tag => return Err(Malformed::Tag(tag)),
     })
+}
+
+fn take_bits(r: &mut Reader<'_>) -> Result<BitAdd, Malformed> {
+    let (bit, width, flags) = (r.int()?, r.int()?, r.int()?);
+    offset(bit / 8)?;
+    if width == 0 || width > 64 {
+        return Err(Malformed::Long);
+    }
+    let overflow = match flags >> 1 {
+        0 => BitOverflow::Wrap,
+        1 => BitOverflow::Saturate,
+        2 => BitOverflow::Fail,
+        tag => return Err(Malformed::Tag(tag)),
+    };
+    let (delta, result) = (r.signed()?, r.signed()?);
+    Ok(BitAdd { offset: bit, width: width as u32, signed: flags & 1 == 1, delta, overflow, result })
 }
 
 /// An offset within a string: no string is longer than 512 MB, whatever a peer says.
@@ -331,7 +374,7 @@ fn put_value(w: &mut Writer, value: &Value) {
         all.iter().for_each(|one| w.bytes(one));
     };
     match value {
-        Value::String(text) => w.bytes(text),
+        Value::String(text) | Value::Stream(text) => w.bytes(text),
         Value::List(all) | Value::Set(all) => list(w, all),
         Value::Zset(all) => {
             w.int(all.len() as u64);
@@ -355,6 +398,9 @@ fn take_value(r: &mut Reader<'_>) -> Result<Value, Malformed> {
     let kind = Kind::from_code(code).ok_or(Malformed::Tag(code))?;
     if kind == Kind::String {
         return r.owned().map(Value::String);
+    }
+    if kind == Kind::Stream {
+        return r.owned().map(Value::Stream);
     }
     let n = r.count()?;
     Ok(match kind {
@@ -477,6 +523,10 @@ mod tests {
         ]
     }
 
+    fn writes_of(bytes: &[u8]) -> usize {
+        decode_writes(bytes).map_or(0, |writes| writes.len())
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(200))]
 
@@ -489,7 +539,8 @@ mod tests {
             let bytes = encode_writes(&writes);
             prop_assert_eq!(decode_writes(&bytes).unwrap(), writes);
             for cut in 0..bytes.len() {
-                prop_assert!(decode_writes(&bytes[..cut]).is_err());
+                let short = decode_writes(&bytes[..cut]).ok();
+                prop_assert!(short.is_none_or(|some| some.len() < writes_of(&bytes)));
             }
         }
 

@@ -17,11 +17,12 @@ pub enum Kind {
     Set = 2,
     Zset = 3,
     Hash = 4,
+    Stream = 5,
 }
 
 impl Kind {
     pub fn from_code(code: u64) -> Option<Kind> {
-        [Kind::String, Kind::List, Kind::Set, Kind::Zset, Kind::Hash].get(code as usize).copied()
+        [Kind::String, Kind::List, Kind::Set, Kind::Zset, Kind::Hash, Kind::Stream].get(code as usize).copied()
     }
 }
 
@@ -33,6 +34,8 @@ pub enum Value {
     Set(Vec<Bytes>),
     Zset(Vec<(Bytes, f64)>),
     Hash(Vec<(Bytes, Bytes)>),
+    /// As the engine writes it to files.
+    Stream(Bytes),
 }
 
 impl Value {
@@ -43,6 +46,7 @@ impl Value {
             Value::Set(_) => Kind::Set,
             Value::Zset(_) => Kind::Zset,
             Value::Hash(_) => Kind::Hash,
+            Value::Stream(_) => Kind::Stream,
         }
     }
 }
@@ -122,6 +126,30 @@ pub enum Spot {
     After(Element),
 }
 
+/// An addition to an integer of some bits inside a string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BitAdd {
+    /// The first bit.
+    pub offset: u64,
+    /// At most 64.
+    pub width: u32,
+    pub signed: bool,
+    pub delta: i64,
+    pub overflow: BitOverflow,
+    /// What it became where the write was made.
+    pub result: i64,
+}
+
+/// What becomes of a sum outside the range of its bits. (Where the write was made it was within, or this was chosen.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum BitOverflow {
+    Wrap = 0,
+    Saturate = 1,
+    /// The bits stay as they are.
+    Fail = 2,
+}
+
 /// A change to one cell of one key.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
@@ -161,7 +189,9 @@ pub enum Effect {
         offset: u64,
         bytes: Bytes,
     },
+    /// Raises HyperLogLog registers; what the bytes mean is the engine's affair.
     RaiseRegisters(Bytes),
+    AddBits(BitAdd),
 
     SetField {
         field: Bytes,
@@ -180,8 +210,20 @@ pub enum Effect {
         result: Bytes,
     },
 
+    /// Sets or clears the deadline of a field that is there. A SetField clears it, an addition keeps it.
+    FieldExpire {
+        field: Bytes,
+        at: Option<u64>,
+    },
+
+    /// Clears the member's deadline.
     AddMember(Bytes),
     DelMember(Bytes),
+    /// Sets or clears the deadline of a member that is there.
+    MemberExpire {
+        member: Bytes,
+        at: Option<u64>,
+    },
 
     SetScore {
         member: Bytes,
@@ -217,9 +259,13 @@ impl Effect {
             Put { .. } | Clear | Reclaim { .. } | Evict { .. } | ExpireAt { .. } | Create(_) | ClearDb => {
                 return None;
             }
-            Add { .. } | AddFloat { .. } | Append(_) | SetRange { .. } | RaiseRegisters(_) => Kind::String,
-            SetField { .. } | DelField(_) | AddField { .. } | AddFieldFloat { .. } => Kind::Hash,
-            AddMember(_) | DelMember(_) => Kind::Set,
+            Add { .. } | AddFloat { .. } | Append(_) | SetRange { .. } | RaiseRegisters(_) | AddBits(_) => {
+                Kind::String
+            }
+            SetField { .. } | DelField(_) | AddField { .. } | AddFieldFloat { .. } | FieldExpire { .. } => {
+                Kind::Hash
+            }
+            AddMember(_) | DelMember(_) | MemberExpire { .. } => Kind::Set,
             SetScore { .. } | AddScore { .. } | DelScored(_) => Kind::Zset,
             Insert { .. } | SetElement { .. } | DelElements(_) => Kind::List,
         })

@@ -25,6 +25,8 @@ struct State {
     deadline: Option<u64>,
     text: Option<Bytes>,
     fields: BTreeMap<Bytes, Bytes>,
+    /// Deadlines of fields and members.
+    due: BTreeMap<Bytes, u64>,
     members: BTreeMap<Bytes, ()>,
     scores: BTreeMap<Bytes, f64>,
     list: Vec<(ElementId, Bytes, bool)>,
@@ -90,6 +92,11 @@ impl Naive {
     pub fn value<P: Plain>(&self, key: &Key) -> Option<(Value, Option<u64>)> {
         let state = self.fold::<P>(key, u64::MAX);
         Some((state.value()?, state.deadline))
+    }
+
+    /// The deadlines of a key's fields or members.
+    pub fn member_deadlines<P: Plain>(&self, key: &Key) -> BTreeMap<Bytes, u64> {
+        self.fold::<P>(key, u64::MAX).due
     }
 
     fn fold<P: Plain>(&self, key: &Key, cut: u64) -> State {
@@ -190,6 +197,7 @@ impl State {
             Value::String(text) => self.text = Some(text),
             Value::Hash(fields) => self.fields = fields.into_iter().collect(),
             Value::Set(members) => self.members = members.into_iter().map(|m| (m, ())).collect(),
+            Value::Stream(bytes) => self.text = Some(bytes),
             Value::Zset(members) => self.scores = members.into_iter().collect(),
             Value::List(elements) => {
                 let id = |i: usize| ElementId { place, index: i as u32 };
@@ -218,12 +226,27 @@ impl State {
             Effect::RaiseRegisters(bytes) => {
                 self.text = Some(P::merge_registers(self.text.as_deref().unwrap_or_default(), bytes));
             }
+            Effect::AddBits(add) => {
+                self.text = Some(P::add_bits(self.text.as_deref().unwrap_or_default(), add));
+            }
             Effect::SetField { field, value, absent } => {
                 if !(*absent && self.fields.contains_key(field)) {
+                    self.due.remove(field);
                     self.fields.insert(field.clone(), value.clone());
                 }
             }
-            Effect::DelField(field) => drop(self.fields.remove(field)),
+            Effect::DelField(field) => {
+                self.due.remove(field);
+                self.fields.remove(field);
+            }
+            Effect::FieldExpire { field: name, at } | Effect::MemberExpire { member: name, at } => {
+                self.due.remove(name);
+                if let Some(at) = at
+                    && (self.fields.contains_key(name) || self.members.contains_key(name))
+                {
+                    self.due.insert(name.clone(), *at);
+                }
+            }
             Effect::AddField { field, delta, result } => {
                 let new = sum(self.fields.get(field), *delta, *result);
                 self.fields.insert(field.clone(), new);
@@ -232,8 +255,14 @@ impl State {
                 let new = float::<P>(self.fields.get(field), delta, result);
                 self.fields.insert(field.clone(), new);
             }
-            Effect::AddMember(member) => drop(self.members.insert(member.clone(), ())),
-            Effect::DelMember(member) => drop(self.members.remove(member)),
+            Effect::AddMember(member) => {
+                self.due.remove(member);
+                self.members.insert(member.clone(), ());
+            }
+            Effect::DelMember(member) => {
+                self.due.remove(member);
+                self.members.remove(member);
+            }
             Effect::SetScore { member, score, only } => {
                 if self.scores.get(member).is_none_or(|old| only.permits(*old, *score)) {
                     self.scores.insert(member.clone(), *score);
@@ -282,6 +311,7 @@ impl State {
     fn value(&self) -> Option<Value> {
         let value = match self.kind? {
             Kind::String => return self.text.clone().map(Value::String),
+            Kind::Stream => return self.text.clone().map(Value::Stream),
             Kind::Hash => Value::Hash(self.fields.clone().into_iter().collect()),
             Kind::Set => Value::Set(self.members.keys().cloned().collect()),
             Kind::Zset => Value::Zset(self.scores.clone().into_iter().collect()),

@@ -50,9 +50,10 @@ impl Place {
         Place { version, origin: u16::MAX, sub: u32::MAX }
     }
 
-    /// The end of the millisecond `deadline`: where a key with that deadline is reclaimed.
+    /// The end of the millisecond before `deadline`: where a key with that deadline is reclaimed. A command of the
+    /// millisecond `deadline` finds it gone, and what it writes comes after.
     pub fn reclaim(deadline: u64) -> Place {
-        Place::end_of(deadline << COUNTER_BITS | ((1 << COUNTER_BITS) - 1))
+        Place::end_of((deadline << COUNTER_BITS).saturating_sub(1))
     }
 
     pub fn stamp(self) -> Stamp {

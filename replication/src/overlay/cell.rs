@@ -28,7 +28,10 @@ impl CellMark {
                 (CellMark::Last(place), Some(text::change::<P>(now, &effect)))
             }
             None => CellMark::open::<P>(Place::ZERO, now, place, effect),
-            Some(CellMark::Last(last)) if place <= last => (CellMark::Last(last), None),
+            // At the same place stands only the deadline of a content that is folded in again.
+            Some(CellMark::Last(last)) if place < last || place == last && text::overwrites(&effect) => {
+                (CellMark::Last(last), None)
+            }
             Some(CellMark::Last(_)) if text::overwrites(&effect) => {
                 (CellMark::Last(place), Some(text::change::<P>(now, &effect)))
             }

@@ -193,7 +193,7 @@ impl Marks {
             Value::Hash(fields) => {
                 let old = |(name, now): (Bytes, Bytes)| match base(&name) {
                     None => Some((name, now)),
-                    Some(Some(Cell::Text(text))) => Some((name, text)),
+                    Some(Some(Cell::Text(text, _))) => Some((name, text)),
                     Some(_) => None,
                 };
                 Value::Hash(fields.into_iter().filter_map(old).collect())
@@ -217,11 +217,11 @@ impl Marks {
         for (name, mark) in &self.cells {
             match mark {
                 CellMark::Last(place) => {
-                    all.push((*place, text::assertion(kind, name, plain.cell(key, name))))
+                    assert_cell(&mut all, *place, text::assertion(kind, name, plain.cell(key, name)));
                 }
                 CellMark::Window { base, since, ops } => {
                     if *since > Place::ZERO {
-                        all.push((*since, text::assertion(kind, name, base.clone())));
+                        assert_cell(&mut all, *since, text::assertion(kind, name, base.clone()));
                     }
                     all.extend(ops.iter().cloned());
                 }
@@ -600,6 +600,11 @@ impl End {
     }
 }
 
+fn assert_cell(all: &mut Vec<(Place, Effect)>, place: Place, (content, expire): (Effect, Option<Effect>)) {
+    all.push((place, content));
+    all.extend(expire.map(|expire| (place, expire)));
+}
+
 fn by_end(spot: Spot) -> Spot {
     match spot {
         Spot::Head | Spot::Before(_) => Spot::Head,
@@ -614,12 +619,13 @@ fn empty(kind: Kind) -> Value {
         Kind::Set => Value::Set(Vec::new()),
         Kind::Zset => Value::Zset(Vec::new()),
         Kind::Hash => Value::Hash(Vec::new()),
+        Kind::Stream => Value::Stream(Bytes::new()),
     }
 }
 
 fn is_empty(value: &Value) -> bool {
     match value {
-        Value::String(_) => false,
+        Value::String(_) | Value::Stream(_) => false,
         Value::List(v) => v.is_empty(),
         Value::Set(v) => v.is_empty(),
         Value::Zset(v) => v.is_empty(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::plain::{Cell, Plain};
-use crate::effect::{Bytes, Key, Kind, Value};
+use crate::effect::{BitAdd, Bytes, Key, Kind, Value};
 
 /// What a key holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,6 +11,7 @@ enum Content {
     Text(Bytes),
     List(Vec<Bytes>),
     Cells(Kind, BTreeMap<Bytes, Cell>),
+    Stream(Bytes),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -48,7 +49,7 @@ impl Memory {
 
 fn value_of(content: &Content) -> Value {
     let text = |cell: &Cell| match cell {
-        Cell::Text(text) => text.clone(),
+        Cell::Text(text, _) => text.clone(),
         _ => Bytes::new(),
     };
     let score = |cell: &Cell| match cell {
@@ -57,6 +58,7 @@ fn value_of(content: &Content) -> Value {
     };
     match content {
         Content::Text(text) => Value::String(text.clone()),
+        Content::Stream(bytes) => Value::Stream(bytes.clone()),
         Content::List(list) => Value::List(list.clone()),
         Content::Cells(Kind::Set, cells) => Value::Set(cells.keys().cloned().collect()),
         Content::Cells(Kind::Zset, cells) => {
@@ -71,15 +73,16 @@ fn value_of(content: &Content) -> Value {
 fn content_of(value: Value) -> Content {
     match value {
         Value::String(text) => Content::Text(text),
+        Value::Stream(bytes) => Content::Stream(bytes),
         Value::List(list) => Content::List(list),
         Value::Set(members) => {
-            Content::Cells(Kind::Set, members.into_iter().map(|name| (name, Cell::Member)).collect())
+            Content::Cells(Kind::Set, members.into_iter().map(|name| (name, Cell::Member(None))).collect())
         }
         Value::Zset(members) => {
             Content::Cells(Kind::Zset, members.into_iter().map(|(name, s)| (name, Cell::Score(s))).collect())
         }
         Value::Hash(fields) => {
-            Content::Cells(Kind::Hash, fields.into_iter().map(|(name, v)| (name, Cell::Text(v))).collect())
+            Content::Cells(Kind::Hash, fields.into_iter().map(|(name, v)| (name, Cell::Text(v, None))).collect())
         }
     }
 }
@@ -88,6 +91,7 @@ impl Plain for Memory {
     fn kind(&self, key: &Key) -> Option<Kind> {
         Some(match self.keys.get(key)?.content {
             Content::Text(_) => Kind::String,
+            Content::Stream(_) => Kind::Stream,
             Content::List(_) => Kind::List,
             Content::Cells(kind, _) => kind,
         })
@@ -186,6 +190,15 @@ impl Plain for Memory {
     fn add_float(old: &[u8], delta: &[u8]) -> Option<Bytes> {
         let number = |text: &[u8]| std::str::from_utf8(text).ok()?.parse::<f64>().ok();
         Some((number(old)? + number(delta)?).to_string().into_bytes())
+    }
+
+    /// Not what the engine computes, but as sensitive to order.
+    fn add_bits(old: &[u8], add: &BitAdd) -> Bytes {
+        let mut new = old.to_vec();
+        let at = (add.offset / 8) as usize;
+        new.resize(new.len().max(at + 1), 0);
+        new[at] = new[at].wrapping_add(add.delta as u8);
+        new
     }
 
     fn merge_registers(old: &[u8], raised: &[u8]) -> Bytes {

@@ -1,15 +1,15 @@
 //! The store under the overlay, as the overlay sees it: values without history.
 
-use crate::effect::{Bytes, Key, Kind, Value};
+use crate::effect::{BitAdd, Bytes, Key, Kind, Value};
 
 /// The content of one cell of a set, sorted set or hash.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
-    /// A hash field's value.
-    Text(Bytes),
+    /// A hash field's value and deadline.
+    Text(Bytes, Option<u64>),
     Score(f64),
-    /// A set member that is there.
-    Member,
+    /// A set member that is there, and its deadline.
+    Member(Option<u64>),
 }
 
 /// A store of plain values. A collection that becomes empty is removed with its deadline.
@@ -40,6 +40,8 @@ pub trait Plain {
 
     /// The sum of two decimal numbers as the commands write it. `None` if the first is not a number.
     fn add_float(old: &[u8], delta: &[u8]) -> Option<Bytes>;
+    /// A string after an addition to some of its bits.
+    fn add_bits(old: &[u8], add: &BitAdd) -> Bytes;
     /// HyperLogLog registers raised by others.
     fn merge_registers(old: &[u8], raised: &[u8]) -> Bytes;
 }

@@ -15,6 +15,7 @@ pub(super) fn edit<P: Plain>(old: Option<&[u8]>, effect: &Effect) -> Bytes {
             new[at..at + bytes.len()].copy_from_slice(bytes);
             new
         }
+        Effect::AddBits(add) => P::add_bits(old.unwrap_or_default(), add),
         Effect::RaiseRegisters(bytes) => P::merge_registers(old.unwrap_or_default(), bytes),
         other => unreachable!("not an effect on a string: {other:?}"),
     }
@@ -46,7 +47,8 @@ pub(super) fn cell_name(effect: &Effect) -> Option<&Bytes> {
         SetField { field, .. } | DelField(field) | AddField { field, .. } | AddFieldFloat { field, .. } => {
             Some(field)
         }
-        AddMember(member) | DelMember(member) | DelScored(member) => Some(member),
+        FieldExpire { field, .. } => Some(field),
+        AddMember(member) | DelMember(member) | DelScored(member) | MemberExpire { member, .. } => Some(member),
         SetScore { member, .. } | AddScore { member, .. } => Some(member),
         _ => None,
     }
@@ -66,18 +68,23 @@ pub(super) fn overwrites(effect: &Effect) -> bool {
 /// A cell after an effect on it.
 pub(super) fn change<P: Plain>(old: Option<Cell>, effect: &Effect) -> Option<Cell> {
     use Effect::*;
-    let text = match &old {
-        Some(Cell::Text(text)) => Some(text.as_slice()),
-        _ => None,
+    let (text, deadline) = match &old {
+        Some(Cell::Text(text, deadline)) => (Some(text.as_slice()), *deadline),
+        _ => (None, None),
     };
     match effect {
         SetField { value, absent, .. } => match old {
             Some(old) if *absent => Some(old),
-            _ => Some(Cell::Text(value.clone())),
+            _ => Some(Cell::Text(value.clone(), None)),
         },
-        AddField { delta, result, .. } => Some(Cell::Text(add(text, *delta, *result))),
-        AddFieldFloat { delta, result, .. } => Some(Cell::Text(add_float::<P>(text, delta, result))),
-        AddMember(_) => Some(Cell::Member),
+        AddField { delta, result, .. } => Some(Cell::Text(add(text, *delta, *result), deadline)),
+        AddFieldFloat { delta, result, .. } => Some(Cell::Text(add_float::<P>(text, delta, result), deadline)),
+        FieldExpire { at, .. } => match old {
+            Some(Cell::Text(text, _)) => Some(Cell::Text(text, *at)),
+            other => other,
+        },
+        AddMember(_) => Some(Cell::Member(None)),
+        MemberExpire { at, .. } => old.map(|_| Cell::Member(*at)),
         SetScore { score, only, .. } => match old {
             Some(Cell::Score(old)) if !only.permits(old, *score) => Some(Cell::Score(old)),
             _ => Some(Cell::Score(*score)),
@@ -94,16 +101,24 @@ pub(super) fn change<P: Plain>(old: Option<Cell>, effect: &Effect) -> Option<Cel
     }
 }
 
-/// The effect that gives a cell this content.
-pub(super) fn assertion(kind: crate::effect::Kind, name: &[u8], cell: Option<Cell>) -> Effect {
+/// The effects that give a cell this content.
+pub(super) fn assertion(kind: crate::effect::Kind, name: &[u8], cell: Option<Cell>) -> (Effect, Option<Effect>) {
     use crate::effect::Kind;
     let name = name.to_vec();
     match (cell, kind) {
-        (Some(Cell::Text(value)), _) => Effect::SetField { field: name, value, absent: false },
-        (Some(Cell::Score(score)), _) => Effect::SetScore { member: name, score, only: Default::default() },
-        (Some(Cell::Member), _) => Effect::AddMember(name),
-        (None, Kind::Hash) => Effect::DelField(name),
-        (None, Kind::Zset) => Effect::DelScored(name),
-        (None, _) => Effect::DelMember(name),
+        (Some(Cell::Text(value, at)), _) => {
+            let expire = at.map(|_| Effect::FieldExpire { field: name.clone(), at });
+            (Effect::SetField { field: name, value, absent: false }, expire)
+        }
+        (Some(Cell::Score(score)), _) => {
+            (Effect::SetScore { member: name, score, only: Default::default() }, None)
+        }
+        (Some(Cell::Member(at)), _) => {
+            let expire = at.map(|_| Effect::MemberExpire { member: name.clone(), at });
+            (Effect::AddMember(name), expire)
+        }
+        (None, Kind::Hash) => (Effect::DelField(name), None),
+        (None, Kind::Zset) => (Effect::DelScored(name), None),
+        (None, _) => (Effect::DelMember(name), None),
     }
 }
