@@ -137,6 +137,47 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Bytes before the writes of a group in a chunk: its version and how many bytes follow, both of fixed width, so that
+/// the length can be filled in when the group ends.
+pub const GROUP_HEAD: usize = 12;
+
+/// Begins a group at the end of a chunk.
+pub fn begin_group(w: &mut Writer, version: u64) {
+    w.0.extend_from_slice(&version.to_le_bytes());
+    w.0.extend_from_slice(&[0; 4]);
+}
+
+/// Ends the group that begins at `at`. A group is far below 4 GB: what one command can carry is.
+pub fn end_group(w: &mut Writer, at: usize) {
+    let len = u32::try_from(w.0.len() - at - GROUP_HEAD).expect("a group is below 4 GB");
+    w.0[at + 8..at + GROUP_HEAD].copy_from_slice(&len.to_le_bytes());
+}
+
+/// Version and length, head included, of the group at the start of a chunk. `None`: there is none, or not all of it.
+#[inline]
+pub fn peek_group(chunk: &[u8]) -> Option<(u64, usize)> {
+    let (version, rest) = chunk.split_first_chunk::<8>()?;
+    let (len, rest) = rest.split_first_chunk::<4>()?;
+    let len = u32::from_le_bytes(*len) as usize;
+    (rest.len() >= len).then_some((u64::from_le_bytes(*version), GROUP_HEAD + len))
+}
+
+/// The groups of a chunk: version and writes of each. An error, once, if there is something else.
+pub fn groups(mut chunk: &[u8]) -> impl Iterator<Item = Result<(u64, &[u8]), Malformed>> {
+    std::iter::from_fn(move || {
+        if chunk.is_empty() {
+            return None;
+        }
+        let Some((version, len)) = peek_group(chunk) else {
+            chunk = &[];
+            return Some(Err(Malformed::Short));
+        };
+        let (group, rest) = chunk.split_at(len);
+        chunk = rest;
+        Some(Ok((version, &group[GROUP_HEAD..])))
+    })
+}
+
 /// The head of a write: its database, whether the origin saw the key absent, and the key. The effect follows.
 #[inline]
 pub fn put_head(w: &mut Writer, db: u32, create: bool, name: &[u8]) {
@@ -169,136 +210,220 @@ pub fn decode_writes(bytes: &[u8]) -> Result<Vec<Write>, Malformed> {
     Ok(writes)
 }
 
+/// Appends an effect.
 pub fn put_effect(w: &mut Writer, effect: &Effect) {
     use Effect::*;
-    let mut tag = |n: u64| w.int(n);
     match effect {
         Put { value, deadline, absent } => {
-            tag(if *absent { 2 } else { 1 });
-            w.option(*deadline);
+            put(w, *deadline, *absent);
             put_value(w, value);
         }
-        Clear => tag(3),
-        Reclaim { deadline } => {
-            tag(4);
-            w.int(*deadline);
-        }
-        Evict { cut } => {
-            tag(5);
-            w.int(*cut);
-        }
-        ExpireAt { at, only } => {
-            tag(6);
-            w.option(*at);
-            w.int(bits([only.absent, only.present, only.greater, only.less]));
-        }
+        Clear => clear(w),
+        Reclaim { deadline } => reclaim(w, *deadline),
+        Evict { cut } => evict(w, *cut),
+        ExpireAt { at, only } => expire_at(w, *at, *only),
         Create(kind) => {
-            tag(7);
+            w.int(7);
             w.int(*kind as u64);
         }
-        Add { delta, result } => {
-            tag(8);
-            w.signed(*delta);
-            w.signed(*result);
-        }
-        AddFloat { delta, result } => {
-            tag(9);
-            w.bytes(delta);
-            w.bytes(result);
-        }
-        Append(bytes) => {
-            tag(10);
-            w.bytes(bytes);
-        }
-        SetRange { offset, bytes } => {
-            tag(11);
-            w.int(*offset);
-            w.bytes(bytes);
-        }
-        RaiseRegisters(bytes) => {
-            tag(12);
-            w.bytes(bytes);
-        }
-        SetField { field, value, absent } => {
-            tag(if *absent { 14 } else { 13 });
-            w.bytes(field);
-            w.bytes(value);
-        }
-        DelField(field) => {
-            tag(15);
-            w.bytes(field);
-        }
-        AddField { field, delta, result } => {
-            tag(16);
-            w.bytes(field);
-            w.signed(*delta);
-            w.signed(*result);
-        }
-        AddFieldFloat { field, delta, result } => {
-            tag(17);
-            w.bytes(field);
-            w.bytes(delta);
-            w.bytes(result);
-        }
-        AddMember(member) => {
-            tag(18);
-            w.bytes(member);
-        }
-        DelMember(member) => {
-            tag(19);
-            w.bytes(member);
-        }
-        SetScore { member, score, only } => {
-            tag(20);
-            w.bytes(member);
-            w.float(*score);
-            w.int(bits([only.absent, false, only.greater, only.less]));
-        }
-        AddScore { member, delta, result } => {
-            tag(21);
-            w.bytes(member);
-            w.float(*delta);
-            w.float(*result);
-        }
-        DelScored(member) => {
-            tag(22);
-            w.bytes(member);
-        }
-        Insert { spot, element } => {
-            tag(23);
-            put_spot(w, *spot);
-            w.bytes(element);
-        }
-        SetElement { id, element } => {
-            tag(24);
-            put_element(w, *id);
-            w.bytes(element);
-        }
-        DelElements(ids) => {
-            tag(25);
-            w.int(ids.len() as u64);
-            ids.iter().for_each(|id| put_element(w, *id));
-        }
-        ClearDb => tag(26),
-        AddBits(add) => {
-            tag(27);
-            w.int(add.offset);
-            w.int(u64::from(add.width));
-            w.int(u64::from(add.signed) | (add.overflow as u64) << 1);
-            w.signed(add.delta);
-            w.signed(add.result);
-        }
-        FieldExpire { field, at } => {
-            tag(28);
-            w.bytes(field);
-            w.option(*at);
-        }
-        MemberExpire { member, at } => {
-            tag(29);
-            w.bytes(member);
-            w.option(*at);
-        }
+        Add { delta, result } => add(w, *delta, *result),
+        AddFloat { delta, result } => add_float(w, delta, result),
+        Append(bytes) => append(w, bytes),
+        SetRange { offset, bytes } => set_range(w, *offset, bytes),
+        RaiseRegisters(bytes) => raise_registers(w, bytes.len(), |w| w.extend_from_slice(bytes)),
+        SetField { field, value, absent } => set_field(w, field, value, *absent),
+        DelField(field) => del_field(w, field),
+        AddField { field, delta, result } => add_field(w, field, *delta, *result),
+        AddFieldFloat { field, delta, result } => add_field_float(w, field, delta, result),
+        AddMember(member) => add_member(w, member),
+        DelMember(member) => del_member(w, member),
+        SetScore { member, score, only } => set_score(w, member, *score, *only),
+        AddScore { member, delta, result } => add_score(w, member, *delta, *result),
+        DelScored(member) => del_scored(w, member),
+        Insert { spot, element } => insert(w, *spot, element),
+        SetElement { id, element } => set_element(w, *id, element),
+        DelElements(ids) => del_elements(w, ids.len(), ids.iter().copied()),
+        ClearDb => clear_db(w),
+        AddBits(add) => add_bits(w, add),
+        FieldExpire { field, at } => field_expire(w, field, *at),
+        MemberExpire { member, at } => member_expire(w, member, *at),
     }
+}
+
+/// The head of a Put. A value follows: [`string`], [`stream`], or [`collection`] and its elements.
+#[inline]
+pub fn put(w: &mut Writer, deadline: Option<u64>, absent: bool) {
+    w.int(if absent { 2 } else { 1 });
+    w.option(deadline);
+}
+
+#[inline]
+pub fn string(w: &mut Writer, bytes: &[u8]) {
+    w.int(Kind::String as u64);
+    w.bytes(bytes);
+}
+
+pub fn stream(w: &mut Writer, bytes: &[u8]) {
+    w.int(Kind::Stream as u64);
+    w.bytes(bytes);
+}
+
+/// The head of a list, set, sorted set or hash: elements follow as bytes, each with its score or value behind it.
+pub fn collection(w: &mut Writer, kind: Kind, len: usize) {
+    w.int(kind as u64);
+    w.int(len as u64);
+}
+
+pub fn clear(w: &mut Writer) {
+    w.int(3);
+}
+
+pub fn reclaim(w: &mut Writer, deadline: u64) {
+    w.int(4);
+    w.int(deadline);
+}
+
+pub fn evict(w: &mut Writer, cut: u64) {
+    w.int(5);
+    w.int(cut);
+}
+
+pub fn expire_at(w: &mut Writer, at: Option<u64>, only: DeadlineCondition) {
+    w.int(6);
+    w.option(at);
+    w.int(bits([only.absent, only.present, only.greater, only.less]));
+}
+
+#[inline]
+pub fn add(w: &mut Writer, delta: i64, result: i64) {
+    w.int(8);
+    w.signed(delta);
+    w.signed(result);
+}
+
+pub fn add_float(w: &mut Writer, delta: &[u8], result: &[u8]) {
+    w.int(9);
+    w.bytes(delta);
+    w.bytes(result);
+}
+
+pub fn append(w: &mut Writer, bytes: &[u8]) {
+    w.int(10);
+    w.bytes(bytes);
+}
+
+pub fn set_range(w: &mut Writer, offset: u64, bytes: &[u8]) {
+    w.int(11);
+    w.int(offset);
+    w.bytes(bytes);
+}
+
+/// `write` must append `len` bytes.
+pub fn raise_registers(w: &mut Writer, len: usize, write: impl FnOnce(&mut Vec<u8>)) {
+    w.int(12);
+    w.int(len as u64);
+    write(&mut w.0);
+}
+
+#[inline]
+pub fn set_field(w: &mut Writer, field: &[u8], value: &[u8], absent: bool) {
+    w.int(if absent { 14 } else { 13 });
+    w.bytes(field);
+    w.bytes(value);
+}
+
+pub fn del_field(w: &mut Writer, field: &[u8]) {
+    w.int(15);
+    w.bytes(field);
+}
+
+pub fn add_field(w: &mut Writer, field: &[u8], delta: i64, result: i64) {
+    w.int(16);
+    w.bytes(field);
+    w.signed(delta);
+    w.signed(result);
+}
+
+pub fn add_field_float(w: &mut Writer, field: &[u8], delta: &[u8], result: &[u8]) {
+    w.int(17);
+    w.bytes(field);
+    w.bytes(delta);
+    w.bytes(result);
+}
+
+#[inline]
+pub fn add_member(w: &mut Writer, member: &[u8]) {
+    w.int(18);
+    w.bytes(member);
+}
+
+pub fn del_member(w: &mut Writer, member: &[u8]) {
+    w.int(19);
+    w.bytes(member);
+}
+
+#[inline]
+pub fn set_score(w: &mut Writer, member: &[u8], score: f64, only: ScoreCondition) {
+    w.int(20);
+    w.bytes(member);
+    w.float(score);
+    w.int(bits([only.absent, false, only.greater, only.less]));
+}
+
+pub fn add_score(w: &mut Writer, member: &[u8], delta: f64, result: f64) {
+    w.int(21);
+    w.bytes(member);
+    w.float(delta);
+    w.float(result);
+}
+
+pub fn del_scored(w: &mut Writer, member: &[u8]) {
+    w.int(22);
+    w.bytes(member);
+}
+
+#[inline]
+pub fn insert(w: &mut Writer, spot: Spot, element: &[u8]) {
+    w.int(23);
+    put_spot(w, spot);
+    w.bytes(element);
+}
+
+pub fn set_element(w: &mut Writer, id: Element, element: &[u8]) {
+    w.int(24);
+    put_element(w, id);
+    w.bytes(element);
+}
+
+pub fn del_elements(w: &mut Writer, len: usize, ids: impl Iterator<Item = Element>) {
+    w.int(25);
+    w.int(len as u64);
+    ids.for_each(|id| put_element(w, id));
+}
+
+pub fn clear_db(w: &mut Writer) {
+    w.int(26);
+}
+
+pub fn add_bits(w: &mut Writer, add: &BitAdd) {
+    w.int(27);
+    w.int(add.offset);
+    w.int(u64::from(add.width));
+    w.int(u64::from(add.signed) | (add.overflow as u64) << 1);
+    w.signed(add.delta);
+    w.signed(add.result);
+}
+
+pub fn field_expire(w: &mut Writer, field: &[u8], at: Option<u64>) {
+    w.int(28);
+    w.bytes(field);
+    w.option(at);
+}
+
+pub fn member_expire(w: &mut Writer, member: &[u8], at: Option<u64>) {
+    w.int(29);
+    w.bytes(member);
+    w.option(at);
 }
 
 pub fn take_effect(r: &mut Reader<'_>) -> Result<Effect, Malformed> {

@@ -22,7 +22,9 @@ pub enum Kind {
 
 impl Kind {
     pub fn from_code(code: u64) -> Option<Kind> {
-        [Kind::String, Kind::List, Kind::Set, Kind::Zset, Kind::Hash, Kind::Stream].get(code as usize).copied()
+        [Kind::String, Kind::List, Kind::Set, Kind::Zset, Kind::Hash, Kind::Stream]
+            .get(code as usize)
+            .copied()
     }
 }
 

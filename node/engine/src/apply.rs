@@ -17,6 +17,7 @@ pub(crate) fn apply(key: &mut KeyMut<'_, '_>, effect: Effect<'_>) -> Outcome {
         Put { value, deadline, absent } => return put(key, value, deadline, absent),
         Clear => return clear(key),
         ExpireAt(deadline) => expire_at(key, deadline),
+        ExpireOnly { at, .. } => expire_at(key, Some(at)),
         Add { result, .. } => return string::apply_int(key, result),
         AddFloat { result, .. } => return string::apply_text(key, result),
         Append(bytes) => string::apply_append(key, bytes),

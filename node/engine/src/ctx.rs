@@ -8,13 +8,14 @@ use std::collections::VecDeque;
 
 use protocol::ErrorReply;
 use protocol::error::WRONGTYPE;
-use replication::Stamp;
+use replication::{Stamp, codec};
 
 use crate::access;
 use crate::apply;
 use crate::db::Detached;
 use crate::effect::{Effect, Outcome};
 use crate::entry::EntryRef;
+use crate::journal::Writer;
 use crate::keyspace::{Keyspace, Locks};
 use crate::shard::Shard;
 use crate::table::Pos;
@@ -142,8 +143,6 @@ pub struct Ctx<'e> {
     pub db: usize,
     /// The hash of one argument of the command being executed, by its address and length: computed before, to prefetch.
     known_hash: (usize, usize, u64),
-    /// The version of the group being executed; 0: not minted yet.
-    version: u64,
     /// The command is being run again for a blocked client, because this key has become ready.
     pub serving: Option<Box<[u8]>>,
 }
@@ -157,7 +156,6 @@ impl<'e> Ctx<'e> {
             out: Outbox::default(),
             db: 0,
             known_hash: (0, 0, 0),
-            version: 0,
             serving: None,
         }
     }
@@ -165,7 +163,7 @@ impl<'e> Ctx<'e> {
     /// Begins a command or a transaction: what it writes will share one version.
     #[inline]
     pub fn begin(&mut self) {
-        self.version = 0;
+        self.locks.writer.end_group();
     }
 
     /// Tells the hash of an argument of the command that is about to run. The argument must stay where it is until
@@ -330,13 +328,12 @@ impl<'e> Ctx<'e> {
     #[inline]
     pub fn key_in<'c, 'k>(&'c mut self, db: usize, key: &'k [u8]) -> KeyMut<'c, 'k> {
         let (hash, shard) = self.place(key);
-        if self.version == 0 {
-            self.version = self.locks.mint(self.env.now_ms);
+        if self.locks.writer.version() == 0 {
+            self.locks.mint(self.env.now_ms);
         }
-        let shard = self.locks.get_mut(shard);
+        let (shard, writer) = self.locks.get_to_write(shard);
         let pos = shard.dbs[db].find(hash, key);
-        let mut handle =
-            KeyMut { shard, env: &self.env, out: &mut self.out, version: self.version, db, key, hash, pos };
+        let mut handle = KeyMut { shard, env: &self.env, out: &mut self.out, writer, db, key, hash, pos };
         handle.reclaim();
         if let Some(entry) = handle.entry()
             && !handle.env.no_touch
@@ -401,8 +398,15 @@ impl<'e> Ctx<'e> {
 
     /// Empties a database, all of whose shards must be held; tells watchers, caches and who waits for a key to go.
     pub fn flush(&mut self, db: usize) {
-        self.begin();
-        self.version = self.locks.mint(self.env.now_ms);
+        if self.locks.writer.version() == 0 {
+            self.locks.mint(self.env.now_ms);
+        }
+        if self.locks.writer.is_on() {
+            self.locks.writer.add(|w| {
+                codec::put_head(w, db as u32, false, b"");
+                codec::clear_db(w);
+            });
+        }
         for shard in self.locks.iter_mut() {
             let Shard { dbs, interests, waiting, .. } = shard;
             let had = |key: &[u8]| dbs[db].get(self.keyspace.hash(key), key).is_some();
@@ -493,7 +497,7 @@ pub struct KeyMut<'c, 'k> {
     pub(crate) shard: &'c mut Shard,
     pub env: &'c Env,
     pub(crate) out: &'c mut Outbox,
-    version: u64,
+    pub(crate) writer: &'c mut Writer,
     pub(crate) db: usize,
     pub key: &'k [u8],
     pub(crate) hash: u64,
@@ -568,15 +572,31 @@ impl KeyMut<'_, '_> {
     /// The stamp that effects of this command carry.
     #[inline]
     pub fn stamp(&self) -> Stamp {
-        Stamp { version: self.version, origin: 0 }
+        Stamp { version: self.writer.version(), origin: self.writer.label() }
     }
 
     /// Changes the key. The one door for writes: stamps the key, tells watchers, caches and blocked clients.
     #[inline]
     pub fn apply(&mut self, effect: Effect<'_>) -> Outcome {
+        if self.writer.is_on() {
+            return self.apply_and_tell(effect);
+        }
         let outcome = apply::apply(self, effect);
         if outcome != Outcome::Unchanged {
             self.changed(true);
+        }
+        outcome
+    }
+
+    /// [`KeyMut::apply`], written down. An effect that found nothing to do is told only if it asserts something.
+    fn apply_and_tell(&mut self, effect: Effect<'_>) -> Outcome {
+        let asserts = effect.asserts();
+        let told = self.tell(&effect);
+        let outcome = apply::apply(self, effect);
+        if outcome != Outcome::Unchanged {
+            self.changed(true);
+        } else if !(asserts && self.exists()) {
+            self.writer.retract(told);
         }
         outcome
     }
@@ -630,6 +650,7 @@ impl KeyMut<'_, '_> {
             Some(ValueRef::Set(v)) => (notify::SET, "sexpired", v.live(now).is_empty()),
             _ => return,
         };
+        self.tell_due_members(now, if all { usize::MAX } else { RECLAIM_MAX });
         let (removed, left) = match self.value_mut() {
             Some(ValueMut::Hash(v)) if all => (v.len(), 0),
             Some(ValueMut::Set(v)) if all => (v.len(), 0),
@@ -655,6 +676,7 @@ impl KeyMut<'_, '_> {
 
     /// Removes the key because its time has come.
     pub(crate) fn expire(&mut self) {
+        self.tell_reclaim();
         self.remove(true);
         self.shard.stats.expired += 1;
         self.changed(false);
@@ -664,6 +686,9 @@ impl KeyMut<'_, '_> {
     /// Removes the key to make room. Returns by how much the reading of `used` has fallen; what others are told of it
     /// comes after that.
     pub(crate) fn evict(&mut self, used: fn() -> i64) -> i64 {
+        if self.writer.is_on() {
+            self.tell(&Effect::Clear);
+        }
         let before = used();
         self.remove(true);
         let freed = before - used();
@@ -675,6 +700,9 @@ impl KeyMut<'_, '_> {
 
     /// Takes the value out of the keyspace, for RENAME and MOVE, without freeing it.
     pub fn take(&mut self) -> Option<Value> {
+        if self.writer.is_on() {
+            self.tell(&Effect::Clear);
+        }
         let pos = self.pos.take()?;
         let value = self.shard.dbs[self.db].remove(pos);
         self.changed(true);

@@ -4,6 +4,8 @@
 //! Effects are deterministic, absolute where they can be, and touch one *cell* of one key: the whole value, a hash field,
 //! a set member, a list element, the expire register. They borrow what they carry.
 
+use replication::effect::DeadlineCondition;
+
 use crate::types::bits::{Field, Overflow};
 use crate::types::hyperloglog::Rank;
 use crate::value::Value;
@@ -20,6 +22,11 @@ pub enum Effect<'a> {
     Clear,
     /// Sets or clears the expire register.
     ExpireAt(Option<u64>),
+    /// Sets the expire register under a condition that is met here, and that the fold evaluates again.
+    ExpireOnly {
+        at: u64,
+        only: DeadlineCondition,
+    },
 
     /// Adds to an integer string; `result` is what it became where the write was made.
     Add {
@@ -114,6 +121,23 @@ pub enum Effect<'a> {
         ranks: &'a [Rank],
         dense: bool,
     },
+}
+
+impl Effect<'_> {
+    /// Whether the effect says how its cell shall be, so that others must hear of it even if the cell is so already: an
+    /// older removal that they have not seen yet would else take away what a client has just asserted. What removes, and
+    /// what has a condition that is not met, says nothing.
+    #[inline]
+    pub fn asserts(&self) -> bool {
+        use Effect::*;
+        match self {
+            Put { absent, .. } | SetField { absent, .. } => !absent,
+            SetScore { only, .. } => *only == ScoreCondition::default(),
+            Clear | ExpireOnly { .. } | FieldExpire { .. } | MemberExpire { .. } => false,
+            DelField(_) | DelMember(_) | DelScored(_) | DelElements { .. } | DelElementsAt(_) => false,
+            _ => true,
+        }
+    }
 }
 
 /// A value that an effect puts.

@@ -1,9 +1,12 @@
 //! The keyspace: shards by the top bits of a key's hash, and the locks a command holds on them.
 
+use std::sync::Arc;
+
 use parking_lot::MutexGuard;
 use smallvec::SmallVec;
 
 use crate::db::{self, Detached};
+use crate::journal::{Journal, Writer};
 use crate::shard::{Shard, ShardCell};
 
 /// All data of the node.
@@ -12,6 +15,8 @@ pub struct Keyspace {
     bits: u32,
     databases: usize,
     hasher: ahash::RandomState,
+    /// What was applied, for those who pass it on.
+    pub journal: Arc<Journal>,
 }
 
 impl Keyspace {
@@ -21,7 +26,7 @@ impl Keyspace {
         let bits = count.trailing_zeros();
         let hasher = ahash::RandomState::new();
         let shards = (0..count).map(|_| ShardCell::new(databases, bits, &hasher)).collect();
-        Keyspace { shards, bits, databases, hasher }
+        Keyspace { shards, bits, databases, hasher, journal: Arc::default() }
     }
 
     pub fn databases(&self) -> usize {
@@ -85,17 +90,28 @@ pub struct Locks<'e> {
     held: SmallVec<[(usize, MutexGuard<'e, Shard>); 1]>,
     /// A transaction holds what it needs: commands inside neither release nor add.
     pinned: bool,
+    /// What is written down of what is done under the locks.
+    pub(crate) writer: Writer,
 }
 
 impl<'e> Locks<'e> {
     pub fn new(keyspace: &'e Keyspace) -> Locks<'e> {
-        Locks { keyspace, held: SmallVec::new(), pinned: false }
+        Locks { keyspace, held: SmallVec::new(), pinned: false, writer: Writer::new(&keyspace.journal) }
     }
 
+    /// Lets go of everything, and hands over what was written down meanwhile.
     pub fn release(&mut self) {
         if self.pinned {
             return;
         }
+        self.held.clear();
+        self.writer.flush();
+    }
+
+    /// Lets go of what is held; a group of effects never goes on under other locks.
+    #[inline]
+    fn let_go(&mut self) {
+        self.writer.end_group();
         self.held.clear();
     }
 
@@ -109,7 +125,7 @@ impl<'e> Locks<'e> {
             assert!(self.holds(shard), "a transaction holds the shards of all its keys");
             return;
         }
-        self.held.clear();
+        self.let_go();
         self.held.push((shard, self.keyspace.shards[shard].lock.lock()));
     }
 
@@ -126,7 +142,7 @@ impl<'e> Locks<'e> {
         if self.held.len() == wanted.len() && self.held.iter().zip(wanted.iter()).all(|(h, w)| h.0 == *w) {
             return;
         }
-        self.held.clear();
+        self.let_go();
         for &shard in wanted.iter() {
             self.held.push((shard, self.keyspace.shards[shard].lock.lock()));
         }
@@ -137,7 +153,7 @@ impl<'e> Locks<'e> {
         if self.held.len() == self.keyspace.shards.len() {
             return;
         }
-        self.held.clear();
+        self.let_go();
         for (i, cell) in self.keyspace.shards.iter().enumerate() {
             self.held.push((i, cell.lock.lock()));
         }
@@ -168,7 +184,17 @@ impl<'e> Locks<'e> {
         let lock = &self.keyspace.shards[shard].lock;
         let guard = if at == self.held.len() { Some(lock.lock()) } else { lock.try_lock() };
         let free = guard.is_some();
-        self.held.extend(guard.map(|guard| (shard, guard)));
+        if let Some(guard) = &guard
+            && guard.clock.last() >= self.writer.version()
+        {
+            // The shard has seen newer writes than the group under way.
+            self.writer.end_group();
+        }
+        let version = self.writer.version();
+        self.held.extend(guard.map(|mut guard| {
+            guard.clock.observe(version);
+            (shard, guard)
+        }));
         self.held[at..].rotate_right(usize::from(free));
         free
     }
@@ -214,14 +240,23 @@ impl<'e> Locks<'e> {
         self.held.iter_mut().map(|h| &mut *h.1)
     }
 
-    /// A version above all that the held shards have minted, which it becomes the last of.
+    /// Begins a group: its version is above all that the held shards have seen.
+    #[inline]
     pub fn mint(&mut self, now_ms: u64) -> u64 {
-        if let [(_, one)] = &mut self.held[..] {
-            return one.clock.mint(now_ms);
-        }
-        let version = self.held.iter_mut().map(|h| h.1.clock.mint(now_ms)).max().unwrap_or(0);
+        let seen = match &self.held[..] {
+            [(_, one)] => one.clock.last(),
+            all => all.iter().map(|h| h.1.clock.last()).max().unwrap_or(0),
+        };
+        let version = self.writer.begin_group(seen, now_ms);
         self.held.iter_mut().for_each(|h| h.1.clock.observe(version));
         version
+    }
+
+    /// A held shard, and the writer.
+    #[inline]
+    pub(crate) fn get_to_write(&mut self, shard: usize) -> (&mut Shard, &mut Writer) {
+        let at = self.place(shard).expect("a command only touches shards that it holds");
+        (&mut self.held[at].1, &mut self.writer)
     }
 
     /// Empties one database in every held shard.

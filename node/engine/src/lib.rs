@@ -18,6 +18,7 @@ pub mod eviction;
 pub mod expiry;
 pub mod geo;
 pub mod interest;
+pub mod journal;
 pub mod keyspace;
 pub mod shard;
 pub mod stored;

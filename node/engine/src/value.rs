@@ -85,6 +85,21 @@ impl Value {
     }
 }
 
+impl Value {
+    pub fn as_ref(&self) -> ValueRef<'_> {
+        match self {
+            Value::Int(n) => ValueRef::Int(*n),
+            Value::Bytes(bytes) => ValueRef::Bytes(bytes),
+            Value::Raw(bytes) => ValueRef::Raw(bytes),
+            Value::List(v) => ValueRef::List(v),
+            Value::Set(v) => ValueRef::Set(v),
+            Value::Zset(v) => ValueRef::Zset(v),
+            Value::Hash(v) => ValueRef::Hash(v),
+            Value::Stream(v) => ValueRef::Stream(v),
+        }
+    }
+}
+
 /// A borrowed value.
 #[derive(Clone, Copy)]
 pub enum ValueRef<'a> {

@@ -81,9 +81,10 @@ fn content_of(value: Value) -> Content {
         Value::Zset(members) => {
             Content::Cells(Kind::Zset, members.into_iter().map(|(name, s)| (name, Cell::Score(s))).collect())
         }
-        Value::Hash(fields) => {
-            Content::Cells(Kind::Hash, fields.into_iter().map(|(name, v)| (name, Cell::Text(v, None))).collect())
-        }
+        Value::Hash(fields) => Content::Cells(
+            Kind::Hash,
+            fields.into_iter().map(|(name, v)| (name, Cell::Text(v, None))).collect(),
+        ),
     }
 }
 

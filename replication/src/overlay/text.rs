@@ -48,7 +48,9 @@ pub(super) fn cell_name(effect: &Effect) -> Option<&Bytes> {
             Some(field)
         }
         FieldExpire { field, .. } => Some(field),
-        AddMember(member) | DelMember(member) | DelScored(member) | MemberExpire { member, .. } => Some(member),
+        AddMember(member) | DelMember(member) | DelScored(member) | MemberExpire { member, .. } => {
+            Some(member)
+        }
         SetScore { member, .. } | AddScore { member, .. } => Some(member),
         _ => None,
     }
@@ -78,7 +80,9 @@ pub(super) fn change<P: Plain>(old: Option<Cell>, effect: &Effect) -> Option<Cel
             _ => Some(Cell::Text(value.clone(), None)),
         },
         AddField { delta, result, .. } => Some(Cell::Text(add(text, *delta, *result), deadline)),
-        AddFieldFloat { delta, result, .. } => Some(Cell::Text(add_float::<P>(text, delta, result), deadline)),
+        AddFieldFloat { delta, result, .. } => {
+            Some(Cell::Text(add_float::<P>(text, delta, result), deadline))
+        }
         FieldExpire { at, .. } => match old {
             Some(Cell::Text(text, _)) => Some(Cell::Text(text, *at)),
             other => other,
@@ -102,7 +106,11 @@ pub(super) fn change<P: Plain>(old: Option<Cell>, effect: &Effect) -> Option<Cel
 }
 
 /// The effects that give a cell this content.
-pub(super) fn assertion(kind: crate::effect::Kind, name: &[u8], cell: Option<Cell>) -> (Effect, Option<Effect>) {
+pub(super) fn assertion(
+    kind: crate::effect::Kind,
+    name: &[u8],
+    cell: Option<Cell>,
+) -> (Effect, Option<Effect>) {
     use crate::effect::Kind;
     let name = name.to_vec();
     match (cell, kind) {

@@ -8,6 +8,7 @@
 
 use protocol::error::{EXPIRE_GT_AND_LT, EXPIRE_NX_AND_OTHERS};
 use protocol::{Args, ErrorReply, Reply};
+use replication::effect::DeadlineCondition;
 
 use crate::commands::strings::Unit;
 use crate::commands::{DONE, Flow, Row, int, is, row};
@@ -45,6 +46,13 @@ impl Condition {
         }
     }
 
+    /// The effect of a condition that is met.
+    fn effect(self, at: u64) -> Effect<'static> {
+        let Condition { absent, present, later, sooner } = self;
+        let only = DeadlineCondition { absent, present, greater: later, less: sooner };
+        if only.is_none() { Effect::ExpireAt(Some(at)) } else { Effect::ExpireOnly { at, only } }
+    }
+
     /// Whether a key with the deadline `old` may get the deadline `new`.
     fn permits(self, old: Option<u64>, new: i64) -> bool {
         let Some(old) = old else { return !self.present && !self.later };
@@ -76,7 +84,7 @@ fn set_deadline(
         key.apply(Effect::Clear);
         key.notify(notify::GENERIC, "del");
     } else if set {
-        key.apply(Effect::ExpireAt(Some(at.max(0) as u64)));
+        key.apply(only.effect(at.max(0) as u64));
         key.notify(notify::GENERIC, "expire");
     }
     out.int(i64::from(set));

@@ -1,0 +1,183 @@
+//! What one context writes: the group under way, and those since it last let go of its shards.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use replication::codec::{self, GROUP_HEAD};
+
+use super::desk::Desk;
+use super::{Journal, WRITER_BITS};
+
+/// Bytes that a writer keeps room for between batches.
+const ROOM: usize = 256 << 10;
+
+/// How long a writer waits at a full desk before it looks again.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// See the [module's page](super).
+pub struct Writer {
+    journal: Arc<Journal>,
+    desk: Arc<Desk>,
+    /// The group under way is written down.
+    on: bool,
+    opened: bool,
+    pub(super) bytes: codec::Writer,
+    /// Where the group under way begins in `bytes`, if anything of it has been written.
+    begun: Option<usize>,
+    /// Its version; 0: none is under way.
+    version: u64,
+    /// The last version minted here, or the floor it was minted above.
+    last: u64,
+    label: u16,
+}
+
+impl Writer {
+    pub(crate) fn new(journal: &Arc<Journal>) -> Writer {
+        Writer {
+            journal: journal.clone(),
+            desk: journal.sign_on(),
+            on: false,
+            opened: false,
+            bytes: codec::Writer::default(),
+            begun: None,
+            version: 0,
+            last: 0,
+            label: 0,
+        }
+    }
+
+    /// Whether the group under way is written down.
+    #[inline]
+    pub fn is_on(&self) -> bool {
+        self.on
+    }
+
+    /// The version of the group under way; 0: none is.
+    #[inline]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The last version minted here.
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+
+    #[inline]
+    pub fn label(&self) -> u16 {
+        self.label
+    }
+
+    /// Ends the group under way: what follows has another version.
+    #[inline]
+    pub fn end_group(&mut self) {
+        self.version = 0;
+        if self.begun.is_some() {
+            self.close();
+        }
+    }
+
+    /// Begins a group: its version is above `seen`, which is the highest that the shards it writes to have seen.
+    #[inline]
+    pub(crate) fn begin_group(&mut self, seen: u64, now_ms: u64) -> u64 {
+        self.end_group();
+        self.on = self.journal.is_on();
+        if self.on && !self.opened {
+            self.open(now_ms);
+        }
+        let base = seen.max(self.last).max((now_ms << replication::stamp::COUNTER_BITS).saturating_sub(1));
+        let number = u64::from(self.desk.number);
+        let step = 1 << WRITER_BITS;
+        self.version = (base + step) & !(step - 1) | number;
+        self.last = self.version;
+        self.version
+    }
+
+    #[cold]
+    fn open(&mut self, now_ms: u64) {
+        self.opened = true;
+        self.label = self.journal.label();
+        let time = (now_ms << replication::stamp::COUNTER_BITS).saturating_sub(1);
+        let mut desk = self.desk.state.lock();
+        self.last = self.last.max(self.journal.floor.load(Relaxed));
+        desk.open = Some(self.last.max(time));
+    }
+
+    /// Adds an effect on a key to the group under way: `write` appends its head and itself. Returns what
+    /// [`Writer::retract`] takes.
+    #[inline]
+    pub fn add(&mut self, write: impl FnOnce(&mut codec::Writer)) -> usize {
+        if self.begun.is_none() {
+            self.begun = Some(self.bytes.0.len());
+            codec::begin_group(&mut self.bytes, self.version);
+        }
+        let at = self.bytes.0.len();
+        write(&mut self.bytes);
+        at
+    }
+
+    /// Takes back what was added last, and began at `at`: it turned out to do nothing.
+    pub fn retract(&mut self, at: usize) {
+        self.bytes.0.truncate(at);
+        if let Some(begun) = self.begun
+            && at == begun + GROUP_HEAD
+        {
+            self.bytes.0.truncate(begun);
+            self.begun = None;
+        }
+    }
+
+    fn close(&mut self) {
+        if let Some(begun) = self.begun.take() {
+            codec::end_group(&mut self.bytes, begun);
+        }
+    }
+
+    /// Hands everything over. The shards must have been let go.
+    #[inline]
+    pub fn flush(&mut self) {
+        self.end_group();
+        if self.opened {
+            self.hand_over();
+        }
+    }
+
+    #[cold]
+    fn hand_over(&mut self) {
+        let written = !self.bytes.0.is_empty();
+        let mut desk = self.desk.state.lock();
+        if desk.bytes.is_empty() {
+            std::mem::swap(&mut desk.bytes, &mut self.bytes.0);
+        } else {
+            desk.bytes.extend_from_slice(&self.bytes.0);
+        }
+        (desk.open, desk.last) = (None, self.last);
+        self.opened = false;
+        let full = desk.bytes.len() > self.journal.limit.load(Relaxed);
+        drop(desk);
+        self.bytes.0.clear();
+        self.bytes.0.shrink_to(ROOM);
+        if written {
+            self.journal.wake();
+        }
+        if full {
+            self.wait_for_room();
+        }
+    }
+
+    #[cold]
+    fn wait_for_room(&self) {
+        let mut desk = self.desk.state.lock();
+        while desk.bytes.len() > self.journal.limit.load(Relaxed) && self.journal.is_on() {
+            self.desk.emptied.wait_for(&mut desk, PATIENCE);
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.flush();
+        self.desk.state.lock().left = true;
+    }
+}
