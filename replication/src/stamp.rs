@@ -11,7 +11,7 @@ pub const COUNTER_BITS: u32 = 20;
 /// the start of a millisecond stays below it.
 pub fn at(since_1970: std::time::Duration) -> u64 {
     let below = u64::from(since_1970.subsec_nanos() % 1_000_000);
-    (since_1970.as_millis() as u64) << COUNTER_BITS | below * ((1 << COUNTER_BITS) - 1) / 1_000_000
+    ((since_1970.as_millis() as u64) << COUNTER_BITS) | (below * ((1 << COUNTER_BITS) - 1) / 1_000_000)
 }
 
 /// Version and origin of one effect: its place in the total order.

@@ -14,7 +14,7 @@ use crate::value::ValueRef;
 pub trait Names {
     /// The element that has the index `at` before the effect.
     fn element(&mut self, at: usize) -> Element;
-    fn len(&self) -> usize;
+    fn count(&self) -> usize;
 }
 
 /// Appends an effect on a key. `deadline`: what a Put makes of the key's deadline.
@@ -57,7 +57,7 @@ pub fn effect(w: &mut Writer, effect: &Effect<'_>, deadline: Option<u64>, names:
         }
         SetElement { at, element } => codec::set_element(w, names.element(*at), element),
         DelElements { at, count } => {
-            let end = (at + count).min(names.len());
+            let end = (at + count).min(names.count());
             codec::del_elements(w, end.saturating_sub(*at), (*at..end).map(|at| names.element(at)));
         }
         DelElementsAt(indices) => {
@@ -70,7 +70,7 @@ pub fn effect(w: &mut Writer, effect: &Effect<'_>, deadline: Option<u64>, names:
 fn spot(at: usize, names: &mut impl Names) -> Spot {
     match at {
         0 => Spot::Head,
-        at if at >= names.len() => Spot::Tail,
+        at if at >= names.count() => Spot::Tail,
         at => Spot::After(names.element(at - 1)),
     }
 }

@@ -16,7 +16,7 @@ impl Names for Positions {
         Element::Settled { cut: u64::MAX, index: at as i64 }
     }
 
-    fn len(&self) -> usize {
+    fn count(&self) -> usize {
         self.0
     }
 }
