@@ -108,7 +108,7 @@ async fn accept_failed(e: &std::io::Error) {
 
 async fn take_tcp(server: &'static Server, mut stream: tokio::net::TcpStream, addr: SocketAddr) {
     let config = server.config.get();
-    if protected(&config) && !is_local(addr.ip()) {
+    if protected(server, &config) && !is_local(addr.ip()) {
         server.connections_rejected.fetch_add(1, Relaxed);
         let _ = stream.try_write(PROTECTED.as_bytes());
         let _ = stream.shutdown().await;
@@ -151,8 +151,8 @@ async fn deal(server: &'static Server, mut stream: Peer, addr: String, laddr: St
 }
 
 /// Protected mode is in force while there is no password and the addresses are the default ones.
-fn protected(config: &Config) -> bool {
-    config.protected_mode && config.requirepass.is_empty()
+fn protected(server: &Server, config: &Config) -> bool {
+    config.protected_mode && server.users.default().rules().no_password
 }
 
 /// Whether an address is this machine's own.

@@ -69,6 +69,8 @@ pub struct Client {
     /// Unix ms.
     pub created_ms: u64,
     pub names: Mutex<Names>,
+    /// The account of its user, see [`crate::acl::Account`].
+    pub account: AtomicU64,
     pub flags: AtomicU32,
     /// Unix ms of the last command.
     pub active_ms: AtomicU64,
@@ -120,6 +122,7 @@ impl Client {
             fd,
             created_ms: now_ms,
             names: Mutex::new(Names { user: "default".into(), ..Names::default() }),
+            account: AtomicU64::new(0),
             flags: AtomicU32::new(0),
             active_ms: AtomicU64::new(now_ms),
             db: AtomicU32::new(0),
@@ -165,6 +168,11 @@ impl Client {
     pub fn is_local(&self) -> bool {
         let host = self.addr.rsplit_once(':').map_or("", |(host, _)| host);
         self.has(flag::UNIX) || host.parse().is_ok_and(crate::acceptor::is_local)
+    }
+
+    /// Whether its user has this account.
+    pub fn is_account(&self, id: u64) -> bool {
+        self.account.load(Relaxed) == id
     }
 
     pub fn class(&self) -> Class {

@@ -21,6 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::acl::Access;
 use crate::blocking::{self, Blocked};
 use crate::client::{Client, Mail, flag};
 use crate::dispatch::{self, Hint, Next};
@@ -184,8 +185,7 @@ impl Connection {
                 client.set(flag::UNIX, new.unix);
                 let client = Arc::new(client);
                 worker.server.clients.add(&client);
-                let open = worker.server.config.get().requirepass.is_empty();
-                (new.stream, Session::new(client, open))
+                (new.stream, Session::new(client, Access::new(&worker.server.users)))
             }
         };
         session.client.worker.store(worker.index, Relaxed);
@@ -408,7 +408,7 @@ impl Connection {
     #[cold]
     fn check_output_limit(&mut self, worker: &Worker, bytes: u64) -> Result<(), Closed> {
         let limit = worker.config.borrow().client_output_buffer_limit.of(self.session.client.class());
-        let stranger = !self.session.authenticated && bytes > STRANGER_OUTPUT_MAX;
+        let stranger = self.session.access.is_locked() && bytes > STRANGER_OUTPUT_MAX;
         if stranger || (limit.hard > 0 && bytes > limit.hard) {
             worker.server.log_output_limit(&self.session.client, bytes);
             return Err(Closed);
@@ -548,11 +548,14 @@ impl Connection {
         }
         let mut ctx = worker.ctx.borrow_mut();
         worker.tick(&mut ctx);
+        if !self.session.access.refresh(&worker.server.users) {
+            return Err(Closed);
+        }
         let mut used = 0;
         loop {
             let limits = Limits {
                 bulk_max: worker.config.borrow().proto_max_bulk_len as i64,
-                authenticated: self.session.authenticated,
+                authenticated: !self.session.access.is_locked(),
             };
             let max = if limits.authenticated { BATCH } else { 1 };
             buffers.batch.clear();

@@ -11,6 +11,7 @@ use engine::ctx::Ctx;
 use protocol::{Args, ErrorReply, Reply, error};
 use smallvec::SmallVec;
 
+use crate::acl;
 use crate::blocking::{self, Blocked};
 use crate::eviction;
 use crate::session::{ReplyMode, Session};
@@ -184,8 +185,8 @@ fn check(
     if !facts.admits(args) {
         return Err(ErrorReply::wrong_arity(facts.full_name));
     }
-    if !session.authenticated && !facts.flags.has(Flags::NO_AUTH) {
-        return Err(error::NO_AUTH);
+    if !session.access.is_free() {
+        acl::admit(worker, session, facts, args)?;
     }
     if !session.resp3 && !session.subscriptions.is_empty() && !runs_in_subscription(facts) {
         return Err(ErrorReply::err(format!(
@@ -258,6 +259,7 @@ pub fn run(
     let began = worker.lap.get();
     ctx.db = session.db;
     ctx.env.no_touch = session.no_touch;
+    ctx.env.confined = session.access.confines(id.facts(), args);
     if !session.in_exec {
         ctx.begin();
         session.client.command.store(u32::from(id.0), Relaxed);

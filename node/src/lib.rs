@@ -2,6 +2,7 @@
 //! `engine` crate.
 
 pub mod acceptor;
+pub mod acl;
 pub mod balance;
 pub mod blocking;
 pub mod client;

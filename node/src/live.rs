@@ -20,6 +20,10 @@ pub fn register(server: &'static Server) {
         server.slowlog.truncate(change.new.slowlog_max_len);
         Ok(())
     });
+    config.on_change(&["requirepass"], |change| {
+        server.users.set_default_password(&change.new.requirepass);
+        Ok(())
+    });
     config.on_change(&["appendonly"], |change| match change.new.appendonly {
         true => Err("the append-only file is not supported yet".into()),
         false => Ok(()),

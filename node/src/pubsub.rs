@@ -169,6 +169,16 @@ impl PubSub {
         }
     }
 
+    /// Shows every channel and pattern with its subscribers.
+    pub fn each_subscription(&self, mut see: impl FnMut(Kind, &[u8], &[Arc<Client>])) {
+        for (space, kind) in [(&self.channels, Kind::Channel), (&self.shard_channels, Kind::Shard)] {
+            for part in &space.parts {
+                part.lock().iter().for_each(|(name, clients)| see(kind, name, clients));
+            }
+        }
+        self.patterns.read().iter().for_each(|(pattern, clients)| see(Kind::Pattern, pattern, clients));
+    }
+
     /// Ends all subscriptions of a client.
     pub fn leave(&self, session: &mut Session) {
         let own = std::mem::take(&mut session.subscriptions);

@@ -9,6 +9,7 @@ use engine::command::{CommandId, Facts};
 use engine::keyspace::Keyspace;
 use parking_lot::Mutex;
 
+use crate::acl::Users;
 use crate::blocking::Tickets;
 use crate::client::{Client, Mail};
 use crate::clients::Clients;
@@ -39,6 +40,7 @@ pub struct Server {
     /// Functions by command id.
     pub handlers: Box<[Handler]>,
     pub workers: OnceLock<Vec<WorkerHandle>>,
+    pub users: Users,
     pub clients: Clients,
     pub pubsub: PubSub,
     pub tracking: Trackers,
@@ -86,6 +88,7 @@ impl Server {
             lookup,
             handlers,
             workers: OnceLock::new(),
+            users: Users::new(loaded)?,
             clients: Clients::default(),
             pubsub: PubSub::default(),
             tracking: Trackers::default(),
@@ -164,6 +167,12 @@ impl Server {
     pub fn post(&self, client: &Client, mail: Mail) {
         let limit = self.config.get().client_output_buffer_limit.of(client.class()).hard;
         client.post(mail, limit);
+    }
+
+    /// Closes a client's connection. The client counts no longer as connected, though its worker has yet to let go of it.
+    pub fn disconnect(&self, client: &Client) {
+        self.clients.remove(client.id);
+        client.kill();
     }
 
     /// A connection has ended: nothing refers to it any more.

@@ -8,6 +8,7 @@ use protocol::OwnedArgs;
 
 use engine::command::{CommandId, Flags};
 
+use crate::acl::Access;
 use crate::client::{Client, flag};
 
 /// A transaction being queued.
@@ -87,7 +88,8 @@ pub struct Session {
     pub client: Arc<Client>,
     pub db: usize,
     pub resp3: bool,
-    pub authenticated: bool,
+    /// Its user, and what that one may do.
+    pub access: Access,
     pub multi: Option<Multi>,
     pub watching: Watching,
     pub subscriptions: Subscriptions,
@@ -105,12 +107,12 @@ pub struct Session {
 }
 
 impl Session {
-    pub fn new(client: Arc<Client>, authenticated: bool) -> Session {
+    pub fn new(client: Arc<Client>, access: Access) -> Session {
         Session {
             client,
             db: 0,
             resp3: false,
-            authenticated,
+            access,
             multi: None,
             watching: Watching::default(),
             subscriptions: Subscriptions::default(),

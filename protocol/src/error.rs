@@ -142,6 +142,10 @@ pub const RANK_ZERO: ErrorReply = ErrorReply::new(
 );
 pub const COUNT_NEGATIVE: ErrorReply = ErrorReply::new("ERR COUNT can't be negative");
 pub const MAXLEN_NEGATIVE: ErrorReply = ErrorReply::new("ERR MAXLEN can't be negative");
+pub const SORT_BY_CONFINED: ErrorReply =
+    ErrorReply::new("ERR BY option of SORT denied due to insufficient ACL permissions.");
+pub const SORT_GET_CONFINED: ErrorReply =
+    ErrorReply::new("ERR GET option of SORT denied due to insufficient ACL permissions.");
 pub const GEO_UNIT: ErrorReply = ErrorReply::new("ERR unsupported unit provided. please use M, KM, FT, MI");
 pub const GEO_RADIUS: ErrorReply = ErrorReply::new("ERR need numeric radius");
 pub const GEO_RADIUS_NEGATIVE: ErrorReply = ErrorReply::new("ERR radius cannot be negative");

@@ -31,6 +31,8 @@ pub struct Env {
     pub clock: u32,
     /// The client has asked not to count as a use of the keys it reads (CLIENT NO-TOUCH).
     pub no_touch: bool,
+    /// The client may use the keys among its arguments only: none that SORT would find by a pattern.
+    pub confined: bool,
     /// Deadlines in the past are hidden and reclaimed. Off while loading and in DEBUG SET-ACTIVE-EXPIRE tests.
     pub expiry: bool,
     /// Nothing is removed by itself: clients are paused (CLIENT PAUSE). What has expired is hidden all the same.
@@ -47,6 +49,7 @@ impl Env {
             tuning: Tuning::default(),
             clock: 0,
             no_touch: false,
+            confined: false,
             expiry: true,
             frozen: false,
             hits: Cell::new(0),

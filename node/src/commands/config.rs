@@ -49,7 +49,10 @@ fn rewrite(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
 
 /// Writes the configuration into its file; `all`: defaults as well.
 pub fn rewrite_file(server: &Server, all: bool) -> Result<(), ErrorReply> {
-    match server.config.rewrite(&Extra { all, ..Extra::default() }) {
+    // With a file of their own, users have no place in this one.
+    let users = if server.config.get().aclfile.is_empty() { server.users.lines() } else { Vec::new() };
+    let extra = Extra { all, users: Some(users), ..Extra::default() };
+    match server.config.rewrite(&extra) {
         Ok(()) => tracing::info!("CONFIG REWRITE executed with success."),
         Err(e) => {
             tracing::warn!("CONFIG REWRITE failed: {}", e.text());
@@ -68,6 +71,7 @@ fn reset_stat(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     server.reclaim.reset();
     server.samples.reset();
     server.memory.reset();
+    server.users.journal.reset_counts();
     call.ctx.each_shard(|shard| {
         shard.stats.expired = 0;
         shard.stats.evicted = 0;

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use protocol::{ErrorReply, error, number};
 
 use super::{NodeRow, row};
+use crate::acl;
 use crate::dispatch::{Call, Next};
 
 const DONE: Result<Next, ErrorReply> = Ok(Next::Done);
@@ -47,29 +48,22 @@ fn quit(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     DONE
 }
 
-/// Whether the password is right, compared without telling by time how much of it is.
-fn password_is(configured: &[u8], given: &[u8]) -> bool {
-    let mut different = usize::from(configured.len() != given.len());
-    for (i, g) in given.iter().enumerate() {
-        different |= usize::from(*g ^ configured.get(i % configured.len().max(1)).copied().unwrap_or(0));
-    }
-    different == 0
-}
-
 fn authenticate(call: &mut Call<'_>, user: &[u8], password: &[u8]) -> Result<(), ErrorReply> {
-    let config = call.worker.config.borrow().clone();
-    let right = config.requirepass.is_empty() || password_is(&config.requirepass, password);
-    if user != b"default" || !right {
-        return Err(ErrorReply::new("WRONGPASS invalid username-password pair or user is disabled."));
+    let users = &call.worker.server.users;
+    match users.authenticate(user, password) {
+        Some(account) => call.session.access.log_in(account, users, &call.session.client),
+        None => {
+            acl::note_failed_login(call.worker, call.session, call.args.at(0), user);
+            return Err(ErrorReply::new("WRONGPASS invalid username-password pair or user is disabled."));
+        }
     }
-    call.session.authenticated = true;
     Ok(())
 }
 
 fn auth(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     let args = call.args;
     match args.len() {
-        2 if call.worker.config.borrow().requirepass.is_empty() => {
+        2 if call.worker.server.users.default().rules().no_password => {
             return Err(ErrorReply::new(
                 "ERR AUTH <password> called without any password configured for the default user. Are you sure your \
                  configuration is correct?",
@@ -111,7 +105,7 @@ fn hello(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     if let Some((user, password)) = login {
         authenticate(call, user, password)?;
     }
-    if !call.session.authenticated {
+    if call.session.access.is_locked() {
         return Err(ErrorReply::new(
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> \
              <pass> option can be used to authenticate the client and select the RESP protocol version at the same time",
@@ -171,9 +165,9 @@ fn reset(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     session.set_resp3(false);
     session.reply_mode = Default::default();
     session.no_touch = false;
-    session.authenticated = call.worker.config.borrow().requirepass.is_empty();
     session.client.flags.store(session.client.flags.load(Relaxed) & crate::client::flag::UNIX, Relaxed);
     session.client.names.lock().name.clear();
+    session.access.reset(&server.users, &session.client);
     call.out.resp3 = false;
     call.out.simple("RESET");
     DONE

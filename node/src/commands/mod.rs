@@ -36,7 +36,6 @@ pub const fn row(name: &'static str, run: NodeRun) -> NodeRow {
 
 fn rows() -> impl Iterator<Item = &'static NodeRow> {
     let families = [
-        acl::ROWS,
         blocked::ROWS,
         config::ROWS,
         connection::ROWS,
@@ -53,7 +52,7 @@ fn rows() -> impl Iterator<Item = &'static NodeRow> {
         slowlog::ROWS,
         transactions::ROWS,
     ];
-    families.into_iter().chain(client::ROWS.iter().copied()).flatten()
+    families.into_iter().chain(acl::ROWS.iter().copied()).chain(client::ROWS.iter().copied()).flatten()
 }
 
 fn id(name: &str) -> CommandId {

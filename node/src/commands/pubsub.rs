@@ -5,6 +5,7 @@ use protocol::ErrorReply;
 
 use super::help::help;
 use super::{NodeRow, row};
+use crate::acl::revoke;
 use crate::dispatch::{Call, Next};
 use crate::pubsub::{Kind, Space};
 use crate::session::ReplyMode;
@@ -21,6 +22,7 @@ fn subscribe_to(call: &mut Call<'_>, kind: Kind) -> Result<Next, ErrorReply> {
         call.worker.server.pubsub.subscribe(call.session, kind, name);
         confirm(call, word, Some(name), kind);
     }
+    revoke::recheck(call.worker.server, call.session);
     DONE
 }
 

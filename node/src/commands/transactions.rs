@@ -11,6 +11,7 @@ use protocol::{ErrorReply, error};
 use smallvec::SmallVec;
 
 use super::{NodeRow, row};
+use crate::acl::{self, Context};
 use crate::dispatch::{self, Call, Handler, Next};
 use crate::server::Server;
 use crate::session::{Multi, Session, WatchedKey};
@@ -117,6 +118,11 @@ fn exec(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     call.out.array(multi.queue.len());
     for (id, args) in &multi.queue {
         call.out.resp3 = call.session.resp3;
+        if let Err(denial) = call.session.access.check(id.facts(), args.view()) {
+            acl::note(call.worker, call.session, denial, Context::Multi, id.facts(), args.view());
+            call.out.error(&denial.reply_in_exec());
+            continue;
+        }
         dispatch::run(call.worker, call.session, call.ctx, *id, args.view(), call.out);
     }
     call.session.in_exec = false;

@@ -38,7 +38,7 @@ use std::path::Path;
 pub use lines::{Line, LoadError};
 pub use load::{Loaded, Sources, load};
 pub use number::memory;
-pub use rewrite::Extra;
+pub use rewrite::{Extra, replace_file};
 pub use row::{Effect, Flags, Origin, Row, Source, When};
 pub use rows::{Config, ROWS};
 pub use set::Caller;

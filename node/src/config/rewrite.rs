@@ -134,7 +134,7 @@ fn owner(text: &[u8]) -> Option<String> {
 }
 
 /// Replaces a file as a whole or not at all: whoever reads it, or starts after a crash, finds the old or the new text.
-fn replace_file(path: &Path, text: &[u8]) -> io::Result<()> {
+pub fn replace_file(path: &Path, text: &[u8]) -> io::Result<()> {
     // Behind a link the file itself is replaced, not the link.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let temporary = temporary_name(&path);

@@ -176,7 +176,7 @@ directives! {
     }
     "Security" {
         /// Password of the default user; empty for none.
-        requirepass: Secret, "requirepass" [], "", own(), Live, Now, Redis, [SENSITIVE, OMIT_EMPTY];
+        requirepass: Secret, "requirepass" [], "", own(), Live, Now, Redis, [SENSITIVE, VOLATILE, OMIT_EMPTY];
         /// File with user lines, for ACL LOAD and ACL SAVE; excludes `user` lines in this file.
         aclfile: String, "aclfile" [], "", text(), Boot, Now, Redis, [];
         /// Refusals kept for ACL LOG.

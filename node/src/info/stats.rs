@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Info, Lines};
+use crate::acl::Reason;
 use crate::expiry;
 
 /// Sums over the shards.
@@ -23,6 +24,11 @@ fn shards(info: &mut Info<'_>) -> Shards {
         sums.tracked_items += shard.interests.tracked_items();
     });
     sums
+}
+
+/// How later Redises call a reason here.
+fn denied_field(reason: Reason) -> &'static str {
+    if reason == Reason::Command { "cmd" } else { reason.name() }
 }
 
 pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
@@ -69,6 +75,12 @@ pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
     lines.put("tracking_total_keys", shards.tracked_keys);
     lines.put("tracking_total_items", shards.tracked_items);
     lines.put("tracking_total_prefixes", server.tracking.prefixes());
+    for reason in Reason::ALL {
+        lines.put(
+            format_args!("acl_access_denied_{}", denied_field(reason)),
+            server.users.journal.denied(reason),
+        );
+    }
     lines.put("unexpected_error_replies", 0);
     lines.put("total_error_replies", info.sum(|w| w.stats.errors_total.get()));
     lines.put("dump_payload_sanitizations", 0);

@@ -1,7 +1,5 @@
 //! CLIENT KILL.
 
-use std::sync::Arc;
-
 use protocol::{Args, ErrorReply, error, number};
 
 use super::{DONE, Kind};
@@ -68,13 +66,13 @@ fn kill(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
         let addr = String::from_utf8_lossy(&call.args[2]).into_owned();
         Filter { addr: Some(addr), own_too: true, ..Filter::default() }
     } else {
-        // There is one user.
-        Filter::parse(call.args.rest(2), |user| user == "default")?
+        let users = &call.worker.server.users;
+        Filter::parse(call.args.rest(2), |user| users.get(user.as_bytes()).is_some())?
     };
     let mut killed = 0;
     for client in call.worker.server.clients.all().iter().filter(|client| filter.fits(client)) {
         if client.id != call.session.client.id {
-            close(call, client);
+            call.worker.server.disconnect(client);
         } else if filter.own_too {
             // The reply goes out first.
             call.session.closing = true;
@@ -89,12 +87,6 @@ fn kill(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
         (false, n) => call.out.int(n),
     }
     DONE
-}
-
-/// Closes another client. It counts no longer as connected, though its worker has yet to let go of it.
-fn close(call: &Call<'_>, client: &Arc<Client>) {
-    call.worker.server.clients.remove(client.id);
-    client.kill();
 }
 
 pub const ROWS: &[NodeRow] = &[row("CLIENT KILL", kill)];

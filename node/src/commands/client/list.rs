@@ -57,7 +57,7 @@ fn request_bytes(args: Args<'_>) -> u64 {
     (header(args.len()) + args.iter().map(|arg| header(arg.len()) + arg.len() + 2).sum::<usize>()) as u64
 }
 
-fn line(c: &Client, now_ms: u64) -> String {
+pub fn line(c: &Client, now_ms: u64) -> String {
     let get = |n: &std::sync::atomic::AtomicU64| n.load(Relaxed);
     let names = c.names.lock().clone();
     let seconds = |since: u64| now_ms.saturating_sub(since) / 1000;

@@ -5,7 +5,7 @@
 
 mod about;
 mod kill;
-mod list;
+pub mod list;
 mod pause;
 mod tracking;
 

@@ -144,11 +144,11 @@ fn store(ctx: &mut Ctx<'_>, destination: &[u8], elements: &[Vec<u8>], options: &
 }
 
 fn sort(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
-    run(ctx, args, out, &Options::parse(args, true)?)
+    run(ctx, args, out, &Options::parse(args, true, ctx.env.confined)?)
 }
 
 fn sort_ro(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
-    run(ctx, args, out, &Options::parse(args, false)?)
+    run(ctx, args, out, &Options::parse(args, false, ctx.env.confined)?)
 }
 
 pub const ROWS: &[Row] = &[row_own("SORT", sort), row_own("SORT_RO", sort_ro)];

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use protocol::error::SYNTAX;
+use protocol::error::{SORT_BY_CONFINED, SORT_GET_CONFINED, SYNTAX};
 use protocol::{Args, ErrorReply};
 
 use super::pattern::Pattern;
@@ -23,7 +23,7 @@ pub struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    pub fn parse(args: Args<'a>, may_store: bool) -> Result<Options<'a>, ErrorReply> {
+    pub fn parse(args: Args<'a>, may_store: bool, confined: bool) -> Result<Options<'a>, ErrorReply> {
         let mut options = Options {
             by: None,
             get: Vec::new(),
@@ -59,9 +59,14 @@ impl<'a> Options<'a> {
                     2
                 }
                 Some(text) if is(word, "BY") => {
-                    options.by = Some(Pattern::new(text));
+                    let by = Pattern::new(text);
+                    if confined && by.varies() {
+                        return Err(SORT_BY_CONFINED);
+                    }
+                    options.by = Some(by);
                     2
                 }
+                Some(_) if is(word, "GET") && confined => return Err(SORT_GET_CONFINED),
                 Some(text) if is(word, "GET") => {
                     options.get.push(Pattern::new(text));
                     2

@@ -1,0 +1,81 @@
+//! The file of users: a line for each, `user name modifier...`, words separated by blanks. There are no quotes and no
+//! comments in it. It is read as a whole or not at all, and replaced in one step when it is written.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use super::modifier::join_selectors;
+use super::rules::Rules;
+use super::users::{Described, line};
+use crate::config::replace_file;
+
+/// Reads the users of a file. The error tells of all lines that are wrong.
+pub fn read(path: &str, all_channels: bool) -> Result<BTreeMap<Vec<u8>, Rules>, String> {
+    let text = std::fs::read(path)
+        .map_err(|e| format!("Error loading ACLs, opening file '{path}': {}", crate::process::reason(&e)))?;
+    parse(path, &text, all_channels)
+}
+
+fn parse(path: &str, text: &[u8], all_channels: bool) -> Result<BTreeMap<Vec<u8>, Rules>, String> {
+    let (mut users, mut errors) = (BTreeMap::new(), String::new());
+    for (index, line) in text.split(|b| *b == b'\n').enumerate() {
+        if let Err(error) = read_line(line, all_channels, &mut users) {
+            errors += &error.text(path, index + 1);
+        }
+    }
+    if errors.is_empty() {
+        return Ok(users);
+    }
+    Err(errors + "WARNING: ACL errors detected, no change to the previously active ACL rules was performed")
+}
+
+/// What is wrong with a line.
+enum LineError {
+    NoUser,
+    Duplicate(Vec<u8>),
+    Unmatched,
+    Modifier(super::ModifierError),
+}
+
+impl LineError {
+    fn text(&self, path: &str, number: usize) -> String {
+        match self {
+            LineError::NoUser => {
+                format!("{path}:{number} should start with user keyword followed by the username. ")
+            }
+            LineError::Duplicate(name) => {
+                let name = String::from_utf8_lossy(name);
+                format!("WARNING: Duplicate user '{name}' found on line {number}. ")
+            }
+            LineError::Unmatched => format!("{path}:{number}: Unmatched parenthesis in selector definition."),
+            LineError::Modifier(e) => format!("{path}:{number}: {e}. "),
+        }
+    }
+}
+
+fn read_line(line: &[u8], all_channels: bool, users: &mut BTreeMap<Vec<u8>, Rules>) -> Result<(), LineError> {
+    let line = line.trim_ascii();
+    if line.is_empty() {
+        return Ok(());
+    }
+    let mut words = line.split(|b| *b == b' ');
+    let (Some(b"user"), Some(name)) = (words.next(), words.next()) else { return Err(LineError::NoUser) };
+    if users.contains_key(name) {
+        return Err(LineError::Duplicate(name.to_vec()));
+    }
+    // A user that is wrong is known all the same: its next line is another mistake.
+    let rules = users.entry(name.to_vec()).or_insert_with(|| Rules::new(all_channels));
+    let modifiers = join_selectors(words).map_err(|_| LineError::Unmatched)?;
+    modifiers.iter().try_for_each(|m| rules.apply(m.trim_ascii(), all_channels)).map_err(LineError::Modifier)
+}
+
+/// Writes the users into a file.
+pub fn write(path: &str, users: &[Described]) -> io::Result<()> {
+    let mut text = Vec::new();
+    for (name, rules) in users {
+        text.extend(line(name, rules));
+        text.push(b'\n');
+    }
+    replace_file(Path::new(path), &text)
+}
