@@ -3,8 +3,16 @@
 use std::borrow::Cow;
 
 /// An error reply without the leading `-` and the trailing CRLF. The first word is the error code.
+///
+/// What a client sent may be part of the text, whatever bytes it is made of: each of its bytes stands in the text as the
+/// character of the same number, see [`shown`], and is sent as that byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ErrorReply(pub Cow<'static, str>);
+
+/// At most `max` bytes of an argument, as part of an [`ErrorReply`]; a zero byte ends them, as in C.
+pub fn shown(argument: &[u8], max: usize) -> String {
+    argument.iter().take(max).take_while(|byte| **byte != 0).map(|byte| char::from(*byte)).collect()
+}
 
 impl ErrorReply {
     pub const fn new(text: &'static str) -> ErrorReply {
@@ -27,7 +35,8 @@ impl ErrorReply {
 
     /// A transaction that may not run now, whatever was queued.
     pub fn exec_abort(reason: &ErrorReply) -> ErrorReply {
-        ErrorReply(Cow::Owned(format!("EXECABORT Transaction discarded because of: {}", reason.text())))
+        let reason = reason.text().strip_prefix("ERR ").unwrap_or(reason.text());
+        ErrorReply(Cow::Owned(format!("EXECABORT Transaction discarded because of: {reason}")))
     }
 
     pub fn wrong_arity(command: &str) -> ErrorReply {
@@ -39,7 +48,7 @@ impl ErrorReply {
     }
 
     pub fn unsupported_option(word: &[u8]) -> ErrorReply {
-        ErrorReply::err(format!("Unsupported option {}", String::from_utf8_lossy(word)))
+        ErrorReply::err(format!("Unsupported option {}", shown(word, usize::MAX)))
     }
 
     pub fn invalid_position(lon: f64, lat: f64) -> ErrorReply {
@@ -52,12 +61,12 @@ impl ErrorReply {
     }
 
     pub fn one_centre(command: &[u8]) -> ErrorReply {
-        let command = String::from_utf8_lossy(command);
+        let command = shown(command, usize::MAX);
         ErrorReply::err(format!("exactly one of FROMMEMBER or FROMLONLAT can be specified for {command}"))
     }
 
     pub fn one_shape(command: &[u8]) -> ErrorReply {
-        let command = String::from_utf8_lossy(command);
+        let command = shown(command, usize::MAX);
         ErrorReply::err(format!("exactly one of BYRADIUS and BYBOX can be specified for {command}"))
     }
 
@@ -66,17 +75,17 @@ impl ErrorReply {
     }
 
     pub fn unknown_argument(argument: &[u8]) -> ErrorReply {
-        ErrorReply::err(format!("unknown argument: {}", String::from_utf8_lossy(argument)))
+        ErrorReply::err(format!("unknown argument: {}", shown(argument, usize::MAX)))
     }
 
     pub fn unknown_subcommand(sub: &[u8], container: &str) -> ErrorReply {
-        let sub = String::from_utf8_lossy(&sub[..sub.len().min(128)]).into_owned();
+        let sub = shown(sub, 128);
         ErrorReply::err(format!("unknown subcommand '{sub}'. Try {} HELP.", container.to_uppercase()))
     }
 
     /// A subcommand that is given too many arguments.
     pub fn subcommand_arity(sub: &[u8], container: &str) -> ErrorReply {
-        let sub = String::from_utf8_lossy(&sub[..sub.len().min(128)]).into_owned();
+        let sub = shown(sub, 128);
         ErrorReply::err(format!(
             "unknown subcommand or wrong number of arguments for '{sub}'. Try {container} HELP."
         ))

@@ -49,7 +49,14 @@ impl Reply {
     /// An error line; line breaks in it are turned into spaces, as a line must stay one.
     pub fn error(&mut self, error: &ErrorReply) {
         self.buf.push(b'-');
-        self.buf.extend(error.text().bytes().map(|b| if b == b'\r' || b == b'\n' { b' ' } else { b }));
+        for char in error.text().chars() {
+            match char {
+                '\r' | '\n' => self.buf.push(b' '),
+                // A byte of the client's own.
+                '\0'..='\u{ff}' => self.buf.push(char as u8),
+                _ => self.buf.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()),
+            }
+        }
         self.buf.extend_from_slice(b"\r\n");
     }
 

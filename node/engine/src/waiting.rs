@@ -47,7 +47,17 @@ pub struct Ticket {
     pub shards: SmallVec<[usize; 2]>,
     /// Time that its command has taken so far, as the node measures it.
     pub spent: AtomicU64,
+    /// What it is told when its time is up.
+    pub timed_out: TimedOut,
     pub state: TicketState,
+}
+
+/// The reply to a command that has waited in vain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimedOut {
+    NullArray,
+    /// How many there are of what it waited for more of.
+    Count(i64),
 }
 
 /// See the [module's page](self).
@@ -192,6 +202,7 @@ mod tests {
             wake_on_removal,
             shards: SmallVec::new(),
             spent: AtomicU64::new(0),
+            timed_out: TimedOut::NullArray,
             state: TicketState::default(),
         })
     }

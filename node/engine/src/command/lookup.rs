@@ -2,6 +2,7 @@
 //! this server answers, and the renames of its configuration. Subcommands are found under their container's number; they
 //! cannot be renamed, and follow their container when it is.
 
+use protocol::error::shown;
 use protocol::{Args, ErrorReply};
 
 use super::name_table::NameTable;
@@ -163,9 +164,7 @@ impl CommandId {
 pub fn refusal(miss: Miss, args: Args<'_>) -> ErrorReply {
     let first = args.get(0).unwrap_or_default();
     match (miss, args.get(1)) {
-        (Miss::Subcommand(_), Some(sub)) => {
-            ErrorReply::unknown_subcommand(sub, &String::from_utf8_lossy(first))
-        }
+        (Miss::Subcommand(_), Some(sub)) => ErrorReply::unknown_subcommand(sub, &shown(first, usize::MAX)),
         _ => unknown_command(first, args.rest(1)),
     }
 }
@@ -173,19 +172,17 @@ pub fn refusal(miss: Miss, args: Args<'_>) -> ErrorReply {
 /// Shows the name and the first arguments, 128 bytes of each.
 fn unknown_command(name: &[u8], args: Args<'_>) -> ErrorReply {
     const SHOWN: usize = 128;
-    let mut shown = Vec::with_capacity(SHOWN + 3);
+    let (mut beginning, mut length) = (String::new(), 0);
     for arg in args.iter() {
-        if shown.len() >= SHOWN {
+        if length >= SHOWN {
             break;
         }
-        let room = SHOWN - shown.len();
-        shown.push(b'\'');
-        shown.extend_from_slice(&arg[..arg.len().min(room)]);
-        shown.extend_from_slice(b"' ");
+        let arg = shown(arg, SHOWN - length);
+        length += arg.chars().count() + 3;
+        beginning += &format!("'{arg}' ");
     }
-    let name = String::from_utf8_lossy(&name[..name.len().min(SHOWN)]);
-    let shown = String::from_utf8_lossy(&shown);
-    ErrorReply::err(format!("unknown command '{name}', with args beginning with: {shown}"))
+    let name = shown(name, SHOWN);
+    ErrorReply::err(format!("unknown command '{name}', with args beginning with: {beginning}"))
 }
 
 #[cfg(test)]

@@ -96,6 +96,10 @@ fn bitfield(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, 
         operation.run(&mut key, &mut done, out);
     }
     let grown = grow(&mut key, &operations, old_len)?;
+    if !done.wrote && old_len > 0 {
+        // A value that was to be written is kept as bytes from then on, even if nothing came of it.
+        key.apply(Effect::SetRange { offset: 0, bytes: b"" });
+    }
     if done.changed || done.wrote && grown {
         key.notify(notify::STRING, "setbit");
     }

@@ -8,6 +8,16 @@ use crate::ctx::Ctx;
 use crate::types::bits;
 use crate::types::string::IntText;
 
+/// Reads `BYTE` or `BIT`: whether a range is one of bits.
+fn in_bits(unit: Option<&[u8]>) -> Result<bool, ErrorReply> {
+    match unit {
+        None => Ok(false),
+        Some(unit) if is(unit, "BYTE") => Ok(false),
+        Some(unit) if is(unit, "BIT") => Ok(true),
+        Some(_) => Err(SYNTAX),
+    }
+}
+
 /// A range as clients give it: indexes of bytes or bits, from the end if negative.
 struct Range {
     start: i64,
@@ -16,18 +26,6 @@ struct Range {
 }
 
 impl Range {
-    /// Reads `start end [BYTE|BIT]`.
-    fn parse(args: Args<'_>) -> Result<Range, ErrorReply> {
-        let (start, end) = (int(&args[0])?, int(&args[1])?);
-        let in_bits = match args.get(2) {
-            None => false,
-            Some(unit) if is(unit, "BYTE") => false,
-            Some(unit) if is(unit, "BIT") => true,
-            Some(_) => return Err(SYNTAX),
-        };
-        Ok(Range { start, end, in_bits })
-    }
-
     /// The first and last bit of the range in a string of `len` bytes; what lies outside is cut off. `None` if nothing
     /// is left.
     fn within(&self, len: usize) -> Option<(usize, usize)> {
@@ -48,11 +46,15 @@ fn bitcount(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, 
     let count = match args.len() {
         2 => bits::count_ones(bytes),
         4 | 5 => {
-            let range = Range::parse(args.rest(2))?;
-            // Two indexes from the end the wrong way round are empty even where cutting would make them meet.
-            let crossed = range.start < 0 && range.end < 0 && range.start > range.end;
-            let within = range.within(bytes.len()).filter(|_| !crossed);
-            within.map_or(0, |(first, last)| bits::count_ones_between(bytes, first, last))
+            let (start, end) = (int(&args[2])?, int(&args[3])?);
+            // Two indexes from the end the wrong way round are empty even where cutting would make them meet, and
+            // whatever the unit.
+            if start < 0 && end < 0 && start > end {
+                out.int(0);
+                return DONE;
+            }
+            let range = Range { start, end, in_bits: in_bits(args.get(4))? };
+            range.within(bytes.len()).map_or(0, |(first, last)| bits::count_ones_between(bytes, first, last))
         }
         _ => return Err(SYNTAX),
     };
@@ -75,7 +77,10 @@ fn bitpos(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, Er
     let range = match args.len() {
         3 => Range { start: 0, end: -1, in_bits: false },
         4 => Range { start: int(&args[3])?, end: -1, in_bits: false },
-        5 | 6 => Range::parse(args.rest(3))?,
+        5 | 6 => {
+            let (start, in_bits) = (int(&args[3])?, in_bits(args.get(5))?);
+            Range { start, end: int(&args[4])?, in_bits }
+        }
         _ => return Err(SYNTAX),
     };
     let within = range.within(bytes.len());

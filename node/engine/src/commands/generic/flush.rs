@@ -32,9 +32,10 @@ fn flushall(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, 
 }
 
 fn swapdb(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
-    let first = int(&args[1]).map_err(|_| INVALID_FIRST_DB)?;
-    let second = int(&args[2]).map_err(|_| INVALID_SECOND_DB)?;
-    let in_range = |n: i64| usize::try_from(n).ok().filter(|n| *n < ctx.keyspace.databases());
+    let index = |arg: &[u8]| int(arg).ok().and_then(|n| i32::try_from(n).ok());
+    let first = index(&args[1]).ok_or(INVALID_FIRST_DB)?;
+    let second = index(&args[2]).ok_or(INVALID_SECOND_DB)?;
+    let in_range = |n: i32| usize::try_from(n).ok().filter(|n| *n < ctx.keyspace.databases());
     let (Some(first), Some(second)) = (in_range(first), in_range(second)) else {
         return Err(DB_OUT_OF_RANGE);
     };

@@ -57,16 +57,13 @@ struct Weighted<'a> {
 }
 
 impl<'a> Weighted<'a> {
-    fn weigh(self, score: f64) -> f64 {
-        number_or_0(self.weight * score)
-    }
-
+    /// The weighted score; not a number for infinity times nothing.
     fn score(self, member: Entry<'_>) -> Option<f64> {
-        self.operand.score(member).map(|score| self.weigh(score))
+        self.operand.score(member).map(|score| self.weight * score)
     }
 
     fn iter(self) -> impl Iterator<Item = (Entry<'a>, f64)> {
-        self.operand.iter().map(move |(member, score)| (member, self.weigh(score)))
+        self.operand.iter().map(move |(member, score)| (member, number_or_0(self.weight * score)))
     }
 }
 
@@ -218,7 +215,8 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Hands over what all operands have, as long as `each` wants more. The first operand is the smallest.
+    /// Hands over what all operands have, as long as `each` wants more. The first operand is the smallest. In the others a
+    /// product that is not a number makes a sum 0 and loses every comparison, where a union would have counted it as 0.
     fn intersection(&self, mut each: impl FnMut(Entry<'_>, f64) -> bool) {
         let Some((first, others)) = self.operands.split_first() else { return };
         for (member, score) in first.iter() {

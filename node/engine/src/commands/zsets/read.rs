@@ -87,7 +87,7 @@ fn zscan(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, Err
         return DONE;
     };
     let options = ScanOptions::parse(args.rest(3), None)?;
-    let mut found = Vec::new();
+    let (compact, mut found) = (zset.listpack().is_some(), Vec::new());
     let next = zset.scan(cursor, options.count, |member, score| {
         if options.admits(member) {
             found.push((member, score));
@@ -99,9 +99,18 @@ fn zscan(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, Err
     for (member, score) in found {
         out.bulk_entry(member);
         // Scores are strings here, in RESP3 too.
-        out.double_bulk(score);
+        match stored_as_int(score).filter(|_| compact) {
+            Some(digits) => out.bulk_int(digits),
+            None => out.double_bulk(score),
+        }
     }
     DONE
+}
+
+/// The score in all its digits, if a compact set keeps it as an integer. Redis shows these as they are kept.
+fn stored_as_int(score: f64) -> Option<i64> {
+    const LIMIT: f64 = (i64::MAX / 2) as f64;
+    (score.fract() == 0.0 && score.abs() <= LIMIT).then_some(score as i64)
 }
 
 pub const ROWS: &[Row] = &[

@@ -16,17 +16,26 @@ pub fn sort(
     options: &Options<'_>,
 ) -> Result<Vec<Vec<u8>>, ErrorReply> {
     let turned = |order: Ordering| if options.descending { order.reverse() } else { order };
+    // Redis compares with C's `strcoll`, for which a zero byte ends a text, unless the result is to be stored.
+    let text = |bytes: &[u8]| match options.store {
+        None => bytes.split(|byte| *byte == 0).next().unwrap_or_default().len(),
+        Some(_) => bytes.len(),
+    };
+    let compare = |a: &[u8], b: &[u8]| turned(a[..text(a)].cmp(&b[..text(b)]));
     match (&options.by, options.alpha) {
         (None, true) => {
             let mut elements = elements;
-            elements.sort_unstable_by(|a, b| turned(a.cmp(b)));
+            elements.sort_by(|a, b| compare(a, b));
             Ok(elements)
         }
         (Some(by), true) => {
             // What is not found comes before everything that is.
             let found = |element: &Vec<u8>| by.look_up(ctx, element, <[u8]>::to_vec);
             let mut keyed: Vec<_> = elements.into_iter().map(|element| (found(&element), element)).collect();
-            keyed.sort_by(|a, b| turned(a.0.cmp(&b.0)));
+            keyed.sort_by(|a, b| match (&a.0, &b.0) {
+                (Some(a), Some(b)) => compare(a, b),
+                (a, b) => turned(a.is_some().cmp(&b.is_some())),
+            });
             Ok(without_keys(keyed))
         }
         (by, false) => {
