@@ -17,12 +17,12 @@ use engine::command::keys::touched;
 use engine::commands::{Block, Flow, NullReply};
 use engine::ctx::Ctx;
 use engine::value::Kind;
-use engine::waiting::Ticket;
+use engine::waiting::{Ticket, TimedOut};
 use protocol::{Args, ErrorReply, Reply};
 use smallvec::SmallVec;
 
 use crate::client::{Client, Mail};
-use crate::dispatch::Handler;
+use crate::dispatch::{Call, Handler};
 use crate::session::Session;
 use crate::ticks;
 use crate::tracking::Own;
@@ -65,27 +65,53 @@ pub fn wait(
         }
     });
     let ticket = Arc::new(Ticket {
-        // Taken while the shards are held, so queues are in the order of numbers.
-        number: worker.server.tickets.0.fetch_add(1, Relaxed),
-        client: session.client.id,
-        db: session.db,
-        args: args.to_owned(),
-        command: id.0,
-        resp3: session.resp3,
         kind: block.kind,
         wake_on_removal: block.wake_on_removal,
         shards,
-        spent: AtomicU64::new(0),
-        state: Default::default(),
+        ..ticket(worker, session, id, args)
     });
     let keys: Vec<Vec<u8>> = block.keys.iter().map(|at| args[*at].to_vec()).collect();
     for key in &keys {
         let shard = ctx.keyspace.shard_of(ctx.keyspace.hash(key));
         ctx.locks.get_mut(shard).waiting.add(key, &ticket);
     }
+    begin(worker, session, ticket, keys, block.timeout_ms)
+}
+
+/// Lets a client wait until its time is up, for nothing that a key could bring; `None`: until it is unblocked.
+pub fn pass_time(call: &Call<'_>, timeout_ms: Option<u64>, timed_out: TimedOut) -> Blocked {
+    let ticket = Ticket { timed_out, ..ticket(call.worker, call.session, call.id, call.args) };
+    begin(call.worker, call.session, Arc::new(ticket), Vec::new(), timeout_ms)
+}
+
+/// A ticket of a client that waits for no kind of value yet. Numbers are taken while the shards are held, so queues are in their order.
+fn ticket(worker: &Worker, session: &Session, id: CommandId, args: Args<'_>) -> Ticket {
+    Ticket {
+        number: worker.server.tickets.0.fetch_add(1, Relaxed),
+        client: session.client.id,
+        db: session.db,
+        args: args.to_owned(),
+        command: id.0,
+        resp3: session.resp3,
+        kind: Kind::Raw,
+        wake_on_removal: false,
+        shards: SmallVec::new(),
+        spent: AtomicU64::new(0),
+        timed_out: TimedOut::NullArray,
+        state: Default::default(),
+    }
+}
+
+fn begin(
+    worker: &Worker,
+    session: &Session,
+    ticket: Arc<Ticket>,
+    keys: Vec<Vec<u8>>,
+    timeout_ms: Option<u64>,
+) -> Blocked {
     session.client.blocked_on(Some(ticket.clone()));
     worker.server.blocked.fetch_add(1, Relaxed);
-    Blocked { ticket, keys, timeout_ms: block.timeout_ms, silent: false }
+    Blocked { ticket, keys, timeout_ms, silent: false }
 }
 
 /// The reply of a blocking command where clients may not wait.
@@ -106,7 +132,10 @@ pub fn time_out(worker: &Worker, ticket: &Ticket, client: &Client) -> Option<Vec
 
 fn time_is_up(ticket: &Ticket) -> Vec<u8> {
     let mut out = Reply::new(ticket.resp3);
-    out.null_array();
+    match ticket.timed_out {
+        TimedOut::NullArray => out.null_array(),
+        TimedOut::Count(n) => out.int(n),
+    }
     out.buf
 }
 

@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 
 use crate::acl;
 use crate::blocking::{self, Blocked};
+use crate::commands::transactions;
 use crate::eviction;
 use crate::session::{ReplyMode, Session};
 use crate::ticks;
@@ -130,7 +131,7 @@ fn admit(
         }
     };
     let facts = id.facts();
-    if let Err(error) = check(worker, session, ctx, facts, args) {
+    if let Err(error) = check(worker, session, ctx, facts, args, out) {
         reject(worker, session, Some(id), &error, out);
         return Ok(None);
     }
@@ -181,6 +182,7 @@ fn check(
     ctx: &mut Ctx<'static>,
     facts: &'static Facts,
     args: Args<'_>,
+    out: &mut Reply,
 ) -> Result<(), ErrorReply> {
     if !facts.admits(args) {
         return Err(ErrorReply::wrong_arity(facts.full_name));
@@ -197,19 +199,30 @@ fn check(
     if session.monitoring && facts.flags.meets(Flags::READONLY.or(Flags::WRITE)) {
         return Err(ErrorReply::new("ERR Replica can't interact with the keyspace"));
     }
-    check_write(worker, ctx, facts.flags)
-}
-
-/// Whether a command (or all of a transaction's) may write now, if that is what it does. Makes room if memory is short.
-#[inline]
-pub fn check_write(worker: &Worker, ctx: &mut Ctx<'static>, flags: Flags) -> Result<(), ErrorReply> {
-    if worker.server.memory.is_short() && !eviction::admits(worker, ctx, flags.has(Flags::DENYOOM)) {
-        return Err(error::OOM);
+    // A transaction is checked as what its commands are.
+    let flags = match &session.multi {
+        Some(multi) if facts.id == id::EXEC => multi.flags,
+        _ => facts.flags,
+    };
+    if worker.server.memory.is_short() {
+        make_room(worker, session, ctx, flags, out)?;
     }
     if worker.lacks_replicas.get() && flags.has(Flags::WRITE) {
         return Err(error::NO_REPLICAS);
     }
     Ok(())
+}
+
+#[cold]
+fn make_room(
+    worker: &Worker,
+    session: &Session,
+    ctx: &mut Ctx<'static>,
+    flags: Flags,
+    out: &mut Reply,
+) -> Result<(), ErrorReply> {
+    let own = &mut Own::of(session, out);
+    if eviction::admits(worker, own, ctx, flags.has(Flags::DENYOOM)) { Ok(()) } else { Err(error::OOM) }
 }
 
 fn runs_in_subscription(facts: &Facts) -> bool {
@@ -242,6 +255,12 @@ fn reject(
     if let Some(multi) = &mut session.multi {
         multi.failed = true;
     }
+    // Nothing of a transaction is left that can't be executed.
+    let abort = (id == Some(id::EXEC)).then(|| {
+        transactions::discard_all(worker.server, session);
+        ErrorReply::exec_abort(error)
+    });
+    let error = abort.as_ref().unwrap_or(error);
     worker.stats.error(error.code());
     out.error(error);
 }
@@ -387,7 +406,5 @@ pub fn settle(worker: &Worker, session: &Session, ctx: &mut Ctx<'static>, out: &
     if ctx.out.is_quiet() || session.in_exec {
         return;
     }
-    // A client that wants no replies gets what is not one through its mailbox.
-    let out = (session.reply_mode == ReplyMode::On).then_some(out);
-    blocking::deliver(worker, &mut Own { client: session.client.id, out }, ctx);
+    blocking::deliver(worker, &mut Own::of(session, out), ctx);
 }

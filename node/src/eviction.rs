@@ -96,9 +96,10 @@ fn patience(tenacity: u32) -> Option<Duration> {
 }
 
 /// Whether a command may run while memory is short, after some room has been made. `needs`: it may need memory; others are
-/// never refused, and only the first of them makes room. No shard is held afterwards.
+/// never refused, and only the first of them makes room. `own`: the client that asks, who is told before its reply which
+/// of the keys it caches have gone. No shard is held afterwards.
 #[cold]
-pub fn admits(worker: &Worker, ctx: &mut Ctx<'static>, needs: bool) -> bool {
+pub fn admits(worker: &Worker, own: &mut Own<'_>, ctx: &mut Ctx<'static>, needs: bool) -> bool {
     let memory = &worker.server.memory;
     // While clients are paused the data is to stay as it is, and they don't write.
     let known = memory.short_since_ms.load(Relaxed) != 0;
@@ -106,14 +107,14 @@ pub fn admits(worker: &Worker, ctx: &mut Ctx<'static>, needs: bool) -> bool {
         return true;
     }
     let patience = patience(worker.config.borrow().maxmemory_eviction_tenacity);
-    let room = make_room(worker, ctx, patience);
+    let room = make_room(worker, own, ctx, patience);
     memory.note(room != Room::Enough, ctx.env.now_ms);
     room != Room::None || !needs
 }
 
 /// Evicts keys until as much has been freed as there is too much. What clients are told of it takes memory, too, but that
 /// is no reason to evict more: it would be told, too.
-fn make_room(worker: &Worker, ctx: &mut Ctx<'static>, patience: Option<Duration>) -> Room {
+fn make_room(worker: &Worker, own: &mut Own<'_>, ctx: &mut Ctx<'static>, patience: Option<Duration>) -> Room {
     let (memory, began) = (&worker.server.memory, Instant::now());
     let (mut pool, mut count, mut freed) = (worker.pool.borrow_mut(), 0, 0);
     let excess = memory.excess();
@@ -127,7 +128,7 @@ fn make_room(worker: &Worker, ctx: &mut Ctx<'static>, patience: Option<Duration>
         };
         freed += bytes + free(ctx);
         if !ctx.out.is_quiet() {
-            blocking::deliver(worker, &mut Own::nobody(), ctx);
+            blocking::deliver(worker, own, ctx);
         }
         count += 1;
         if count % BETWEEN_LOOKS == 0 && patience.is_some_and(|patience| began.elapsed() >= patience) {
@@ -160,7 +161,7 @@ pub fn relieve(worker: &Worker) -> bool {
     }
     let mut ctx = worker.ctx.borrow_mut();
     worker.tick(&mut ctx);
-    let room = make_room(worker, &mut ctx, Some(TURN));
+    let room = make_room(worker, &mut Own::nobody(), &mut ctx, Some(TURN));
     server.memory.note(room != Room::Enough, ctx.env.now_ms);
     room == Room::Soon && server.reclaim.pending() == 0
 }

@@ -12,9 +12,10 @@ use engine::tuning::notify;
 use parking_lot::{Mutex, RwLock};
 use protocol::{Reply, glob};
 
-use crate::client::{Client, Mail};
+use crate::client::Client;
 use crate::server::Server;
 use crate::session::Session;
+use crate::tracking::Own;
 
 const PARTS: usize = 64;
 
@@ -188,14 +189,14 @@ impl PubSub {
         session.subscriptions_changed();
     }
 
-    /// Sends a message to all who listen. Returns how many do.
-    pub fn publish(&self, server: &Server, channel: &[u8], message: &[u8]) -> usize {
+    /// Sends a message to all who listen. Returns how many do. `own`: the client that sends it.
+    pub fn publish(&self, server: &Server, own: &mut Own<'_>, channel: &[u8], message: &[u8]) -> usize {
         let direct = self.channels.subscribers(channel);
         let mut reached = direct.len();
-        Message::new("message", &[channel, message]).send(server, &direct);
+        Message::new("message", &[channel, message]).send(server, own, &direct);
         for (pattern, clients) in self.patterns.read().iter() {
             if glob::matches(pattern, channel, glob::Case::Matters) {
-                Message::new("pmessage", &[pattern, channel, message]).send(server, clients);
+                Message::new("pmessage", &[pattern, channel, message]).send(server, own, clients);
                 reached += clients.len();
             }
         }
@@ -203,9 +204,9 @@ impl PubSub {
     }
 
     /// Sends a message on a sharded channel.
-    pub fn publish_shard(&self, server: &Server, channel: &[u8], message: &[u8]) -> usize {
+    pub fn publish_shard(&self, server: &Server, own: &mut Own<'_>, channel: &[u8], message: &[u8]) -> usize {
         let clients = self.shard_channels.subscribers(channel);
-        Message::new("smessage", &[channel, message]).send(server, &clients);
+        Message::new("smessage", &[channel, message]).send(server, own, &clients);
         clients.len()
     }
 
@@ -217,10 +218,12 @@ impl PubSub {
             name
         };
         if flags & notify::KEYSPACE != 0 {
-            self.publish(server, &channel("keyspace", &event.key), event.name.as_bytes());
+            let own = &mut Own::nobody();
+            self.publish(server, own, &channel("keyspace", &event.key), event.name.as_bytes());
         }
         if flags & notify::KEYEVENT != 0 {
-            self.publish(server, &channel("keyevent", event.name.as_bytes()), &event.key);
+            let own = &mut Own::nobody();
+            self.publish(server, own, &channel("keyevent", event.name.as_bytes()), &event.key);
         }
     }
 }
@@ -237,12 +240,12 @@ impl<'a> Message<'a> {
         Message { kind, parts, encoded: [None, None] }
     }
 
-    fn send(mut self, server: &Server, clients: &[Arc<Client>]) {
+    fn send(mut self, server: &Server, own: &mut Own<'_>, clients: &[Arc<Client>]) {
         for client in clients {
             let resp3 = client.resp.load(Relaxed) == 3;
             let (kind, parts) = (self.kind, self.parts);
             let bytes = self.encoded[usize::from(resp3)].get_or_insert_with(|| encode(resp3, kind, parts));
-            server.post(client, Mail::Send(bytes.clone()));
+            own.tell(server, client, bytes);
         }
     }
 }

@@ -16,7 +16,7 @@ use protocol::{Args, Reply};
 
 use crate::client::{Client, Mail, flag};
 use crate::server::Server;
-use crate::session::{Session, Tracking};
+use crate::session::{ReplyMode, Session, Tracking};
 
 /// A client that asked to hear of all changes to keys with certain prefixes.
 struct Broadcast {
@@ -25,7 +25,7 @@ struct Broadcast {
     no_loop: bool,
 }
 
-/// The client whose command caused what is told, 0 for none, and its reply: what it is told itself comes right behind.
+/// The client whose command caused what is told, 0 for none, and its replies: what it is told itself comes among them.
 pub struct Own<'a> {
     pub client: u64,
     pub out: Option<&'a mut Reply>,
@@ -35,6 +35,21 @@ impl Own<'_> {
     /// Nobody's command: expiry, eviction.
     pub fn nobody() -> Own<'static> {
         Own { client: 0, out: None }
+    }
+}
+
+impl<'a> Own<'a> {
+    /// A session's command. A client that wants no replies gets what is not one through its mailbox.
+    pub fn of(session: &Session, out: &'a mut Reply) -> Own<'a> {
+        Own { client: session.client.id, out: (session.reply_mode == ReplyMode::On).then_some(out) }
+    }
+
+    /// Sends bytes to a client: to the one whose command it is right where its replies are being written.
+    pub fn tell(&mut self, server: &Server, target: &Client, bytes: &Arc<[u8]>) {
+        match &mut self.out {
+            Some(out) if self.client == target.id => out.raw(bytes),
+            _ => server.post(target, Mail::Send(bytes.clone())),
+        }
     }
 }
 
@@ -214,7 +229,7 @@ fn tell(server: &Server, client: &Arc<Client>, keys: Option<&[&[u8]]>, own: &mut
             out.push(2);
             out.bulk_str("tracking-redir-broken");
             out.int(redirect as i64);
-            deliver(server, client, out.buf, own);
+            own.tell(server, client, &out.buf.into());
         }
         return;
     };
@@ -222,7 +237,7 @@ fn tell(server: &Server, client: &Arc<Client>, keys: Option<&[&[u8]]>, own: &mut
     if !resp3 && (redirect == 0 || !target.has(flag::PUBSUB)) {
         return;
     }
-    deliver(server, &target, message(resp3, keys), own);
+    own.tell(server, &target, &message(resp3, keys).into());
 }
 
 fn message(resp3: bool, keys: Option<&[&[u8]]>) -> Vec<u8> {
@@ -243,12 +258,4 @@ fn message(resp3: bool, keys: Option<&[&[u8]]>) -> Vec<u8> {
         None => out.null(),
     }
     out.buf
-}
-
-/// A client that caused the message gets it behind its reply.
-fn deliver(server: &Server, target: &Arc<Client>, bytes: Vec<u8>, own: &mut Own<'_>) {
-    match &mut own.out {
-        Some(out) if own.client == target.id => out.raw(&bytes),
-        _ => server.post(target, Mail::Send(bytes.into())),
-    }
 }

@@ -9,6 +9,7 @@ use crate::dispatch::{Handler, NodeRun};
 pub mod acl;
 pub mod blocked;
 pub mod client;
+pub mod cluster;
 pub mod config;
 pub mod connection;
 pub mod debug;
@@ -16,6 +17,7 @@ pub mod help;
 pub mod latency;
 pub mod lolwut;
 pub mod memory;
+pub mod modules;
 pub mod monitor;
 pub mod pubsub;
 pub mod replication;
@@ -37,6 +39,7 @@ pub const fn row(name: &'static str, run: NodeRun) -> NodeRow {
 fn rows() -> impl Iterator<Item = &'static NodeRow> {
     let families = [
         blocked::ROWS,
+        cluster::ROWS,
         config::ROWS,
         connection::ROWS,
         debug::ROWS,
@@ -44,6 +47,7 @@ fn rows() -> impl Iterator<Item = &'static NodeRow> {
         latency::ROWS,
         lolwut::ROWS,
         memory::ROWS,
+        modules::ROWS,
         monitor::ROWS,
         pubsub::ROWS,
         replication::ROWS,

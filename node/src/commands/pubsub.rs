@@ -1,14 +1,17 @@
 //! SUBSCRIBE, PUBLISH and their kin.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use engine::command::id;
-use protocol::ErrorReply;
+use protocol::{ErrorReply, Reply};
 
 use super::help::help;
 use super::{NodeRow, row};
 use crate::acl::revoke;
 use crate::dispatch::{Call, Next};
 use crate::pubsub::{Kind, Space};
-use crate::session::ReplyMode;
+use crate::session::{ReplyMode, Session};
+use crate::tracking::Own;
 
 const DONE: Result<Next, ErrorReply> = Ok(Next::Done);
 
@@ -86,16 +89,27 @@ fn sunsubscribe(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     unsubscribe_from(call, Kind::Shard)
 }
 
+/// A client that listens to what it says hears it before the reply, as in Redis; but not within a transaction's reply, nor
+/// before what it was told earlier.
+fn own<'a>(session: &Session, out: &'a mut Reply) -> Own<'a> {
+    match session.in_exec || session.client.mail_waiting.load(Relaxed) {
+        true => Own { client: session.client.id, out: None },
+        false => Own::of(session, out),
+    }
+}
+
 fn publish(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     let server = call.worker.server;
-    let reached = server.pubsub.publish(server, &call.args[1], &call.args[2]);
+    let reached =
+        server.pubsub.publish(server, &mut own(call.session, call.out), &call.args[1], &call.args[2]);
     call.out.int(reached as i64);
     DONE
 }
 
 fn spublish(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     let server = call.worker.server;
-    let reached = server.pubsub.publish_shard(server, &call.args[1], &call.args[2]);
+    let own = &mut own(call.session, call.out);
+    let reached = server.pubsub.publish_shard(server, own, &call.args[1], &call.args[2]);
     call.out.int(reached as i64);
     DONE
 }

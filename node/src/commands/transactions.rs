@@ -100,10 +100,6 @@ fn exec(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
         unwatch(call.worker.server, call.session);
         return Err(error::EXEC_ABORT);
     }
-    if let Err(reason) = dispatch::check_write(call.worker, call.ctx, multi.flags) {
-        unwatch(call.worker.server, call.session);
-        return Err(ErrorReply::exec_abort(&reason));
-    }
     hold(call, &multi);
     let broken = call.session.watching.flag.load(Relaxed) || watched_expired(call);
     if broken {

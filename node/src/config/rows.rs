@@ -188,7 +188,7 @@ directives! {
         /// Who may use DEBUG.
         enable_debug_command: Permission, "enable-debug-command" [], "no", own(), Boot, Now, Redis, [];
         /// Who may use MODULE.
-        enable_module_command: Permission, "enable-module-command" [], "no", own(), Boot, Later, Redis, [];
+        enable_module_command: Permission, "enable-module-command" [], "no", own(), Boot, Now, Redis, [];
         /// Give scripts the functions that were taken away for safety.
         lua_enable_deprecated_api: bool, "lua-enable-deprecated-api" [], "no", yes_no(), Boot, Later, Redis, [HIDDEN];
         /// Check RESTORE payloads and replicated snapshots in depth: no, yes, or only those that come from clients.

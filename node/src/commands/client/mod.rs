@@ -33,7 +33,10 @@ impl Kind {
             b"master" => Ok(Kind::Master),
             b"replica" | b"slave" => Ok(Kind::Replica),
             b"pubsub" => Ok(Kind::Pubsub),
-            _ => Err(ErrorReply::err(format!("Unknown client type '{}'", String::from_utf8_lossy(word)))),
+            _ => Err(ErrorReply::err(format!(
+                "Unknown client type '{}'",
+                protocol::error::shown(word, usize::MAX)
+            ))),
         }
     }
 

@@ -8,6 +8,7 @@ mod server;
 use std::ops::RangeInclusive;
 
 use protocol::ErrorReply;
+use protocol::error::shown;
 
 use super::{NodeRow, row};
 use crate::config::choice::Permission;
@@ -71,7 +72,7 @@ pub fn not_allowed(command: &str, directive: &str) -> ErrorReply {
 }
 
 fn unknown(name: &[u8]) -> ErrorReply {
-    let name = String::from_utf8_lossy(&name[..name.len().min(128)]).into_owned();
+    let name = shown(name, 128);
     ErrorReply::err(format!("unknown subcommand or wrong number of arguments for '{name}'. Try DEBUG HELP."))
 }
 

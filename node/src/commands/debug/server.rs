@@ -21,7 +21,7 @@ fn sleep(call: &mut Call<'_>) -> Result<(), ErrorReply> {
 }
 
 fn error_reply(call: &mut Call<'_>) -> Result<(), ErrorReply> {
-    Err(ErrorReply(String::from_utf8_lossy(&call.args[2]).into_owned().into()))
+    Err(ErrorReply(error::shown(&call.args[2], usize::MAX).into()))
 }
 
 fn log(call: &mut Call<'_>) -> Result<(), ErrorReply> {
