@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use replication::Place;
-use replication::effect::{Group, Key, Value};
+use replication::codec;
+use replication::effect::{Key, Value, Write};
 use replication::log::{Log, MemorySpill};
 use replication::message::{Head, Message};
 use replication::naive::Naive;
@@ -285,7 +286,11 @@ impl World {
         if writes.is_empty() {
             return Ok(());
         }
-        self.step(i, Event::Local(Group { version, writes }), None)
+        let mut bytes = codec::Writer::default();
+        codec::begin_group(&mut bytes, version);
+        writes.iter().for_each(|write| codec::put_write(&mut bytes, write));
+        codec::end_group(&mut bytes, 0);
+        self.step(i, Event::Local(bytes.0.into()), None)
     }
 
     /// A node's beat.
@@ -362,7 +367,13 @@ impl World {
                     self.trace.push(format!("{now} {i} closes {link}: {reason:?}"));
                     self.send(i, link, Packet::Hangup);
                 }
-                Action::Apply { author, group } => self.apply(i, author, &group)?,
+                Action::Apply { author, groups } => {
+                    for group in codec::groups(&groups) {
+                        let (version, writes) = group.map_err(|e| format!("{e:?}"))?;
+                        let writes = codec::decode_writes(writes).map_err(|e| format!("{e:?}"))?;
+                        self.apply(i, author, version, &writes)?;
+                    }
+                }
                 Action::Settle { known, settled, agreed } => {
                     let live = self.live(i);
                     live.store.settle(known, settled, agreed);
@@ -376,14 +387,14 @@ impl World {
         Ok(())
     }
 
-    fn apply(&mut self, i: usize, author: Author, group: &Group) -> Check {
+    fn apply(&mut self, i: usize, author: Author, version: u64, writes: &[Write]) -> Check {
         let now = self.clock(i);
         let live = self.live(i);
-        for (sub, write) in group.writes.iter().enumerate() {
-            let place = Place { version: group.version, origin: author.label(), sub: sub as u32 };
+        for (sub, write) in writes.iter().enumerate() {
+            let place = Place { version, origin: author.label(), sub: sub as u32 };
             live.store.apply(place, write);
         }
-        for write in &group.writes {
+        for write in writes {
             live.store
                 .check(&write.key, now)
                 .map_err(|e| format!("at {i} from {author:?}: {write:?}: {e:?}"))?;

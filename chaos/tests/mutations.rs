@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use chaos::storm;
 use chaos::world::Rules;
+use replication::codec::{Writer, begin_group};
 use replication::log::{Log, NoSpill};
 use replication::message::{Hello, Message, PROTOCOL, Part};
 use replication::origin::{Author, Stream};
@@ -41,8 +42,9 @@ fn survives_a_gap(dense: bool) -> bool {
     };
     let part = |seq: u64| {
         let stream = Stream { author: author(2), lane: 0 };
-        let bytes = replication::codec::encode_writes(&[]).into();
-        Message::Part(Part { stream, seq, version: seq, offset: 0, last: true, bytes })
+        let mut bytes = Writer::default();
+        begin_group(&mut bytes, seq);
+        Message::Part(Part { stream, seq, offset: 0, last: true, bytes: bytes.0.into() })
     };
     node.step(1_000, Event::Connected(1), &mut actions);
     for message in [Message::Hello(hello), part(2), part(1), part(2)] {

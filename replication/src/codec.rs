@@ -3,8 +3,8 @@
 //! A group is encoded once, by its origin, and travels and is stored verbatim. The decoder takes hostile input: lengths
 //! are checked before anything is allocated, and what is left over or unknown is an error.
 
+use crate::borrowed;
 use crate::effect::*;
-use crate::stamp::Place;
 
 /// Why bytes are not what they should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub enum Malformed {
     Short,
     Long,
     Varint,
+    /// A number that cannot be meant.
+    Number,
     Tag(u64),
 }
 
@@ -118,10 +120,6 @@ impl<'a> Reader<'a> {
         Ok(head)
     }
 
-    pub fn owned(&mut self) -> Result<Bytes, Malformed> {
-        self.bytes().map(<[u8]>::to_vec)
-    }
-
     pub fn float(&mut self) -> Result<f64, Malformed> {
         let mut raw = [0; 8];
         raw.copy_from_slice(self.take(8)?);
@@ -199,15 +197,12 @@ pub fn encode_writes(writes: &[Write]) -> Vec<u8> {
 }
 
 pub fn decode_writes(bytes: &[u8]) -> Result<Vec<Write>, Malformed> {
-    let mut r = Reader(bytes);
-    let mut writes = Vec::new();
-    while !r.0.is_empty() {
-        let head = r.int()?;
-        let db = u32::try_from(head >> 1).map_err(|_| Malformed::Varint)?;
-        let key = Key { db, name: r.owned()? };
-        writes.push(Write { key, create: head & 1 == 1, effect: take_effect(&mut r)? });
-    }
-    Ok(writes)
+    borrowed::writes(bytes).map(|write| write.map(|write| write.to_owned())).collect()
+}
+
+/// Whether bytes are the writes of a group.
+pub fn check_writes(bytes: &[u8]) -> Result<(), Malformed> {
+    borrowed::writes(bytes).try_for_each(|write| write.map(drop))
 }
 
 /// Appends an effect.
@@ -426,72 +421,6 @@ pub fn member_expire(w: &mut Writer, member: &[u8], at: Option<u64>) {
     w.option(at);
 }
 
-pub fn take_effect(r: &mut Reader<'_>) -> Result<Effect, Malformed> {
-    use Effect::*;
-    Ok(match r.int()? {
-        tag @ (1 | 2) => Put { deadline: r.option()?, value: take_value(r)?, absent: tag == 2 },
-        3 => Clear,
-        4 => Reclaim { deadline: r.int()? },
-        5 => Evict { cut: r.int()? },
-        6 => {
-            let at = r.option()?;
-            let [absent, present, greater, less] = flags(r.int()?);
-            ExpireAt { at, only: DeadlineCondition { absent, present, greater, less } }
-        }
-        7 => {
-            let code = r.int()?;
-            Create(Kind::from_code(code).ok_or(Malformed::Tag(code))?)
-        }
-        8 => Add { delta: r.signed()?, result: r.signed()? },
-        9 => AddFloat { delta: r.owned()?, result: r.owned()? },
-        10 => Append(r.owned()?),
-        11 => SetRange { offset: offset(r.int()?)?, bytes: r.owned()? },
-        12 => RaiseRegisters(r.owned()?),
-        tag @ (13 | 14) => SetField { field: r.owned()?, value: r.owned()?, absent: tag == 14 },
-        15 => DelField(r.owned()?),
-        16 => AddField { field: r.owned()?, delta: r.signed()?, result: r.signed()? },
-        17 => AddFieldFloat { field: r.owned()?, delta: r.owned()?, result: r.owned()? },
-        18 => AddMember(r.owned()?),
-        19 => DelMember(r.owned()?),
-        20 => {
-            let (member, score) = (r.owned()?, r.float()?);
-            let [absent, _, greater, less] = flags(r.int()?);
-            SetScore { member, score, only: ScoreCondition { absent, greater, less } }
-        }
-        21 => AddScore { member: r.owned()?, delta: r.float()?, result: r.float()? },
-        22 => DelScored(r.owned()?),
-        23 => Insert { spot: take_spot(r)?, element: r.owned()? },
-        24 => SetElement { id: take_element(r)?, element: r.owned()? },
-        25 => DelElements((0..r.count()?).map(|_| take_element(r)).collect::<Result<_, _>>()?),
-        26 => ClearDb,
-        27 => AddBits(take_bits(r)?),
-        28 => FieldExpire { field: r.owned()?, at: r.option()? },
-        29 => MemberExpire { member: r.owned()?, at: r.option()? },
-        tag => return Err(Malformed::Tag(tag)),
-    })
-}
-
-fn take_bits(r: &mut Reader<'_>) -> Result<BitAdd, Malformed> {
-    let (bit, width, flags) = (r.int()?, r.int()?, r.int()?);
-    offset(bit / 8)?;
-    if width == 0 || width > 64 {
-        return Err(Malformed::Long);
-    }
-    let overflow = match flags >> 1 {
-        0 => BitOverflow::Wrap,
-        1 => BitOverflow::Saturate,
-        2 => BitOverflow::Fail,
-        tag => return Err(Malformed::Tag(tag)),
-    };
-    let (delta, result) = (r.signed()?, r.signed()?);
-    Ok(BitAdd { offset: bit, width: width as u32, signed: flags & 1 == 1, delta, overflow, result })
-}
-
-/// An offset within a string: no string is longer than 512 MB, whatever a peer says.
-fn offset(n: u64) -> Result<u64, Malformed> {
-    if n > 512 << 20 { Err(Malformed::Long) } else { Ok(n) }
-}
-
 fn put_value(w: &mut Writer, value: &Value) {
     w.int(value.kind() as u64);
     let list = |w: &mut Writer, all: &[Bytes]| {
@@ -518,26 +447,6 @@ fn put_value(w: &mut Writer, value: &Value) {
     }
 }
 
-fn take_value(r: &mut Reader<'_>) -> Result<Value, Malformed> {
-    let code = r.int()?;
-    let kind = Kind::from_code(code).ok_or(Malformed::Tag(code))?;
-    if kind == Kind::String {
-        return r.owned().map(Value::String);
-    }
-    if kind == Kind::Stream {
-        return r.owned().map(Value::Stream);
-    }
-    let n = r.count()?;
-    Ok(match kind {
-        Kind::List => Value::List((0..n).map(|_| r.owned()).collect::<Result<_, _>>()?),
-        Kind::Set => Value::Set((0..n).map(|_| r.owned()).collect::<Result<_, _>>()?),
-        Kind::Zset => {
-            Value::Zset((0..n).map(|_| Ok((r.owned()?, r.float()?))).collect::<Result<_, Malformed>>()?)
-        }
-        _ => Value::Hash((0..n).map(|_| Ok((r.owned()?, r.owned()?))).collect::<Result<_, Malformed>>()?),
-    })
-}
-
 fn put_spot(w: &mut Writer, spot: Spot) {
     match spot {
         Spot::Head => w.int(0),
@@ -551,16 +460,6 @@ fn put_spot(w: &mut Writer, spot: Spot) {
             put_element(w, element);
         }
     }
-}
-
-fn take_spot(r: &mut Reader<'_>) -> Result<Spot, Malformed> {
-    Ok(match r.int()? {
-        0 => Spot::Head,
-        1 => Spot::Tail,
-        2 => Spot::Before(take_element(r)?),
-        3 => Spot::After(take_element(r)?),
-        tag => return Err(Malformed::Tag(tag)),
-    })
 }
 
 fn put_element(w: &mut Writer, element: Element) {
@@ -580,28 +479,14 @@ fn put_element(w: &mut Writer, element: Element) {
     }
 }
 
-fn take_element(r: &mut Reader<'_>) -> Result<Element, Malformed> {
-    match r.int()? {
-        0 => {
-            let place = Place { version: r.int()?, origin: r.label()?, sub: r.small()? };
-            Ok(Element::Id(ElementId { place, index: r.small()? }))
-        }
-        1 => Ok(Element::Settled { cut: r.int()?, index: r.signed()? }),
-        tag => Err(Malformed::Tag(tag)),
-    }
-}
-
 fn bits(flags: [bool; 4]) -> u64 {
     flags.iter().enumerate().map(|(i, on)| u64::from(*on) << i).sum()
-}
-
-fn flags(bits: u64) -> [bool; 4] {
-    [0, 1, 2, 3].map(|i| bits >> i & 1 == 1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stamp::Place;
     use proptest::prelude::*;
 
     fn word() -> impl Strategy<Value = Bytes> {

@@ -5,9 +5,10 @@
 //! the server.
 //!
 //! Reading order: [`stamp`] and [`origin`] (the total order), [`effect`] (what travels), [`naive`] (what a node's data
-//! is, by definition), [`overlay`] (the same, incrementally), [`vector`] (how far a node is), [`message`] and [`codec`]
-//! (the wire), [`log`] (what peers may still need), [`horizon`] (what nobody needs any more), [`replica`] (the machine).
+//! is, by definition), [`overlay`] (the same, incrementally), [`vector`] (how far a node is), [`message`], [`codec`]
+//! and [`borrowed`] (the wire), [`log`] (what peers may still need), [`horizon`] (what nobody needs any more), [`replica`] (the machine).
 
+pub mod borrowed;
 pub mod codec;
 pub mod effect;
 pub mod horizon;
@@ -17,6 +18,7 @@ pub mod naive;
 pub mod origin;
 pub mod overlay;
 pub mod replica;
+pub mod shared;
 pub mod stamp;
 pub mod vector;
 

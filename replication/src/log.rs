@@ -1,27 +1,74 @@
 //! The forward log: what peers may still need, by stream and number.
 //!
-//! Each stream is a stretch without holes. Memory is bounded: beyond the bound the oldest entries go to a [`Spill`]
-//! (a file, in production); beyond the spill's own bound they are dropped, and who needs them is served by a full sync.
+//! Each stream is a stretch without holes, in chunks of groups that came together. Memory is bounded: beyond the bound the
+//! oldest chunks go to a [`Spill`] (a file, in production); beyond the spill's own bound they are dropped, and who needs
+//! them is served by a full sync.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 
+use crate::codec;
 use crate::origin::{Author, Stream};
+use crate::shared::Shared;
 use crate::vector::Have;
 
-/// One group as its origin encoded it.
+/// Groups that follow each other in a stream, as their origin encoded them (see [`codec::groups`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct Chunk {
+    /// Number of the first group.
+    pub first: u64,
+    /// How many there are, at least one.
+    pub groups: u64,
+    /// Version of the last.
     pub version: u64,
-    pub payload: Arc<[u8]>,
+    pub bytes: Shared,
 }
 
-/// Where old entries wait outside memory.
+impl Chunk {
+    /// A chunk of the groups in `bytes`, which are whole and at least one.
+    pub fn of(first: u64, bytes: Shared) -> Chunk {
+        let (mut groups, mut version, mut rest) = (0, 0, &bytes[..]);
+        while let Some((at, len)) = codec::peek_group(rest) {
+            (groups, version, rest) = (groups + 1, at, &rest[len..]);
+        }
+        assert!(groups > 0, "a chunk holds groups");
+        Chunk { first, groups, version, bytes }
+    }
+
+    /// Number of the last group.
+    pub fn last(&self) -> u64 {
+        self.first + self.groups - 1
+    }
+
+    fn holds(&self, seq: u64) -> bool {
+        (self.first..=self.last()).contains(&seq)
+    }
+
+    /// The groups from number `seq` on that take at most `max` bytes together; at least one. The chunk holds `seq`.
+    pub fn stretch(&self, seq: u64, max: usize) -> Chunk {
+        let mut from = 0;
+        for _ in self.first..seq {
+            from += codec::peek_group(&self.bytes[from..]).map_or(0, |(_, len)| len);
+        }
+        if seq == self.first && self.bytes.len() <= max {
+            return self.clone();
+        }
+        let (mut to, mut groups, mut version) = (from, 0, 0);
+        while let Some((at, len)) = codec::peek_group(&self.bytes[to..])
+            && (groups == 0 || to + len - from <= max)
+        {
+            (to, groups, version) = (to + len, groups + 1, at);
+        }
+        Chunk { first: seq, groups, version, bytes: self.bytes.part(from..to) }
+    }
+}
+
+/// Where old chunks wait outside memory.
 pub trait Spill {
-    /// Takes an entry. False if there is no room: the entry is dropped.
-    fn push(&mut self, stream: Stream, seq: u64, entry: &Entry) -> bool;
-    fn get(&self, stream: Stream, seq: u64) -> Option<Entry>;
-    /// Entries below `seq` are not needed any more.
+    /// Takes a chunk. False if there is no room: the chunk is dropped.
+    fn push(&mut self, stream: Stream, chunk: &Chunk) -> bool;
+    /// The chunk that holds a number.
+    fn get(&self, stream: Stream, seq: u64) -> Option<Chunk>;
+    /// Groups below `seq` are not needed any more.
     fn trim(&mut self, stream: Stream, seq: u64);
 }
 
@@ -30,11 +77,11 @@ pub trait Spill {
 pub struct NoSpill;
 
 impl Spill for NoSpill {
-    fn push(&mut self, _: Stream, _: u64, _: &Entry) -> bool {
+    fn push(&mut self, _: Stream, _: &Chunk) -> bool {
         false
     }
 
-    fn get(&self, _: Stream, _: u64) -> Option<Entry> {
+    fn get(&self, _: Stream, _: u64) -> Option<Chunk> {
         None
     }
 
@@ -45,41 +92,61 @@ impl Spill for NoSpill {
 #[derive(Clone, Debug, Default)]
 pub struct MemorySpill {
     pub room: usize,
-    entries: BTreeMap<(Stream, u64), Entry>,
+    /// By number of the first group.
+    chunks: BTreeMap<(Stream, u64), Chunk>,
 }
 
 impl MemorySpill {
     pub fn new(room: usize) -> MemorySpill {
-        MemorySpill { room, entries: BTreeMap::new() }
+        MemorySpill { room, chunks: BTreeMap::new() }
     }
 }
 
 impl Spill for MemorySpill {
-    fn push(&mut self, stream: Stream, seq: u64, entry: &Entry) -> bool {
-        let fits = self.entries.len() < self.room;
+    fn push(&mut self, stream: Stream, chunk: &Chunk) -> bool {
+        let fits = self.chunks.len() < self.room;
         if fits {
-            self.entries.insert((stream, seq), entry.clone());
+            self.chunks.insert((stream, chunk.first), chunk.clone());
         }
         fits
     }
 
-    fn get(&self, stream: Stream, seq: u64) -> Option<Entry> {
-        self.entries.get(&(stream, seq)).cloned()
+    fn get(&self, stream: Stream, seq: u64) -> Option<Chunk> {
+        let (_, chunk) = self.chunks.range((stream, 0)..=(stream, seq)).next_back()?;
+        chunk.holds(seq).then(|| chunk.clone())
     }
 
     fn trim(&mut self, stream: Stream, seq: u64) {
-        self.entries.retain(|(s, n), _| *s != stream || *n >= seq);
+        self.chunks.retain(|(s, _), chunk| *s != stream || chunk.last() >= seq);
     }
 }
 
 /// A stretch of one stream.
 #[derive(Clone, Debug, Default)]
 struct Stretch {
-    /// Number of the first entry, spilled or not.
+    /// Number of the first group, spilled or not.
     first: u64,
-    /// Number of the first entry in memory.
+    /// Number of the first group in memory; if there is none, of the next to come.
     resident: u64,
-    entries: VecDeque<Entry>,
+    chunks: VecDeque<Chunk>,
+}
+
+impl Stretch {
+    fn next(&self) -> u64 {
+        self.chunks.back().map_or(self.resident, |chunk| chunk.last() + 1)
+    }
+
+    fn get(&self, seq: u64) -> Option<&Chunk> {
+        let at = self.chunks.partition_point(|chunk| chunk.last() < seq);
+        self.chunks.get(at).filter(|chunk| chunk.holds(seq))
+    }
+
+    /// Takes the oldest chunk out of memory.
+    fn pop(&mut self) -> Option<Chunk> {
+        let chunk = self.chunks.pop_front()?;
+        self.resident = chunk.last() + 1;
+        Some(chunk)
+    }
 }
 
 /// The log.
@@ -91,11 +158,11 @@ pub struct Log<S> {
     spill: S,
 }
 
-/// About what an entry costs beside its payload.
-const ENTRY_BYTES: usize = 48;
+/// About what a chunk costs beside its bytes.
+const CHUNK_BYTES: usize = 72;
 
-fn cost(entry: &Entry) -> usize {
-    entry.payload.len() + ENTRY_BYTES
+fn cost(chunk: &Chunk) -> usize {
+    chunk.bytes.len() + CHUNK_BYTES
 }
 
 impl<S: Spill> Log<S> {
@@ -108,27 +175,38 @@ impl<S: Spill> Log<S> {
         self.bytes
     }
 
-    /// Appends the entry `seq`. If it does not follow the last, what was before cannot be served any more.
-    pub fn append(&mut self, stream: Stream, seq: u64, entry: Entry) {
-        let stretch = self.streams.entry(stream).or_default();
-        if stretch.resident + stretch.entries.len() as u64 != seq {
-            self.bytes -= stretch.entries.iter().map(cost).sum::<usize>();
-            *stretch = Stretch { first: seq, resident: seq, entries: VecDeque::new() };
-            self.spill.trim(stream, u64::MAX);
-        }
-        self.bytes += cost(&entry);
-        stretch.entries.push_back(entry);
+    /// Bytes that may be in memory, from now on.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
         while self.bytes > self.limit && self.spill_one() {}
     }
 
-    pub fn get(&self, stream: Stream, seq: u64) -> Option<Entry> {
+    pub fn spill(&self) -> &S {
+        &self.spill
+    }
+
+    /// Appends a chunk. If it does not follow the last, what was before cannot be served any more.
+    pub fn append(&mut self, stream: Stream, chunk: Chunk) {
+        let stretch = self.streams.entry(stream).or_default();
+        if stretch.next() != chunk.first {
+            self.bytes -= stretch.chunks.iter().map(cost).sum::<usize>();
+            *stretch = Stretch { first: chunk.first, resident: chunk.first, chunks: VecDeque::new() };
+            self.spill.trim(stream, u64::MAX);
+        }
+        self.bytes += cost(&chunk);
+        stretch.chunks.push_back(chunk);
+        while self.bytes > self.limit && self.spill_one() {}
+    }
+
+    /// The chunk that holds a group.
+    pub fn get(&self, stream: Stream, seq: u64) -> Option<Chunk> {
         let stretch = self.streams.get(&stream)?;
         if seq < stretch.first {
             return None;
         }
-        match seq.checked_sub(stretch.resident) {
-            Some(at) => stretch.entries.get(at as usize).cloned(),
-            None => self.spill.get(stream, seq),
+        match seq < stretch.resident {
+            true => self.spill.get(stream, seq),
+            false => stretch.get(seq).cloned(),
         }
     }
 
@@ -138,17 +216,16 @@ impl<S: Spill> Log<S> {
         from >= to || from + 1 >= first
     }
 
-    /// Entries up to `seq` are not needed any more.
+    /// Groups up to `seq` are not needed any more. They go with the last group of their chunk.
     pub fn trim(&mut self, stream: Stream, seq: u64) {
         let Some(stretch) = self.streams.get_mut(&stream) else { return };
-        while stretch.resident <= seq
-            && let Some(entry) = stretch.entries.pop_front()
+        while stretch.chunks.front().is_some_and(|chunk| chunk.last() <= seq)
+            && let Some(chunk) = stretch.pop()
         {
-            self.bytes -= cost(&entry);
-            stretch.resident += 1;
+            self.bytes -= cost(&chunk);
         }
         if seq + 1 > stretch.first {
-            stretch.first = (seq + 1).min(stretch.resident);
+            stretch.first = (seq + 1).min(stretch.next());
             self.spill.trim(stream, stretch.first);
         }
     }
@@ -157,7 +234,7 @@ impl<S: Spill> Log<S> {
         let gone: Vec<Stream> = self.streams.keys().filter(|s| s.author == author).copied().collect();
         for stream in gone {
             if let Some(stretch) = self.streams.remove(&stream) {
-                self.bytes -= stretch.entries.iter().map(cost).sum::<usize>();
+                self.bytes -= stretch.chunks.iter().map(cost).sum::<usize>();
             }
             self.spill.trim(stream, u64::MAX);
         }
@@ -166,23 +243,22 @@ impl<S: Spill> Log<S> {
     /// How far the log goes in each stream.
     pub fn ends(&self) -> impl Iterator<Item = (Stream, Have)> + '_ {
         self.streams.iter().map(|(stream, stretch)| {
-            let seq = (stretch.resident + stretch.entries.len() as u64).saturating_sub(1);
-            (*stream, Have { seq, version: stretch.entries.back().map_or(0, |e| e.version) })
+            let version = stretch.chunks.back().map_or(0, |chunk| chunk.version);
+            (*stream, Have { seq: stretch.next().saturating_sub(1), version })
         })
     }
 
-    /// Moves the oldest entry of the longest stream out of memory.
+    /// Moves the oldest chunk of the longest stream out of memory.
     fn spill_one(&mut self) -> bool {
-        let longest = self.streams.iter_mut().max_by_key(|(_, stretch)| stretch.entries.len());
+        let longest = self.streams.iter_mut().max_by_key(|(_, stretch)| stretch.chunks.len());
         let Some((stream, stretch)) = longest else { return false };
-        let Some(entry) = stretch.entries.pop_front() else { return false };
-        self.bytes -= cost(&entry);
-        if !self.spill.push(*stream, stretch.resident, &entry) {
+        let Some(chunk) = stretch.pop() else { return false };
+        self.bytes -= cost(&chunk);
+        if !self.spill.push(*stream, &chunk) {
             // A hole: nothing up to here can be served.
-            stretch.first = stretch.resident + 1;
+            stretch.first = stretch.resident;
             self.spill.trim(*stream, stretch.first);
         }
-        stretch.resident += 1;
         true
     }
 }
@@ -195,38 +271,56 @@ mod tests {
         Stream { author: Author { uuid: 1, incarnation: 1 }, lane: 0 }
     }
 
-    fn entry(n: u64) -> Entry {
-        Entry { version: n, payload: vec![0; 52].into() }
+    /// Groups numbered from `first` on, 40 bytes each.
+    fn chunk(first: u64, groups: u64) -> Chunk {
+        let mut w = codec::Writer::default();
+        for seq in first..first + groups {
+            let at = w.0.len();
+            codec::begin_group(&mut w, seq * 10);
+            w.0.extend_from_slice(&[0; 28]);
+            codec::end_group(&mut w, at);
+        }
+        Chunk::of(first, w.0.into())
     }
 
     #[test]
     fn memory_is_bounded_and_the_rest_is_spilled_then_dropped() {
         let mut log = Log::new(500, MemorySpill::new(3));
-        for seq in 1..=5 {
-            log.append(stream(), seq, entry(seq));
+        for n in 0..4 {
+            log.append(stream(), chunk(2 * n + 1, 2));
         }
-        assert!(log.serves(stream(), 0, 5));
-        for seq in 6..=8 {
-            log.append(stream(), seq, entry(seq));
+        assert!(log.bytes() <= 500 && log.serves(stream(), 0, 8), "one is spilled");
+        for n in 4..6 {
+            log.append(stream(), chunk(2 * n + 1, 2));
         }
-        assert!(log.bytes() <= 500);
-        assert!(log.serves(stream(), 0, 8), "three are spilled");
-        assert_eq!(log.get(stream(), 1).map(|e| e.version), Some(1));
-        log.append(stream(), 9, entry(9));
-        assert!(!log.serves(stream(), 0, 9) && log.get(stream(), 1).is_none());
-        assert!(log.serves(stream(), 4, 9) && log.get(stream(), 5).is_some());
+        assert!(log.serves(stream(), 0, 12), "three are spilled");
+        assert_eq!(log.get(stream(), 2), Some(chunk(1, 2)));
+        log.append(stream(), chunk(13, 2));
+        assert!(!log.serves(stream(), 0, 14) && log.get(stream(), 1).is_none());
+        assert!(log.serves(stream(), 8, 14) && log.get(stream(), 9).is_some());
+        assert_eq!(log.ends().collect::<Vec<_>>(), [(stream(), Have { seq: 14, version: 140 })]);
     }
 
     #[test]
     fn a_jump_starts_a_new_stretch() {
         let mut log = Log::new(10_000, NoSpill);
-        log.append(stream(), 1, entry(1));
-        log.append(stream(), 7, entry(7));
-        assert!(!log.serves(stream(), 0, 7) && !log.serves(stream(), 5, 7) && log.serves(stream(), 6, 7));
-        log.trim(stream(), 7);
+        log.append(stream(), chunk(1, 1));
+        log.append(stream(), chunk(7, 3));
+        assert!(!log.serves(stream(), 0, 9) && !log.serves(stream(), 5, 9) && log.serves(stream(), 6, 9));
+        log.trim(stream(), 8);
+        assert!(log.serves(stream(), 8, 9) && !log.serves(stream(), 7, 9));
+        assert_eq!(log.get(stream(), 9), Some(chunk(7, 3)), "a chunk stays until its last group goes");
+        log.trim(stream(), 9);
         assert_eq!(log.bytes(), 0);
-        assert!(log.serves(stream(), 7, 7));
-        log.append(stream(), 8, entry(8));
-        assert_eq!(log.get(stream(), 8).map(|e| e.version), Some(8));
+        log.append(stream(), chunk(10, 1));
+        assert_eq!(log.get(stream(), 10).map(|c| c.version), Some(100));
+    }
+
+    #[test]
+    fn a_stretch_begins_and_ends_between_groups() {
+        let whole = chunk(5, 4);
+        assert_eq!(whole.stretch(5, 160), whole);
+        assert_eq!(whole.stretch(6, 100), chunk(6, 2));
+        assert_eq!(whole.stretch(8, 1), chunk(8, 1));
     }
 }

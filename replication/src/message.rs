@@ -1,9 +1,8 @@
 //! What peers say to each other, and its bytes.
 
-use std::sync::Arc;
-
 use crate::codec::{Malformed, Reader, Writer};
 use crate::origin::{Author, Stream};
+use crate::shared::Shared;
 use crate::vector::{Have, Vector};
 
 /// The protocol's version: peers with another one do not talk.
@@ -25,16 +24,17 @@ pub struct Hello {
     pub members: Vec<Author>,
 }
 
-/// A group of effects, or a part of one that is too large for a frame.
+/// Groups that follow each other in a stream, or a part of one that is too large for a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     pub stream: Stream,
+    /// The number of the first, or only, group.
     pub seq: u64,
-    pub version: u64,
-    /// Where in the group's bytes this part begins.
+    /// Where in the bytes, see [`codec::groups`](crate::codec::groups), this part begins. Not 0: of one group.
     pub offset: u64,
+    /// Nothing more belongs to it.
     pub last: bool,
-    pub bytes: Arc<[u8]>,
+    pub bytes: Shared,
 }
 
 /// What a node says about itself from time to time (S4). Others pass it on.
@@ -116,7 +116,6 @@ impl Message {
                 w.int(2);
                 put_stream(&mut w, part.stream);
                 w.int(part.seq);
-                w.int(part.version);
                 w.int(part.offset << 1 | u64::from(part.last));
                 w.bytes(&part.bytes);
             }
@@ -155,9 +154,9 @@ impl Message {
                 members: take_authors(&mut r)?,
             }),
             2 => {
-                let (stream, seq, version, place) = (take_stream(&mut r)?, r.int()?, r.int()?, r.int()?);
+                let (stream, seq, place) = (take_stream(&mut r)?, r.int()?, r.int()?);
                 let bytes = r.bytes()?.into();
-                Message::Part(Part { stream, seq, version, offset: place >> 1, last: place & 1 == 1, bytes })
+                Message::Part(Part { stream, seq, offset: place >> 1, last: place & 1 == 1, bytes })
             }
             3 => Message::Beats(take_beats(&mut r)?),
             4 => Message::Resync(take_vector(&mut r)?),

@@ -11,14 +11,13 @@
 //! takes back what others rely on.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 
-use crate::codec;
-use crate::effect::{Group, Write};
+use crate::codec::{self, Malformed};
 use crate::horizon::Horizon;
-use crate::log::{Entry, Log, Spill};
+use crate::log::{Chunk, Log, Spill};
 use crate::message::{Beat, Head, Hello, Message, PROTOCOL, Part, Reason};
 use crate::origin::{Author, Origins, Stream, Uuid};
+use crate::shared::Shared;
 use crate::stamp::{COUNTER_BITS, Clock, Place};
 use crate::vector::{Arrival, Have, Vector};
 
@@ -89,8 +88,8 @@ pub enum Event {
     Connected(Link),
     Disconnected(Link),
     Received(Link, Message),
-    /// Effects made here, under a version minted before.
-    Local(Group),
+    /// Groups of effects made here, under versions minted before, which rise. See [`codec::groups`].
+    Local(Shared),
     /// Time for a beat.
     Tick,
 }
@@ -103,10 +102,10 @@ pub enum Action {
     /// Merge the snapshot that came with this head.
     Merge(Link, Head),
     Close(Link, Reason),
-    /// Fold these effects, all at once.
+    /// Fold these groups of effects (see [`codec::groups`]), each all at once. They are well formed.
     Apply {
         author: Author,
-        group: Group,
+        groups: Shared,
     },
     /// Everything up to `known` has arrived everywhere; marks up to `settled` can go.
     Settle {
@@ -280,7 +279,7 @@ impl<S: Spill> Replica<S> {
             Event::Connected(link) => self.connected(now_ms, link, actions),
             Event::Disconnected(link) => drop(self.sessions.remove(&link)),
             Event::Received(link, message) => self.received(now_ms, link, message, actions),
-            Event::Local(group) => self.local(group, actions),
+            Event::Local(groups) => self.local(groups, actions),
             Event::Tick => self.tick(now_ms, actions),
         }
     }
@@ -428,17 +427,22 @@ impl<S: Spill> Replica<S> {
         actions.push(Action::Close(link, reason));
     }
 
-    fn local(&mut self, group: Group, actions: &mut Vec<Action>) {
+    fn local(&mut self, groups: Shared, actions: &mut Vec<Action>) {
         let stream = Stream { author: self.me, lane: 0 };
-        let seq = self.vector.have(stream).seq + 1;
-        let payload: Arc<[u8]> = codec::encode_writes(&group.writes).into();
-        self.vector.advance(stream, Have { seq, version: group.version });
-        self.log.append(stream, seq, Entry { version: group.version, payload });
+        let chunk = Chunk::of(self.vector.have(stream).seq + 1, groups);
+        self.clock.observe(chunk.version);
+        self.extend_bound(actions);
+        self.vector.advance(stream, Have { seq: chunk.last(), version: chunk.version });
+        self.log.append(stream, chunk);
         self.pump_all(actions);
     }
 
     fn part(&mut self, now_ms: u64, link: Link, part: Part, actions: &mut Vec<Action>) {
         let Some(session) = self.sessions.get_mut(&link) else { return };
+        if part.offset == 0 && part.last {
+            session.partial = None;
+            return self.chunk(now_ms, link, part.stream, part.seq, part.bytes, actions);
+        }
         let mut bytes = match session.partial.take() {
             Some((stream, seq, bytes)) if (stream, seq) == (part.stream, part.seq) && part.offset > 0 => {
                 bytes
@@ -457,35 +461,42 @@ impl<S: Spill> Replica<S> {
             session.partial = Some((part.stream, part.seq, bytes));
             return;
         }
-        self.group(now_ms, link, part.stream, part.seq, part.version, bytes, actions);
+        self.chunk(now_ms, link, part.stream, part.seq, bytes.into(), actions);
     }
 
-    /// A whole group has come: duplicate, gap, clock bound, fold (S5).
-    fn group(
+    /// Whole groups have come: duplicate, gap, clock bound, fold (S5).
+    fn chunk(
         &mut self,
         now_ms: u64,
         link: Link,
         stream: Stream,
         seq: u64,
-        version: u64,
-        bytes: Vec<u8>,
+        bytes: Shared,
         actions: &mut Vec<Action>,
     ) {
-        match self.judge(stream, seq, version) {
-            Arrival::Duplicate => return,
-            Arrival::Gap => return self.resync(link, actions),
-            Arrival::Next => {}
+        let Ok(groups) = survey(&bytes) else { return self.close(link, Reason::Malformed, actions) };
+        let fresh = groups
+            .iter()
+            .zip(seq..)
+            .position(|((version, _), seq)| self.judge(stream, seq, *version) != Arrival::Duplicate);
+        let Some(fresh) = fresh else { return };
+        let (first, from) = (seq + fresh as u64, groups[fresh].1);
+        if self.judge(stream, first, groups[fresh].0) == Arrival::Gap {
+            return self.resync(link, actions);
         }
-        if self.options.rules.order && version >> COUNTER_BITS > now_ms + self.options.max_clock_drift_ms {
+        let latest = groups.iter().map(|(version, _)| version >> COUNTER_BITS).max().unwrap_or(0);
+        if self.options.rules.order && latest > now_ms + self.options.max_clock_drift_ms {
             return self.close(link, Reason::ClockAhead, actions);
         }
-        let (Ok(writes), Ok(_)) = (codec::decode_writes(&bytes), self.origins.meet(stream.author)) else {
+        if self.origins.meet(stream.author).is_err() {
             return self.close(link, Reason::Malformed, actions);
-        };
-        self.take(stream, seq, version, bytes.into(), writes, actions);
+        }
+        let chunk = Chunk::of(first, bytes.part(from..bytes.len()));
+        let have = Have { seq: chunk.last(), version: chunk.version };
+        self.take(stream, chunk, actions);
         if let Some(session) = self.sessions.get_mut(&link) {
             session.resyncing = false;
-            session.sent.advance(stream, Have { seq, version });
+            session.sent.advance(stream, have);
         }
         self.pump_all(actions);
     }
@@ -500,20 +511,12 @@ impl<S: Spill> Replica<S> {
         }
     }
 
-    fn take(
-        &mut self,
-        stream: Stream,
-        seq: u64,
-        version: u64,
-        payload: Arc<[u8]>,
-        writes: Vec<Write>,
-        actions: &mut Vec<Action>,
-    ) {
-        self.clock.observe(version);
+    fn take(&mut self, stream: Stream, chunk: Chunk, actions: &mut Vec<Action>) {
+        self.clock.observe(chunk.version);
         self.extend_bound(actions);
-        self.vector.advance(stream, Have { seq, version });
-        self.log.append(stream, seq, Entry { version, payload });
-        actions.push(Action::Apply { author: stream.author, group: Group { version, writes } });
+        self.vector.advance(stream, Have { seq: chunk.last(), version: chunk.version });
+        actions.push(Action::Apply { author: stream.author, groups: chunk.bytes.clone() });
+        self.log.append(stream, chunk);
     }
 
     fn resync(&mut self, link: Link, actions: &mut Vec<Action>) {
@@ -587,14 +590,15 @@ impl<S: Spill> Replica<S> {
                 && session.in_flight_bytes < self.options.window_bytes
             {
                 let seq = session.sent.have(stream).seq + 1;
-                let Some(entry) = self.log.get(stream, seq) else {
+                let Some(chunk) = self.log.get(stream, seq) else {
                     dropped = true;
                     break 'streams;
                 };
-                session.sent.advance(stream, Have { seq, version: entry.version });
-                session.in_flight.push_back((stream, seq, entry.payload.len()));
-                session.in_flight_bytes += entry.payload.len();
-                send(link, stream, seq, &entry, self.options.part_bytes, actions);
+                let chunk = chunk.stretch(seq, self.options.part_bytes);
+                session.sent.advance(stream, Have { seq: chunk.last(), version: chunk.version });
+                session.in_flight.push_back((stream, chunk.last(), chunk.bytes.len()));
+                session.in_flight_bytes += chunk.bytes.len();
+                send(link, stream, &chunk, self.options.part_bytes, actions);
             }
         }
         if dropped {
@@ -697,19 +701,27 @@ impl<S: Spill> Replica<S> {
     }
 }
 
-/// Sends a group in as many parts as it needs.
-fn send(link: Link, stream: Stream, seq: u64, entry: &Entry, part_bytes: usize, actions: &mut Vec<Action>) {
-    let mut offset = 0;
-    loop {
-        let end = (offset + part_bytes.max(1)).min(entry.payload.len());
-        let whole = offset == 0 && end == entry.payload.len();
-        let bytes = if whole { entry.payload.clone() } else { entry.payload[offset..end].into() };
-        let last = end == entry.payload.len();
-        let part = Part { stream, seq, version: entry.version, offset: offset as u64, last, bytes };
+/// Version and place of each group; an error if the bytes are anything else than groups of effects.
+fn survey(bytes: &Shared) -> Result<Vec<(u64, usize)>, Malformed> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    for group in codec::groups(bytes) {
+        let (version, writes) = group?;
+        codec::check_writes(writes)?;
+        found.push((version, at));
+        at += codec::GROUP_HEAD + writes.len();
+    }
+    if found.is_empty() { Err(Malformed::Short) } else { Ok(found) }
+}
+
+/// Sends groups, or one in as many parts as it needs.
+fn send(link: Link, stream: Stream, chunk: &Chunk, part_bytes: usize, actions: &mut Vec<Action>) {
+    let (mut offset, whole) = (0, chunk.bytes.len());
+    while offset < whole {
+        let end = (offset + part_bytes.max(1)).min(whole);
+        let bytes = chunk.bytes.part(offset..end);
+        let part = Part { stream, seq: chunk.first, offset: offset as u64, last: end == whole, bytes };
         actions.push(Action::Send(link, Message::Part(part)));
-        if last {
-            return;
-        }
         offset = end;
     }
 }
