@@ -41,7 +41,7 @@ mod writer;
 
 pub use elements::{List, Node, Nodes, Scored, TextPair, TextPairs, Texts};
 pub use error::Error;
-pub use file::{File, FileWriter, KeyRecord, Record};
+pub use file::{File, FileWriter, KeyHead, KeyRecord, Record};
 pub use kind::Kind;
 pub use object::{Hash, Object, Set, Zset, read_object};
 pub use reader::{Reader, Text};

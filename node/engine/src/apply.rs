@@ -5,6 +5,7 @@ use crate::ctx::KeyMut;
 use crate::db::Db;
 use crate::effect::{Deadline, Effect, NewValue, Outcome};
 use crate::entry::Entry;
+use crate::load;
 use crate::tuning::notify;
 use crate::types::{hash, hyperloglog, list, set, string, zset};
 use crate::value::Value;
@@ -64,16 +65,7 @@ fn put(key: &mut KeyMut<'_, '_>, value: NewValue<'_>, deadline: Deadline, absent
         Deadline::At(at) => Some(at),
     };
     let (stamp, access) = (key.stamp(), key.access());
-    let entry = match value {
-        NewValue::String(bytes) => match string::as_int(bytes) {
-            Some(n) => Entry::new(key.key, Value::Int(n), deadline, stamp, access),
-            None if bytes.len() <= crate::entry::INLINE_MAX => {
-                Entry::new_inline(key.key, bytes, deadline, stamp, access)
-            }
-            None => Entry::new(key.key, Value::Bytes(bytes.to_vec()), deadline, stamp, access),
-        },
-        NewValue::Built(value) => Entry::new(key.key, value, deadline, stamp, access),
-    };
+    let entry = load::entry(key.key, value, deadline, stamp, access);
     key.put_entry(entry)
 }
 

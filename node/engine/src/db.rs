@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::entry::{Entry, EntryMut, EntryRef};
+use crate::snapshot::{Encoder, Walk};
 use crate::table::{Pos, Published, Table};
 use crate::value::Value;
 
@@ -17,6 +18,10 @@ pub struct Db {
     /// Where the sweep is, and a lower bound of the deadlines behind it.
     swept_to: u64,
     swept_bound: u64,
+    /// The epoch of entries that are new, or that no snapshot under way needs any more. Without one, that of all entries.
+    epoch: bool,
+    /// The walk of a snapshot through this table.
+    walk: Option<Box<Walk>>,
     hasher: ahash::RandomState,
 }
 
@@ -28,6 +33,8 @@ impl Db {
             due: u64::MAX,
             swept_to: 0,
             swept_bound: u64::MAX,
+            epoch: false,
+            walk: None,
             hasher,
         }
     }
@@ -63,8 +70,10 @@ impl Db {
         unsafe { pos.item::<Entry>().view() }
     }
 
+    /// The entry found, to be changed: a snapshot that has not come by yet gets it as it was.
     #[inline]
     pub fn at_mut(&mut self, pos: Pos) -> EntryMut<'_> {
+        self.preserve(pos);
         // SAFETY: as above, and exclusive like the borrow of the table.
         unsafe { pos.item::<Entry>().view_mut() }
     }
@@ -74,9 +83,32 @@ impl Db {
         self.find(hash, key).map(|pos| self.at(pos))
     }
 
+    /// Hands the entry found to the snapshot under way, if that has not seen it yet.
+    #[inline]
+    fn preserve(&mut self, pos: Pos) {
+        if self.walk.is_some() {
+            self.preserve_unseen(pos);
+        }
+    }
+
+    #[cold]
+    fn preserve_unseen(&mut self, pos: Pos) {
+        let Some(walk) = &mut self.walk else { return };
+        // SAFETY: alive while in the table, and exclusive like the borrow of the table.
+        let mut entry = unsafe { pos.item::<Entry>().view_mut() };
+        if entry.as_ref().epoch() != self.epoch {
+            walk.copy(entry.as_ref());
+            entry.set_epoch(self.epoch);
+        }
+    }
+
     /// Counts an entry that has just been put here, and what expires in it.
     #[inline]
     fn note(&mut self, hash: u64, entry: Entry) {
+        if self.epoch {
+            // SAFETY: the entry was just made, nobody else has it.
+            unsafe { entry.view_mut() }.set_epoch(true);
+        }
         self.expiring += usize::from(entry.expires());
         if entry.may_expire() {
             // SAFETY: the entry is alive, it was just made.
@@ -106,6 +138,7 @@ impl Db {
 
     /// Puts another entry with the same key in the place of the one found; returns the old value.
     pub fn replace(&mut self, hash: u64, pos: Pos, entry: Entry) -> (Pos, Value) {
+        self.preserve(pos);
         self.expiring -= usize::from(pos.item::<Entry>().expires());
         let new = self.table.replace(pos, entry);
         self.note(hash, entry);
@@ -115,6 +148,7 @@ impl Db {
 
     /// Removes the entry found; returns its value.
     pub fn remove(&mut self, pos: Pos) -> Value {
+        self.preserve(pos);
         self.expiring -= usize::from(pos.item::<Entry>().expires());
         let hash_of = self.hash_of();
         let entry = self.table.remove(pos, hash_of);
@@ -138,6 +172,7 @@ impl Db {
 
     /// Moves the entry found into an allocation with (or without) a place for a deadline.
     fn rebuild(&mut self, hash: u64, pos: Pos, deadline: Option<u64>) -> Pos {
+        self.preserve(pos);
         let view = self.at(pos);
         let (stamp, access, key) = (view.stamp(), view.access(), view.key().to_vec());
         self.expiring -= usize::from(view.deadline().is_some());
@@ -212,11 +247,58 @@ impl Db {
         step.next.is_none()
     }
 
-    /// Empties the database; what it held comes back to be freed.
+    /// Adds an entry that was stored, see [`crate::load`]; false, and the entry is freed, if its key is there already.
+    pub fn load(&mut self, hash: u64, key: &[u8], entry: Entry) -> bool {
+        if self.find(hash, key).is_some() {
+            // SAFETY: it is in no table, and used no more.
+            unsafe { entry.free() };
+            return false;
+        }
+        let hash_of = self.hash_of();
+        self.table.insert(hash, entry, hash_of);
+        self.note(hash, entry);
+        true
+    }
+
+    /// Empties the database; what it held comes back to be freed, unless a snapshot under way still needs it.
     pub fn take(&mut self) -> Detached {
         self.expiring = 0;
         (self.due, self.swept_to, self.swept_bound) = (u64::MAX, 0, u64::MAX);
-        Detached(self.table.take())
+        let taken = Detached(self.table.take());
+        match self.walk.take() {
+            Some(walk) => {
+                walk.leave_behind(taken, self.epoch);
+                Detached(Table::new())
+            }
+            None => taken,
+        }
+    }
+
+    /// Begins a snapshot's walk. None may be under way.
+    pub(crate) fn begin_walk(&mut self, walk: Walk) {
+        assert!(self.walk.is_none(), "one snapshot at a time");
+        if !self.is_empty() {
+            self.epoch = !self.epoch;
+            self.walk = Some(Box::new(walk));
+        }
+    }
+
+    pub(crate) fn has_walk(&self) -> bool {
+        self.walk.is_some()
+    }
+
+    /// The number that the database had at the cut, if a walk is under way.
+    pub(crate) fn walk_number(&self) -> Option<usize> {
+        self.walk.as_ref().map(|walk| walk.number())
+    }
+
+    /// Goes on with the walk by one segment, or until `out` holds more than `room` bytes. The walk ends with the table;
+    /// what it has copied aside goes to its sink then.
+    pub(crate) fn walk_on(&mut self, out: &mut Encoder, room: usize) {
+        let Some(mut walk) = self.walk.take() else { return };
+        if walk.on(&self.table, self.epoch, out, room) {
+            self.walk = Some(walk);
+        }
     }
 
     pub fn swap(&mut self, other: &mut Db) {
@@ -225,6 +307,8 @@ impl Db {
         std::mem::swap(&mut self.due, &mut other.due);
         std::mem::swap(&mut self.swept_to, &mut other.swept_to);
         std::mem::swap(&mut self.swept_bound, &mut other.swept_bound);
+        std::mem::swap(&mut self.epoch, &mut other.epoch);
+        std::mem::swap(&mut self.walk, &mut other.walk);
     }
 
     /// Bytes of the table, without the entries.
@@ -242,7 +326,41 @@ impl Drop for Db {
 /// Entries taken out of a database; dropping it frees them, which may take long.
 pub struct Detached(Table<Entry>);
 
+/// Walks to the segment at `at` and hands over each entry there whose epoch is not `epoch`, bringing it into that epoch,
+/// until `each` says to stop. Returns the position to go on from; `None` at the end.
+pub(crate) fn walk_segment(
+    table: &Table<Entry>,
+    at: u64,
+    epoch: bool,
+    scratch: &mut Vec<Entry>,
+    mut each: impl FnMut(EntryRef<'_>) -> bool,
+) -> Option<u64> {
+    /// Entries whose memory is on its way while one is looked at.
+    const AHEAD: usize = 8;
+    scratch.clear();
+    let next = table.segment(at, scratch);
+    for (i, entry) in scratch.iter().enumerate() {
+        if let Some(later) = scratch.get(i + AHEAD) {
+            later.prefetch();
+        }
+        // SAFETY: in the table, so alive; the caller has the shard, or the table, for itself.
+        let mut entry = unsafe { entry.view_mut() };
+        if entry.as_ref().epoch() == epoch {
+            continue;
+        }
+        entry.set_epoch(epoch);
+        if !each(entry.as_ref()) {
+            return Some(at);
+        }
+    }
+    next
+}
+
 impl Detached {
+    pub(crate) fn table(&self) -> &Table<Entry> {
+        &self.0
+    }
+
     pub fn len(&self) -> usize {
         self.0.len()
     }

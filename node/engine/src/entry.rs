@@ -4,7 +4,7 @@
 //!  0  version        u64   of the last effect on the key
 //!  8  access << 8 | short value length     u32   access: 24 bits of LRU clock or LFU counter
 //! 12  origin         u16   interned origin of that effect
-//! 14  kind | flags   u8
+//! 14  kind | flags   u8    one of the flags is the epoch that a snapshot goes by
 //! 15  short key length u8
 //! 16  [deadline u64 ms]           if EXPIRES
 //!     [payload u64]               unless INLINE: an integer or the address of a boxed value
@@ -30,6 +30,7 @@ use replication::Stamp;
 const EXPIRES: u8 = 0x10;
 const LONG_KEY: u8 = 0x20;
 const LONG_VALUE: u8 = 0x40;
+const EPOCH: u8 = 0x80;
 const KIND: u8 = 0x0f;
 const INLINE: u8 = Kind::Inline as u8;
 
@@ -170,6 +171,14 @@ impl Entry {
     #[inline]
     fn at(self) -> NonNull<u8> {
         NonNull::new((self.0.get() & !TAGS) as *mut u8).expect("allocations are not at zero")
+    }
+
+    /// Brings the entry into the cache.
+    #[inline]
+    pub fn prefetch(self) {
+        let at = self.at().as_ptr();
+        crate::table::prefetch(at);
+        crate::table::prefetch(at.wrapping_add(64));
     }
 
     /// Whether the key has a deadline. Does not touch the entry's memory.
@@ -411,6 +420,12 @@ impl<'a> EntryRef<'a> {
         }
     }
 
+    /// Which of two states of the data the entry is known to belong to, see [`crate::snapshot`].
+    #[inline]
+    pub fn epoch(&self) -> bool {
+        self.head().flags & EPOCH != 0
+    }
+
     /// Where the entry is: the same as long as it is changed in place.
     pub fn address(&self) -> usize {
         self.at.as_ptr() as usize
@@ -438,6 +453,15 @@ impl<'a> EntryMut<'a> {
             let head = self.r.at.cast::<Head>().as_ptr();
             (*head).version = stamp.version;
             (*head).origin = stamp.origin;
+        }
+    }
+
+    #[inline]
+    pub fn set_epoch(&mut self, epoch: bool) {
+        // SAFETY: exclusive during 'a; a plain integer.
+        unsafe {
+            let head = self.r.at.cast::<Head>().as_ptr();
+            (*head).flags = (*head).flags & !EPOCH | if epoch { EPOCH } else { 0 };
         }
     }
 

@@ -3,7 +3,7 @@
 //!
 //! In reading order: [`table`] and [`thin`] hold things, [`entry`], [`value`] and [`types`] are the things, [`db`],
 //! [`shard`] and [`keyspace`] arrange them, [`ctx`] and [`effect`] are what a command works with, [`commands`] are the
-//! commands.
+//! commands, [`stored`], [`snapshot`] and [`load`] bring data to files and back.
 
 pub mod access;
 mod apply;
@@ -20,7 +20,9 @@ pub mod geo;
 pub mod interest;
 pub mod journal;
 pub mod keyspace;
+pub mod load;
 pub mod shard;
+pub mod snapshot;
 pub mod stored;
 pub mod table;
 pub mod thin;

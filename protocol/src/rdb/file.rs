@@ -64,6 +64,55 @@ pub struct KeyRecord {
     pub frequency: Option<u8>,
 }
 
+impl KeyRecord {
+    fn head(&self) -> KeyHead<'_> {
+        KeyHead {
+            kind: self.kind,
+            key: &self.key,
+            expire_ms: self.expire_ms,
+            idle_s: self.idle_s,
+            frequency: self.frequency,
+        }
+    }
+}
+
+/// What precedes an object: a [`KeyRecord`] that borrows its key.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyHead<'a> {
+    pub kind: Kind,
+    pub key: &'a [u8],
+    pub expire_ms: Option<i64>,
+    pub idle_s: Option<u64>,
+    pub frequency: Option<u8>,
+}
+
+/// Records that are written outside of a file first, to become part of one later.
+impl Writer {
+    /// An auxiliary field.
+    pub fn aux(&mut self, name: &[u8], value: &[u8]) {
+        self.raw(&[opcode::AUX]);
+        self.text(name);
+        self.text(value);
+    }
+
+    /// What precedes an object.
+    pub fn key_head(&mut self, head: &KeyHead<'_>) {
+        if let Some(ms) = head.expire_ms {
+            self.raw(&[opcode::EXPIRE_MS]);
+            self.millis(ms);
+        }
+        if let Some(seconds) = head.idle_s {
+            self.raw(&[opcode::IDLE]);
+            self.length(seconds);
+        }
+        if let Some(frequency) = head.frequency {
+            self.raw(&[opcode::FREQUENCY, frequency]);
+        }
+        self.kind(head.kind);
+        self.text(head.key);
+    }
+}
+
 /// Reads the records of a file, one after the other.
 #[derive(Debug)]
 pub struct File<'a> {
@@ -199,9 +248,7 @@ impl FileWriter {
     }
 
     pub fn aux(&mut self, name: &[u8], value: &[u8]) {
-        self.writer.raw(&[opcode::AUX]);
-        self.writer.text(name);
-        self.writer.text(value);
+        self.writer.aux(name, value);
     }
 
     pub fn select(&mut self, db: u64) {
@@ -222,19 +269,15 @@ impl FileWriter {
 
     /// What precedes an object.
     pub fn key(&mut self, record: &KeyRecord) {
-        if let Some(ms) = record.expire_ms {
-            self.writer.raw(&[opcode::EXPIRE_MS]);
-            self.writer.millis(ms);
+        self.writer.key_head(&record.head());
+    }
+
+    /// Counts in records that were written elsewhere and go to the same place, after all that was taken so far.
+    pub fn pass(&mut self, records: &[u8]) {
+        assert!(self.writer.as_bytes().is_empty(), "what was written before is taken first");
+        if let Some(crc) = &mut self.crc {
+            crc.update(records);
         }
-        if let Some(seconds) = record.idle_s {
-            self.writer.raw(&[opcode::IDLE]);
-            self.writer.length(seconds);
-        }
-        if let Some(frequency) = record.frequency {
-            self.writer.raw(&[opcode::FREQUENCY, frequency]);
-        }
-        self.writer.kind(record.kind);
-        self.writer.text(&record.key);
     }
 
     /// Hands over what was written since the last time, to be written to wherever it goes.

@@ -219,6 +219,16 @@ impl<'a> Reader<'a> {
         Ok(Text::Bytes(out))
     }
 
+    /// A string appended to `out`, or the integer that it is encoded as.
+    pub fn text_onto(&mut self, out: &mut Vec<u8>) -> Result<Option<i64>, Error> {
+        match self.length_or_encoding()? {
+            Length::Plain(length) => self.bytes_into(length, out)?,
+            Length::Encoded(encoding::LZF) => self.compressed_into(out)?,
+            Length::Encoded(code) => return self.integer(code).map(Some),
+        }
+        Ok(None)
+    }
+
     /// Something is wrong where the reader is.
     pub(super) fn malformed(&self, rule: &'static str) -> Malformed {
         Malformed { format: "rdb", offset: self.position() as usize, rule }
@@ -256,7 +266,8 @@ impl<'a> Reader<'a> {
     fn bytes_into(&mut self, len: u64, out: &mut Vec<u8>) -> Result<(), Error> {
         match self.remaining() {
             Some(remaining) if len > remaining => return Err(self.cut_off()),
-            Some(_) => out.reserve_exact(len as usize),
+            Some(_) if out.is_empty() => out.reserve_exact(len as usize),
+            Some(_) => out.reserve(len as usize),
             None => out.reserve_exact(len.min(TRUST) as usize),
         }
         let mut left = len;

@@ -30,6 +30,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::*};
 
+pub(crate) use published::prefetch;
 pub use published::Published;
 use segment::{BUCKETS_MAX, SEG_SLOTS_MAX, Segment};
 
@@ -323,6 +324,14 @@ impl<T: Item> Table<T> {
                 Some(next) => at = next,
             }
         }
+    }
+
+    /// Collects all items of the segment at position `at`, and returns the position of the next one, `None` at the end.
+    /// Items whose positions are below `at` may be among them, after segments have been merged.
+    pub fn segment(&self, at: u64, out: &mut Vec<T>) -> Option<u64> {
+        let seg = self.dir.as_ref()?.segment(at);
+        out.extend(seg.words().map(T::from_word));
+        seg.range_end(at)
     }
 
     /// Bytes held by the table itself.

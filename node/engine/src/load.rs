@@ -1,0 +1,30 @@
+//! Entries that come from a file.
+
+use replication::Stamp;
+
+use crate::effect::NewValue;
+use crate::entry::{Entry, INLINE_MAX};
+use crate::types::string;
+use crate::value::Value;
+
+/// An entry with a value as a command or a file brings it.
+#[inline]
+pub fn entry(key: &[u8], value: NewValue<'_>, deadline: Option<u64>, stamp: Stamp, access: u32) -> Entry {
+    match value {
+        NewValue::String(bytes) => match string::as_int(bytes) {
+            Some(n) => Entry::new(key, Value::Int(n), deadline, stamp, access),
+            None if bytes.len() <= INLINE_MAX => Entry::new_inline(key, bytes, deadline, stamp, access),
+            None => Entry::new(key, Value::Bytes(bytes.to_vec()), deadline, stamp, access),
+        },
+        NewValue::Built(value) => Entry::new(key, value, deadline, stamp, access),
+    }
+}
+
+/// Gives a member of a hash or set its deadline; false if it is not there.
+pub fn expire_member(value: &mut Value, member: &[u8], deadline: u64) -> bool {
+    match value {
+        Value::Hash(hash) => hash.live(0).contains(member) && hash.expire_at(member, Some(deadline)),
+        Value::Set(set) => set.live(0).contains(member) && set.expire_at(member, Some(deadline)),
+        _ => false,
+    }
+}

@@ -1,0 +1,99 @@
+//! Entries as RDB records.
+
+use protocol::rdb::{KeyHead, Writer};
+
+use super::Options;
+use crate::access;
+use crate::entry::EntryRef;
+use crate::stored;
+use crate::value::ValueRef;
+
+/// Auxiliary field before a key: the version of its last write.
+pub const VERSION: &[u8] = b"mvcc-tstamp";
+/// Auxiliary fields after a hash or set, in pairs: a field or member, and when it expires, unix ms.
+pub const SUBKEY: &[u8] = b"keydb-subexpire-key";
+pub const SUBKEY_DEADLINE: &[u8] = b"keydb-subexpire-when";
+
+/// Writes entries, one after the other, into a buffer that can be taken at any time.
+pub struct Encoder {
+    writer: Writer,
+    options: Options,
+    keys: u64,
+}
+
+impl Encoder {
+    pub fn new(options: &Options) -> Encoder {
+        Encoder { writer: Writer::new(options.tuning.rdb_compression), options: options.clone(), keys: 0 }
+    }
+
+    /// Bytes written and not taken.
+    pub fn len(&self) -> usize {
+        self.writer.as_bytes().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What was written since the last time, and how many keys that are.
+    pub fn take(&mut self) -> (Vec<u8>, u64) {
+        let written = self.writer.buffer();
+        let fresh = Vec::with_capacity(written.len());
+        (std::mem::replace(written, fresh), std::mem::take(&mut self.keys))
+    }
+
+    /// Writes a key with all that is known of it. A collection all of whose members are due is left out.
+    pub fn entry(&mut self, entry: EntryRef<'_>) {
+        let (due, value) = (self.options.now_ms, entry.value());
+        if is_spent(value, due) {
+            return;
+        }
+        if self.options.stamps && entry.stamp().version > 0 {
+            self.writer.aux(VERSION, itoa::Buffer::new().format(entry.stamp().version).as_bytes());
+        }
+        let (idle_s, frequency) = self.use_of(entry);
+        self.writer.key_head(&KeyHead {
+            kind: stored::kind(value, due),
+            key: entry.key(),
+            expire_ms: entry.deadline().map(|at| at as i64),
+            idle_s,
+            frequency,
+        });
+        stored::write(value, due, &mut self.writer);
+        self.deadlines(value, due);
+        self.keys += 1;
+    }
+
+    /// Seconds of idleness or frequency of use, whichever the policy goes by.
+    fn use_of(&self, entry: EntryRef<'_>) -> (Option<u64>, Option<u8>) {
+        let Options { clock, tuning, .. } = &self.options;
+        if tuning.policy.is_lru() {
+            (Some(u64::from(access::idle_seconds(entry.access(), *clock))), None)
+        } else if tuning.policy.is_lfu() {
+            (None, Some(access::frequency(entry.access(), *clock, tuning) as u8))
+        } else {
+            (None, None)
+        }
+    }
+
+    /// Deadlines of members, where a reader that does not know of such finds what it is to ignore.
+    fn deadlines(&mut self, value: ValueRef<'_>, due: u64) {
+        let deadlines = match value {
+            ValueRef::Hash(hash) => hash.deadlines(),
+            ValueRef::Set(set) => set.deadlines(),
+            _ => None,
+        };
+        for (member, at) in deadlines.into_iter().flat_map(|d| d.iter()).filter(|(_, at)| *at > due) {
+            self.writer.aux(SUBKEY, member.text(&mut itoa::Buffer::new()));
+            self.writer.aux(SUBKEY_DEADLINE, itoa::Buffer::new().format(at).as_bytes());
+        }
+    }
+}
+
+fn is_spent(value: ValueRef<'_>, due: u64) -> bool {
+    match value {
+        ValueRef::Hash(hash) => hash.live(due).is_empty(),
+        ValueRef::Set(set) => set.live(due).is_empty(),
+        _ => false,
+    }
+}
