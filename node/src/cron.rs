@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::persist::background;
 use crate::samples::Reading;
 use crate::server::Server;
 use crate::shutdown;
@@ -20,10 +21,9 @@ pub async fn run(server: &'static Server) {
         if !server.switches.cron() {
             continue;
         }
-        if server.shutdown.is_asked() {
-            shutdown::leave(server);
-        }
+        shutdown::look(server);
         sample(server);
+        background::look(server);
         server.tracking.limit(server, server.config.get().tracking_table_max_keys);
         if server.config.generation() != generation {
             generation = server.config.generation();

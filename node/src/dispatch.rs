@@ -15,6 +15,7 @@ use crate::acl;
 use crate::blocking::{self, Blocked};
 use crate::commands::transactions;
 use crate::eviction;
+use crate::hindrance;
 use crate::session::{ReplyMode, Session};
 use crate::ticks;
 use crate::tracking::{self, Own};
@@ -207,10 +208,10 @@ fn check(
     if worker.server.memory.is_short() {
         make_room(worker, session, ctx, flags, out)?;
     }
-    if worker.lacks_replicas.get() && flags.has(Flags::WRITE) {
-        return Err(error::NO_REPLICAS);
+    match worker.hindrances.get() {
+        0 => Ok(()),
+        hindrances => hindrance::check(hindrances, flags, facts.id == id::PING),
     }
-    Ok(())
 }
 
 #[cold]

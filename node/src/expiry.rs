@@ -60,7 +60,10 @@ pub async fn run(worker: Rc<Worker>) {
 
 /// Whether keys may be removed now: not while a test or an administrator wants the data to stay as it is.
 fn may_expire(server: &Server) -> bool {
-    server.switches.cron() && server.switches.active_expire() && !server.pause.state(unix_ms()).0
+    server.switches.cron()
+        && server.switches.active_expire()
+        && !server.persistence.loading.is_active()
+        && !server.pause.state(unix_ms()).0
 }
 
 /// Sweeps the worker's shards that need it, beginning with the `first`-th. Returns which to begin with next time.

@@ -21,6 +21,7 @@ use crate::eviction::Memory;
 use crate::latency::LatencyMonitor;
 use crate::monitors::Monitors;
 use crate::pause::Pause;
+use crate::persist::Persistence;
 use crate::pubsub::PubSub;
 use crate::reclaim::Reclaim;
 use crate::samples::Samples;
@@ -51,6 +52,7 @@ pub struct Server {
     pub pause: Pause,
     pub memory: Memory,
     pub reclaim: Reclaim,
+    pub persistence: Persistence,
     pub samples: Samples,
     pub switches: Switches,
     pub control: Control,
@@ -83,6 +85,8 @@ impl Server {
         };
         let handlers = commands::handlers();
         let lookup = commands::lookup(&handlers, loaded)?;
+        let persistence = Persistence::default();
+        persistence.started(unix_ms() / 1000);
         Ok(Server {
             keyspace: Keyspace::new(settings.databases.max(1) as usize, threads),
             lookup,
@@ -99,6 +103,7 @@ impl Server {
             pause: Pause::default(),
             memory: Memory::default(),
             reclaim: Reclaim::start().map_err(|e| format!("Can't start a thread: {e}"))?,
+            persistence,
             samples: Samples::default(),
             switches: Switches::default(),
             control: Control::default(),

@@ -1,27 +1,54 @@
 //! The end of the process: asked for by SHUTDOWN, at once, or by a signal, at the next housekeeping. Until then SHUTDOWN
 //! ABORT takes a signal back.
 
-use std::sync::atomic::{AtomicBool, Ordering::*};
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicU8, Ordering::*};
 
+use engine::ctx::Ctx;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::config::values::ShutdownFlags;
+use crate::persist::background;
+use crate::persist::snapshot::Purpose;
 use crate::process;
 use crate::server::Server;
+use crate::worker::unix_ms;
 
-/// Whether the end has been asked for.
+/// Whether the end has been asked for, and by which signal.
 #[derive(Default)]
 pub struct Shutdown {
-    asked: AtomicBool,
+    asked: AtomicU8,
+}
+
+/// A signal that asks for the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Signal {
+    Terminate = 1,
+    Interrupt = 2,
+}
+
+impl Signal {
+    fn name(self) -> &'static str {
+        match self {
+            Signal::Terminate => "SIGTERM",
+            Signal::Interrupt => "SIGINT",
+        }
+    }
 }
 
 impl Shutdown {
-    pub fn is_asked(&self) -> bool {
-        self.asked.load(Acquire)
+    pub fn asked_by(&self) -> Option<Signal> {
+        match self.asked.load(Acquire) {
+            0 => None,
+            1 => Some(Signal::Terminate),
+            _ => Some(Signal::Interrupt),
+        }
     }
 
     /// Takes it back; false if nobody had asked.
     pub fn abort(&self) -> bool {
-        let asked = self.asked.swap(false, AcqRel);
+        let asked = self.asked.swap(0, AcqRel) != 0;
         if asked {
             tracing::info!("Shutdown manually aborted.");
         }
@@ -36,24 +63,56 @@ pub async fn heed_signals(server: &'static Server) {
         (Err(e), _) | (_, Err(e)) => return tracing::warn!("Can't wait for signals: {e}"),
     };
     loop {
-        let name = tokio::select! {
-            _ = term.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
+        let by = tokio::select! {
+            _ = term.recv() => Signal::Terminate,
+            _ = interrupt.recv() => Signal::Interrupt,
         };
-        tracing::info!("Received {name} scheduling shutdown...");
-        if server.shutdown.asked.swap(true, AcqRel) && name == "SIGINT" {
+        tracing::info!("Received {} scheduling shutdown...", by.name());
+        if server.shutdown.asked.swap(by as u8, AcqRel) != 0 && by == Signal::Interrupt {
             tracing::info!("You insist... exiting now.");
-            leave(server);
+            process::remove_traces(&server.config.get());
+            std::process::exit(1);
         }
     }
 }
 
-/// Ends the process: its files tell no longer of a running server.
-pub fn leave(server: &Server) -> ! {
+/// Ends the process if a signal has asked for it.
+pub fn look(server: &'static Server) {
+    let Some(by) = server.shutdown.asked_by() else { return };
+    let config = server.config.get();
+    let flags = if by == Signal::Interrupt { config.shutdown_on_sigint } else { config.shutdown_on_sigterm };
+    let mut ctx = Ctx::new(&server.keyspace, server.seed);
+    ctx.env.tuning = crate::settings::tuning(&config, server);
+    ctx.env.tick(unix_ms());
+    let Err(Refused) = leave(server, &mut ctx, flags);
+    let name = by.name();
+    tracing::warn!(
+        "{name} received but errors trying to shut down the server, check the logs for more information"
+    );
+    server.shutdown.abort();
+}
+
+/// The process goes on: what was to be saved could not be.
+pub struct Refused;
+
+/// Ends the process: nothing is changed any more, the data are saved if that is wanted, and its files tell no longer of a
+/// running server.
+pub fn leave(server: &Server, ctx: &mut Ctx<'_>, flags: ShutdownFlags) -> Result<Infallible, Refused> {
     let config = server.config.get();
     tracing::info!("User requested shutdown...");
-    if !config.save.rules().is_empty() {
-        tracing::warn!("The data is not saved: persistence is not supported yet.");
+    let loading = server.persistence.loading.is_active();
+    if server.persistence.job().is_some_and(|job| job.purpose == Purpose::Save) {
+        tracing::warn!("There is a child saving an .rdb. Killing it!");
+    }
+    background::abort(server);
+    if !loading && (flags.save || !flags.nosave && !config.save.rules().is_empty()) {
+        tracing::info!("Saving the final RDB snapshot before exiting.");
+        ctx.locks.hold_all();
+        if !background::save_now(server, ctx, true).unwrap_or(false) && !flags.force {
+            ctx.locks.release();
+            tracing::warn!("Error trying to save the DB, can't exit.");
+            return Err(Refused);
+        }
     }
     process::remove_traces(&config);
     tracing::info!("Everwrite is now ready to exit, bye bye...");

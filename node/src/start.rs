@@ -4,7 +4,7 @@ use crate::acceptor::Acceptor;
 use crate::config::{Config, Loaded};
 use crate::listener::Listeners;
 use crate::server::Server;
-use crate::{control, cron, live, log, process, shutdown, ticks, worker};
+use crate::{control, cron, live, log, persist, process, shutdown, ticks, worker};
 
 /// Runs the server until it is told to stop.
 pub fn run(loaded: Loaded) -> Result<(), String> {
@@ -37,6 +37,8 @@ pub fn run(loaded: Loaded) -> Result<(), String> {
     server.memory.set_limit(settings.maxmemory);
     live::register(server);
     process::write_pid_file(&settings);
+    // From the first connection on: no one may see half of the data.
+    server.persistence.loading.begin();
     let workers: Result<Vec<_>, _> = (0..server.threads).map(|i| worker::spawn(i, server)).collect();
     let workers = workers.map_err(|e| format!("Can't start a worker thread: {e}"))?;
     let _ = server.workers.set(workers);
@@ -50,10 +52,24 @@ pub fn run(loaded: Loaded) -> Result<(), String> {
         tokio::spawn(cron::run(server));
         tokio::spawn(shutdown::heed_signals(server));
         server.note_memory_at_start();
-        tracing::info!("Ready to accept connections");
+        std::thread::Builder::new()
+            .name("load".into())
+            .spawn(move || load(server))
+            .map_err(|e| format!("Can't start a thread: {e}"))?;
         control::obey(acceptor, orders).await;
         Ok(())
     })
+}
+
+/// Brings the data into memory, then lets commands at them. What cannot be loaded is not to be overwritten: the process ends.
+fn load(server: &'static Server) {
+    if let Err(reason) = persist::start::load_all(server) {
+        tracing::error!("{reason}. Exiting.");
+        std::process::exit(1);
+    }
+    server.persistence.loading.end();
+    server.config.touch();
+    tracing::info!("Ready to accept connections");
 }
 
 /// A broken invariant stops the node rather than corrupt data: no thread may die alone.

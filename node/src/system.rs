@@ -18,6 +18,14 @@ pub fn raise_file_limit(wanted: u64) -> Result<(), u64> {
     Err(limit.rlim_cur)
 }
 
+/// Has the kernel begin to write a part of a file to the disk. Only a hint: the file is synchronised later.
+pub fn begin_sync(file: std::os::fd::RawFd, from: u64, bytes: u64) {
+    // SAFETY: a call with integers only; a descriptor that is not open is an error, which does not matter here.
+    unsafe {
+        libc::sync_file_range(file, from as i64, bytes as i64, libc::SYNC_FILE_RANGE_WRITE);
+    }
+}
+
 /// Processor time that the calling thread has used.
 pub fn thread_cpu() -> std::time::Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };

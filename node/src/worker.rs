@@ -20,6 +20,8 @@ use crate::config::Config;
 use crate::connection::{self, Moving, Socket};
 use crate::dispatch::Hint;
 use crate::expiry;
+use crate::hindrance;
+use crate::persist::background;
 use crate::server::Server;
 use crate::stats::{CommandStats, WorkerStats};
 use crate::ticks;
@@ -86,8 +88,8 @@ pub struct Worker {
     ns_per_tick: Cell<f64>,
     /// The least hard limit of `client-output-buffer-limit`, bytes; `u64::MAX` if there is none.
     pub least_output_limit: Cell<u64>,
-    /// `min-replicas-to-write` asks for replicas that are not there.
-    pub lacks_replicas: Cell<bool>,
+    /// What keeps commands from running, see [`hindrance`].
+    pub hindrances: Cell<u8>,
     /// Connections to be handed to another worker: which one, and how many.
     pub shed: Cell<(usize, usize)>,
     /// When the last command ended, in ticks: the next one's time begins there, so one reading a command is enough.
@@ -122,7 +124,7 @@ impl Worker {
             track_latency: Cell::new(true),
             ns_per_tick: Cell::new(1000.0 / ticks::per_us()),
             least_output_limit: Cell::new(u64::MAX),
-            lacks_replicas: Cell::new(false),
+            hindrances: Cell::new(0),
             shed: Cell::new((0, 0)),
             lap: Cell::new(ticks::now()),
         };
@@ -181,7 +183,7 @@ impl Worker {
         });
         self.notable_ticks.set(self.slow_ticks.get().min(self.late_ticks.get()));
         self.least_output_limit.set(config.client_output_buffer_limit.least_hard());
-        self.lacks_replicas.set(config.min_replicas_to_write > 0 && config.min_replicas_max_lag > 0);
+        self.hindrances.set(hindrance::now(self.server, &config));
         self.track_latency.set(config.latency_tracking);
         if !ctx.locks.is_pinned() {
             ctx.locks.release();
@@ -251,6 +253,9 @@ impl Worker {
             server.tracking.broadcast(server, &ctx.out.changed, own);
             ctx.out.changed.clear();
         }
+        if std::mem::take(&mut ctx.out.emptied) {
+            background::after_flush(server);
+        }
         if std::mem::take(&mut ctx.out.flushed) {
             server.tracking.invalidate_all(server, own);
         }
@@ -319,6 +324,11 @@ async fn watch_load(worker: Rc<Worker>) {
 /// Commands processed by all workers.
 pub fn processed(workers: &[WorkerHandle]) -> u64 {
     workers.iter().map(|w| w.stats.processed.get()).sum()
+}
+
+/// Changes made by all workers.
+pub fn changes(workers: &[WorkerHandle]) -> u64 {
+    workers.iter().map(|w| w.stats.dirty.get()).sum()
 }
 
 /// Whether the server is about to stop.

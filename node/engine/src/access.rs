@@ -19,7 +19,12 @@ pub fn clock(now_ms: u64, policy: EvictionPolicy) -> u32 {
 
 /// The record of a key made now.
 pub fn fresh(env: &Env) -> u32 {
-    if env.tuning.policy.is_lfu() { env.clock << 8 | LFU_NEW } else { env.clock }
+    untouched(env.clock, &env.tuning)
+}
+
+/// The record of a key that nothing is known of.
+pub fn untouched(clock: u32, tuning: &Tuning) -> u32 {
+    if tuning.policy.is_lfu() { clock << 8 | LFU_NEW } else { clock }
 }
 
 /// The record of a key last used `idle` seconds ago, under a policy other than LFU.

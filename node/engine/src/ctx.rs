@@ -115,6 +115,8 @@ pub struct Outbox {
     pub changed: Vec<Changed>,
     /// A flush: every cache must drop everything.
     pub flushed: bool,
+    /// FLUSHALL has run.
+    pub emptied: bool,
     pub wants_changed: bool,
     /// Values too large to free here.
     pub garbage: Vec<Garbage>,

@@ -283,10 +283,6 @@ impl Db {
         }
     }
 
-    pub(crate) fn has_walk(&self) -> bool {
-        self.walk.is_some()
-    }
-
     /// The number that the database had at the cut, if a walk is under way.
     pub(crate) fn walk_number(&self) -> Option<usize> {
         self.walk.as_ref().map(|walk| walk.number())

@@ -19,6 +19,7 @@ pub mod lolwut;
 pub mod memory;
 pub mod modules;
 pub mod monitor;
+pub mod persistence;
 pub mod pubsub;
 pub mod replication;
 pub mod server;
@@ -49,6 +50,7 @@ fn rows() -> impl Iterator<Item = &'static NodeRow> {
         memory::ROWS,
         modules::ROWS,
         monitor::ROWS,
+        persistence::ROWS,
         pubsub::ROWS,
         replication::ROWS,
         server::ROWS,

@@ -25,9 +25,4 @@ fn time(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     DONE
 }
 
-fn last_save(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
-    call.out.int((call.worker.server.started_ms / 1000) as i64);
-    DONE
-}
-
-pub const ROWS: &[NodeRow] = &[row("INFO", info), row("TIME", time), row("LASTSAVE", last_save)];
+pub const ROWS: &[NodeRow] = &[row("INFO", info), row("TIME", time)];

@@ -3,6 +3,7 @@
 use protocol::{Args, ErrorReply, error};
 
 use super::{NodeRow, row};
+use crate::config::values::ShutdownFlags;
 use crate::dispatch::{Call, Next};
 use crate::shutdown;
 
@@ -13,7 +14,7 @@ struct Wish {
     nosave: bool,
     /// Do not wait for replicas. There are none to wait for.
     now: bool,
-    /// Whatever goes wrong. Nothing can.
+    /// Even if the data cannot be saved.
     force: bool,
     abort: bool,
 }
@@ -49,10 +50,11 @@ fn shutdown(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
         call.out.ok();
         return Ok(Next::Done);
     }
-    if wish.save {
-        return Err(ErrorReply::new("ERR persistence is not supported yet: SHUTDOWN SAVE cannot save"));
-    }
-    shutdown::leave(server)
+    let Wish { save, nosave, now, force, .. } = wish;
+    call.ctx.locks.release();
+    let Err(shutdown::Refused) =
+        shutdown::leave(server, call.ctx, ShutdownFlags { save, nosave, now, force });
+    Err(ErrorReply::new("ERR Errors trying to SHUTDOWN. Check logs."))
 }
 
 pub const ROWS: &[NodeRow] = &[row("SHUTDOWN", shutdown)];

@@ -121,6 +121,11 @@ impl ConfigStore {
         self.publish(new);
     }
 
+    /// Has everybody look again at what depends on the configuration and on something else that has changed.
+    pub fn touch(&self) {
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
     fn publish(&self, config: Config) {
         *self.current.write() = Arc::new(config);
         // Release: who sees the new number finds the new configuration, or a later one, behind the lock.

@@ -1,31 +1,48 @@
 //! The section about persistence.
 
 use super::{Info, Lines};
+use crate::persist::snapshot::Purpose;
+use crate::worker;
+
+/// How a background job ended, in Redis's words.
+fn status(ok: bool) -> &'static str {
+    if ok { "ok" } else { "err" }
+}
 
 pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
-    let changes = info.sum(|w| w.stats.dirty.get());
-    for field in ["loading", "async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"]
-    {
-        lines.put(field, 0);
-    }
-    lines.put("current_fork_perc", "0.00");
-    lines.put("current_save_keys_processed", 0);
-    lines.put("current_save_keys_total", 0);
-    lines.put("rdb_changes_since_last_save", changes);
-    lines.put("rdb_bgsave_in_progress", 0);
-    lines.put("rdb_last_save_time", info.server.started_ms / 1000);
-    lines.put("rdb_last_bgsave_status", "ok");
-    lines.put("rdb_last_bgsave_time_sec", -1);
-    lines.put("rdb_current_bgsave_time_sec", -1);
-    for field in ["rdb_saves", "rdb_last_cow_size", "rdb_last_load_keys_expired", "rdb_last_load_keys_loaded"]
-    {
-        lines.put(field, 0);
-    }
+    let persistence = &info.server.persistence;
+    let loading = persistence.loading.is_active();
+    let (job, books) = (persistence.job(), persistence.saves.books());
+    let (done, all) = job.as_ref().map_or((0, 0), |job| job.progress());
+    let copied = job.as_ref().map_or(0, |job| job.copied());
+    let running = |purpose| job.as_ref().filter(|job| job.purpose == purpose);
+    let seconds = |purpose| running(purpose).map_or(-1, |job| job.started.elapsed().as_secs() as i64);
+    lines.put("loading", u8::from(loading));
+    lines.put("async_loading", 0);
+    lines.put("current_cow_peak", copied);
+    lines.put("current_cow_size", copied);
+    lines.put("current_cow_size_age", 0);
+    let percent = if all == 0 { 0.0 } else { done as f64 * 100.0 / all as f64 };
+    lines.put("current_fork_perc", format_args!("{percent:.2}"));
+    lines.put("current_save_keys_processed", done);
+    lines.put("current_save_keys_total", all);
+    let changes = worker::changes(info.server.workers());
+    lines.put("rdb_changes_since_last_save", changes.saturating_sub(books.changes));
+    lines.put("rdb_bgsave_in_progress", u8::from(running(Purpose::Save).is_some()));
+    lines.put("rdb_last_save_time", books.last_s);
+    lines.put("rdb_last_bgsave_status", status(books.ok));
+    lines.put("rdb_last_bgsave_time_sec", books.seconds);
+    lines.put("rdb_current_bgsave_time_sec", seconds(Purpose::Save));
+    lines.put("rdb_saves", books.count);
+    lines.put("rdb_last_cow_size", books.copied);
+    let loaded = |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
+    lines.put("rdb_last_load_keys_expired", loaded(&persistence.loading.expired));
+    lines.put("rdb_last_load_keys_loaded", loaded(&persistence.loading.keys));
     lines.put("aof_enabled", u8::from(info.config.appendonly));
-    lines.put("aof_rewrite_in_progress", 0);
+    lines.put("aof_rewrite_in_progress", u8::from(running(Purpose::Rewrite).is_some()));
     lines.put("aof_rewrite_scheduled", 0);
     lines.put("aof_last_rewrite_time_sec", -1);
-    lines.put("aof_current_rewrite_time_sec", -1);
+    lines.put("aof_current_rewrite_time_sec", seconds(Purpose::Rewrite));
     lines.put("aof_last_bgrewrite_status", "ok");
     lines.put("aof_rewrites", 0);
     lines.put("aof_rewrites_consecutive_failures", 0);
@@ -33,4 +50,17 @@ pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
     for field in ["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"] {
         lines.put(field, 0);
     }
+    if loading {
+        write_loading(info, lines);
+    }
+}
+
+fn write_loading(info: &Info<'_>, lines: &mut Lines) {
+    let progress = info.server.persistence.loading.progress();
+    lines.put("loading_start_time", progress.started_s);
+    lines.put("loading_total_bytes", progress.total);
+    lines.put("loading_rdb_used_mem", progress.used);
+    lines.put("loading_loaded_bytes", progress.loaded);
+    lines.put("loading_loaded_perc", format_args!("{:.2}", progress.percent()));
+    lines.put("loading_eta_seconds", progress.eta_s);
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::*};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::walk::LeftBehind;
 use super::{Encoder, Walk};
@@ -28,6 +28,8 @@ pub struct Piece {
     pub db: usize,
     pub records: Vec<u8>,
     pub keys: u64,
+    /// Written because they were about to change.
+    pub aside: bool,
 }
 
 /// Where the pieces of a snapshot go.
@@ -90,25 +92,34 @@ impl Cut {
         self.aborted.load(Acquire)
     }
 
-    /// Walks through one shard to the end, letting go of it now and then. `room`: bytes written while it is held.
-    pub fn walk(&self, keyspace: &Keyspace, shard: usize, encoder: &mut Encoder, room: usize) {
-        for db in 0..keyspace.databases() {
-            self.walk_db(keyspace, shard, db, encoder, room);
-        }
-        // SWAPDB may have carried a walk to where this one had been.
-        let left = |shard: &Shard| (0..shard.dbs.len()).find(|db| shard.dbs[*db].has_walk());
-        while let Some(db) = { left(&keyspace.cell(shard).lock.lock()) } {
-            self.walk_db(keyspace, shard, db, encoder, room);
+    /// Walks through one shard to the end, letting go of it now and then. `room`: bytes written while it is held;
+    /// `between` is called with the number of keys written whenever it has been let go.
+    pub fn walk(
+        &self,
+        keyspace: &Keyspace,
+        shard: usize,
+        encoder: &mut Encoder,
+        room: usize,
+        mut between: impl FnMut(u64),
+    ) {
+        let mut db = 0;
+        loop {
+            let mut held = keyspace.cell(shard).lock.lock();
+            let Some((at, number)) = next_walk(&held, db) else { return };
+            db = at;
+            held.dbs[db].walk_on(encoder, room);
+            MutexGuard::unlock_fair(held);
+            let keys = encoder.keys();
+            self.put(number, encoder, false);
+            between(keys);
         }
     }
 
-    fn walk_db(&self, keyspace: &Keyspace, shard: usize, db: usize, encoder: &mut Encoder, room: usize) {
-        loop {
-            let mut held = keyspace.cell(shard).lock.lock();
-            let Some(number) = held.dbs[db].walk_number() else { return };
-            held.dbs[db].walk_on(encoder, room);
-            parking_lot::MutexGuard::unlock_fair(held);
-            self.put(number, encoder);
+    /// The same for one who holds the shard, and goes on holding it.
+    pub fn walk_held(&self, shard: &mut Shard, encoder: &mut Encoder, room: usize) {
+        while let Some((db, number)) = next_walk(shard, 0) {
+            shard.dbs[db].walk_on(encoder, room);
+            self.put(number, encoder, false);
         }
     }
 
@@ -117,9 +128,9 @@ impl Cut {
         let tables = std::mem::take(&mut *self.left_behind.lock());
         for mut table in tables {
             while table.on(encoder, room) {
-                self.put(table.number(), encoder);
+                self.put(table.number(), encoder, false);
             }
-            self.put(table.number(), encoder);
+            self.put(table.number(), encoder, false);
         }
     }
 
@@ -128,10 +139,17 @@ impl Cut {
     }
 
     /// Hands over what the encoder holds, all of one database.
-    pub(super) fn put(&self, db: usize, encoder: &mut Encoder) {
+    pub(super) fn put(&self, db: usize, encoder: &mut Encoder, aside: bool) {
         let (records, keys) = encoder.take();
         if !records.is_empty() && !self.is_aborted() {
-            self.sink.put(Piece { db, records, keys });
+            self.sink.put(Piece { db, records, keys, aside });
         }
     }
+}
+
+/// A database with a walk, from number `from` on or, as SWAPDB may have carried one back, anywhere; and the number that it
+/// had at the cut.
+fn next_walk(shard: &Shard, from: usize) -> Option<(usize, usize)> {
+    let count = shard.dbs.len();
+    (0..count).map(|i| (from + i) % count).find_map(|db| Some((db, shard.dbs[db].walk_number()?)))
 }

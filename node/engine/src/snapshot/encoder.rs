@@ -35,6 +35,11 @@ impl Encoder {
         self.len() == 0
     }
 
+    /// Keys written and not taken.
+    pub fn keys(&self) -> u64 {
+        self.keys
+    }
+
     /// What was written since the last time, and how many keys that are.
     pub fn take(&mut self) -> (Vec<u8>, u64) {
         let written = self.writer.buffer();

@@ -136,7 +136,7 @@ fn take(ctx: &mut Ctx<'_>, step: &Step, encoder: &mut Encoder, cut: Option<&Cut>
             for db in 0..3 {
                 let Some(number) = ctx.locks.get(shard).dbs[db].walk_number() else { continue };
                 ctx.locks.get_mut(shard).dbs[db].walk_on(encoder, room);
-                cut.put(number, encoder);
+                cut.put(number, encoder, false);
             }
         }
     }
@@ -162,7 +162,7 @@ proptest! {
             prop_assert_eq!(cut.keys(), expected.len() as u64);
             during.iter().for_each(|step| take(&mut ctx, step, &mut encoder, Some(&cut)));
             ctx.locks.release();
-            (0..keyspace.shard_count()).for_each(|shard| cut.walk(&keyspace, shard, &mut encoder, 100));
+            (0..keyspace.shard_count()).for_each(|shard| cut.walk(&keyspace, shard, &mut encoder, 100, |_| ()));
             cut.walk_left_behind(&mut encoder, 100);
             prop_assert_eq!(read(&pieces), expected);
         }
@@ -184,7 +184,7 @@ fn an_aborted_snapshot_leaves_nothing_behind() {
         if aborted {
             cut.abort();
         }
-        (0..keyspace.shard_count()).for_each(|shard| cut.walk(&keyspace, shard, &mut encoder, 100));
+        (0..keyspace.shard_count()).for_each(|shard| cut.walk(&keyspace, shard, &mut encoder, 100, |_| ()));
         assert_eq!(read(&pieces).len(), if aborted { 0 } else { 500 });
     }
 }

@@ -39,7 +39,7 @@ impl Walk {
         }
         self.aside.entry(entry);
         if self.aside.len() >= PIECE {
-            self.cut.put(self.number, &mut self.aside);
+            self.cut.put(self.number, &mut self.aside, true);
         }
     }
 
@@ -60,7 +60,7 @@ impl Walk {
         });
         match next {
             Some(at) => self.at = at,
-            None => self.cut.put(self.number, &mut self.aside),
+            None => self.cut.put(self.number, &mut self.aside, true),
         }
         next.is_some()
     }

@@ -3,6 +3,7 @@
 
 mod data;
 mod protocol_types;
+mod reload;
 mod server;
 
 use std::ops::RangeInclusive;
@@ -46,7 +47,7 @@ impl Sub {
 }
 
 const SUBS: &[&[Sub]] =
-    &[data::SUBS, server::SUBS, protocol_types::SUBS, &[sub("HELP", 0..=0, help, "", "This text.")]];
+    &[data::SUBS, reload::SUBS, server::SUBS, protocol_types::SUBS, &[sub("HELP", 0..=0, help, "", "This text.")]];
 
 fn debug(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     let local = call.session.client.is_local();

@@ -27,6 +27,7 @@ fn flushdb(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, E
 fn flushall(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
     check_mode(args)?;
     (0..ctx.keyspace.databases()).for_each(|db| ctx.flush(db));
+    ctx.out.emptied = true;
     out.ok();
     DONE
 }

@@ -1,0 +1,74 @@
+//! DEBUG RELOAD: the data go to the file and come back from it, while nobody sees them.
+
+use std::path::Path;
+
+use protocol::ErrorReply;
+
+use super::{ANY, Sub, sub};
+use crate::dispatch::Call;
+use crate::persist::background;
+use crate::persist::load::{Policy, Shards};
+use crate::persist::start;
+
+/// What is left out, and whether keys of the file replace those that are there.
+#[derive(Default)]
+struct Options {
+    merge: bool,
+    no_flush: bool,
+    no_save: bool,
+}
+
+fn parse(call: &Call<'_>) -> Result<Options, ErrorReply> {
+    let mut options = Options::default();
+    for word in call.args.rest(2).iter() {
+        match word.to_ascii_lowercase().as_slice() {
+            b"merge" => options.merge = true,
+            b"noflush" => options.no_flush = true,
+            b"nosave" => options.no_save = true,
+            _ => {
+                return Err(ErrorReply::err("DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options."));
+            }
+        }
+    }
+    Ok(options)
+}
+
+fn reload(call: &mut Call<'_>) -> Result<(), ErrorReply> {
+    let options = parse(call)?;
+    let server = call.worker.server;
+    // What runs in the background holds shards now and then.
+    call.ctx.locks.release();
+    background::abort(server);
+    call.ctx.locks.hold_all();
+    let result = reload_held(call, &options);
+    call.ctx.locks.release();
+    result?;
+    tracing::warn!("DB reloaded by DEBUG RELOAD");
+    call.out.ok();
+    Ok(())
+}
+
+fn reload_held(call: &mut Call<'_>, options: &Options) -> Result<(), ErrorReply> {
+    let (server, ctx) = (call.worker.server, &mut *call.ctx);
+    if !options.no_save && !background::save_now(server, ctx, true).unwrap_or(false) {
+        return Err(ErrorReply::new("ERR"));
+    }
+    if !options.no_flush {
+        (0..ctx.keyspace.databases()).for_each(|db| ctx.flush(db));
+    }
+    server.persistence.libraries.lock().clear();
+    let name = server.config.get().dbfilename.clone();
+    let policy = Policy { replace: options.merge, ..Policy::default() };
+    match start::load_file(server, Path::new(&name), policy, Shards::Held(&mut ctx.locks)) {
+        Ok(true) => Ok(()),
+        _ => Err(ErrorReply::err("Error trying to load the RDB dump, check server logs.")),
+    }
+}
+
+pub const SUBS: &[Sub] = &[sub(
+    "RELOAD",
+    0..=ANY,
+    reload,
+    "[option ...]",
+    "Save the RDB on disk and reload it back to memory: [NOSAVE] [NOFLUSH] [MERGE].",
+)];

@@ -1,0 +1,73 @@
+//! SAVE and its kin.
+
+use protocol::{ErrorReply, error};
+
+use super::{NodeRow, row};
+use crate::dispatch::{Call, Next};
+use crate::persist::background::{self, Busy};
+use crate::persist::snapshot::Purpose;
+
+const DONE: Result<Next, ErrorReply> = Ok(Next::Done);
+const IN_PROGRESS: ErrorReply = ErrorReply::new("ERR Background save already in progress");
+const ANOTHER: ErrorReply = ErrorReply::new(
+    "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a \
+     BGSAVE whenever possible.",
+);
+/// What Redis says when there is nothing more to say.
+const FAILED: ErrorReply = ErrorReply::new("ERR");
+
+/// `SAVE`
+fn save(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
+    call.worker.count_lookups(call.ctx);
+    call.ctx.locks.hold_all();
+    let saved = background::save_now(call.worker.server, call.ctx, false);
+    call.ctx.locks.release();
+    match saved {
+        Ok(true) => call.out.ok(),
+        Ok(false) => return Err(FAILED),
+        Err(Busy(Purpose::Save)) => return Err(IN_PROGRESS),
+        Err(Busy(_)) => return Err(ANOTHER),
+    }
+    DONE
+}
+
+/// `BGSAVE [SCHEDULE]`
+fn bgsave(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
+    let schedule = match call.args.get(1) {
+        None => false,
+        Some(word) if call.args.len() == 2 && word.eq_ignore_ascii_case(b"schedule") => true,
+        Some(_) => return Err(error::SYNTAX),
+    };
+    let server = call.worker.server;
+    call.worker.count_lookups(call.ctx);
+    if server.persistence.job().is_some_and(|job| job.purpose == Purpose::Save) {
+        return Err(IN_PROGRESS);
+    }
+    if call.session.in_exec {
+        // What the transaction has yet to do is to be in it.
+        server.persistence.saves.note(|books| books.scheduled = true);
+        call.out.simple("Background saving scheduled");
+        return DONE;
+    }
+    call.ctx.locks.hold_all();
+    let begun = background::save(server, call.ctx);
+    call.ctx.locks.release();
+    match begun {
+        Ok(()) => call.out.simple("Background saving started"),
+        Err(Busy(Purpose::Save)) => return Err(IN_PROGRESS),
+        Err(Busy(_)) if schedule => {
+            server.persistence.saves.note(|books| books.scheduled = true);
+            call.out.simple("Background saving scheduled");
+        }
+        Err(Busy(_)) => return Err(ANOTHER),
+    }
+    DONE
+}
+
+/// `LASTSAVE`
+fn last_save(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
+    call.out.int(call.worker.server.persistence.saves.books().last_s as i64);
+    DONE
+}
+
+pub const ROWS: &[NodeRow] = &[row("SAVE", save), row("BGSAVE", bgsave), row("LASTSAVE", last_save)];

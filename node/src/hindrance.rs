@@ -1,0 +1,46 @@
+//! What keeps commands from running: looked up by each worker when something changes, as bits, so that a command that
+//! nothing hinders pays for one comparison.
+
+use engine::command::Flags;
+use protocol::{ErrorReply, error};
+
+use crate::config::Config;
+use crate::persist::background;
+use crate::server::Server;
+
+/// The data are being loaded.
+pub const LOADING: u8 = 1;
+/// The last save failed.
+pub const DISK: u8 = 2;
+/// `min-replicas-to-write` asks for replicas that are not there.
+pub const REPLICAS: u8 = 4;
+
+/// What hinders commands now.
+pub fn now(server: &Server, config: &Config) -> u8 {
+    let bit = |is: bool, bit| if is { bit } else { 0 };
+    bit(server.persistence.loading.is_active(), LOADING)
+        | bit(background::refuses_writes(server), DISK)
+        | bit(config.min_replicas_to_write > 0 && config.min_replicas_max_lag > 0, REPLICAS)
+}
+
+/// Whether a command with these flags may run, given what hinders; PING fails like a write, to be noticed.
+#[cold]
+pub fn check(hindrances: u8, flags: Flags, is_ping: bool) -> Result<(), ErrorReply> {
+    let writes = flags.has(Flags::WRITE);
+    if hindrances & DISK != 0 && (writes || is_ping) {
+        return Err(MISCONF);
+    }
+    if hindrances & REPLICAS != 0 && writes {
+        return Err(error::NO_REPLICAS);
+    }
+    if hindrances & LOADING != 0 && !flags.has(Flags::LOADING) {
+        return Err(error::LOADING);
+    }
+    Ok(())
+}
+
+const MISCONF: ErrorReply = ErrorReply::new(
+    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may \
+     modify the data set are disabled, because this instance is configured to report errors during writes if RDB \
+     snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.",
+);

@@ -1,0 +1,75 @@
+//! How far loading is, for INFO, and that it is under way, for everybody.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
+
+use crate::worker::unix_ms;
+
+/// See the [module's page](self).
+#[derive(Default)]
+pub struct Loading {
+    active: AtomicBool,
+    started_s: AtomicU64,
+    total: AtomicU64,
+    loaded: AtomicU64,
+    /// What the data took where they were saved, bytes.
+    used_when_saved: AtomicU64,
+    pub keys: AtomicU64,
+    pub expired: AtomicU64,
+}
+
+impl Loading {
+    /// Commands that need the data are refused from now on.
+    pub fn begin(&self) {
+        self.started_s.store(unix_ms() / 1000, Relaxed);
+        for counter in [&self.total, &self.loaded, &self.used_when_saved, &self.keys, &self.expired] {
+            counter.store(0, Relaxed);
+        }
+        self.active.store(true, Release);
+    }
+
+    pub fn end(&self) {
+        self.active.store(false, Release);
+    }
+
+    #[inline]
+    pub fn is_active(&self) -> bool {
+        self.active.load(Acquire)
+    }
+
+    /// Another file of so many bytes is to be loaded.
+    pub fn add_total(&self, bytes: u64) {
+        self.total.fetch_add(bytes, Relaxed);
+    }
+
+    pub fn advance(&self, bytes: u64) {
+        self.loaded.fetch_add(bytes, Relaxed);
+    }
+
+    pub fn note_used(&self, bytes: u64) {
+        self.used_when_saved.store(bytes, Relaxed);
+    }
+
+    pub fn progress(&self) -> Progress {
+        let (total, loaded) = (self.total.load(Relaxed).max(1), self.loaded.load(Relaxed));
+        let started_s = self.started_s.load(Relaxed);
+        let elapsed = (unix_ms() / 1000).saturating_sub(started_s);
+        let eta_s = if loaded == 0 { 1 } else { elapsed * (total.saturating_sub(loaded)) / loaded };
+        Progress { started_s, total, loaded, used: self.used_when_saved.load(Relaxed), eta_s }
+    }
+}
+
+/// Bytes, unix seconds and seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    pub started_s: u64,
+    pub total: u64,
+    pub loaded: u64,
+    pub used: u64,
+    pub eta_s: u64,
+}
+
+impl Progress {
+    pub fn percent(&self) -> f64 {
+        self.loaded as f64 * 100.0 / self.total as f64
+    }
+}

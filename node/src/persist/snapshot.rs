@@ -1,0 +1,192 @@
+//! A snapshot on its way out: the moment it shows, the threads that walk through the shards, and the one that passes on
+//! what they write.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::*};
+use std::time::{Duration, Instant};
+
+use engine::ctx::Ctx;
+use engine::keyspace::Locks;
+use engine::snapshot::{Cut, Encoder, Options, Piece};
+use protocol::rdb::FileWriter;
+
+use super::queue::Queue;
+use crate::server::Server;
+
+/// Threads that walk at the same time.
+const WALKERS: usize = 2;
+/// Bytes that a walk writes before it lets go of a shard. Writing them takes some 50 us.
+const ROOM: usize = 32 * 1024;
+/// How long a walk that is slowed down for a test goes without looking whether it should stop.
+const NAP: Duration = Duration::from_millis(10);
+
+/// What a snapshot is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A file of its own: SAVE and BGSAVE.
+    Save,
+    /// The base of an append-only file.
+    Rewrite,
+    /// A replica.
+    Replica,
+}
+
+/// A snapshot under way, as INFO and whoever wants to end it see it.
+pub struct Job {
+    pub purpose: Purpose,
+    pub started: Instant,
+    cut: OnceLock<Arc<Cut>>,
+    /// Keys written.
+    keys: AtomicU64,
+    queue: Arc<Queue>,
+}
+
+impl Job {
+    pub fn new(purpose: Purpose) -> Arc<Job> {
+        let queue = Arc::new(Queue::new(crate::memory::used()));
+        let (cut, keys) = (OnceLock::new(), AtomicU64::new(0));
+        Arc::new(Job { purpose, started: Instant::now(), cut, keys, queue })
+    }
+
+    /// Fixes the moment that the snapshot shows: now. All shards must be held.
+    pub fn cut(&self, ctx: &mut Ctx<'_>, stamps: bool) {
+        let options =
+            Options { now_ms: ctx.env.now_ms, clock: ctx.env.clock, tuning: ctx.env.tuning.clone(), stamps };
+        let cut = Cut::begin(&mut ctx.locks, options, self.queue.clone());
+        let first = self.cut.set(cut).is_ok();
+        assert!(first, "a snapshot shows one moment");
+    }
+
+    fn the_cut(&self) -> &Arc<Cut> {
+        self.cut.get().expect("a snapshot is run after its cut")
+    }
+
+    /// Ends the snapshot early: whoever runs it gets an error.
+    pub fn abort(&self) {
+        if let Some(cut) = self.cut.get() {
+            cut.abort();
+        }
+        self.queue.close();
+    }
+
+    pub fn is_aborted(&self) -> bool {
+        self.cut.get().is_some_and(|cut| cut.is_aborted())
+    }
+
+    /// Keys written so far, and all of them.
+    pub fn progress(&self) -> (u64, u64) {
+        (self.keys.load(Relaxed), self.cut.get().map_or(0, |cut| cut.keys()))
+    }
+
+    /// Bytes written because they were about to change.
+    pub fn copied(&self) -> u64 {
+        self.queue.copied()
+    }
+
+    /// Walks through all data and writes them to `out`, after what `file` holds. Returns when all is over.
+    pub fn run(&self, server: &Server, file: FileWriter, out: &mut dyn Write) -> io::Result<()> {
+        let next = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::scope(|scope| {
+                    for _ in 0..WALKERS {
+                        scope.spawn(|| self.walk(server, &next));
+                    }
+                });
+                self.the_cut().walk_left_behind(&mut Encoder::new(&self.the_cut().options), ROOM);
+                self.queue.end();
+            });
+            self.pass_on(file, out)
+        })
+    }
+
+    /// [`Job::run`] for one who holds all shards.
+    pub fn run_held(
+        &self,
+        locks: &mut Locks<'_>,
+        file: FileWriter,
+        out: &mut (dyn Write + Send),
+    ) -> io::Result<()> {
+        let cut = self.the_cut();
+        std::thread::scope(|scope| {
+            let written = scope.spawn(|| self.pass_on(file, out));
+            let mut encoder = Encoder::new(&cut.options);
+            locks.iter_mut().for_each(|shard| cut.walk_held(shard, &mut encoder, ROOM));
+            self.queue.end();
+            written.join().unwrap_or_else(|_| Err(io::Error::other("the writing thread has ended")))
+        })
+    }
+
+    /// Walks through the shards that nobody has begun with, until there are none.
+    fn walk(&self, server: &Server, next: &AtomicUsize) {
+        let cut = self.the_cut();
+        let mut encoder = Encoder::new(&cut.options);
+        loop {
+            let shard = next.fetch_add(1, Relaxed);
+            if shard >= server.keyspace.shard_count() {
+                return;
+            }
+            let delay = server.config.get().rdb_key_save_delay;
+            cut.walk(&server.keyspace, shard, &mut encoder, if delay > 0 { 0 } else { ROOM }, |keys| {
+                self.queue.wait_for_room();
+                self.dawdle(delay, keys);
+            });
+        }
+    }
+
+    /// `rdb-key-save-delay`: us for each key, for tests.
+    fn dawdle(&self, delay: i32, keys: u64) {
+        let until = Instant::now() + Duration::from_micros(delay.max(0) as u64 * keys);
+        while delay > 0 && !self.is_aborted() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            std::thread::sleep(left.min(NAP));
+        }
+    }
+
+    /// Writes what comes through the queue until its end.
+    fn pass_on(&self, mut file: FileWriter, out: &mut dyn Write) -> io::Result<()> {
+        let result = self.write_all(&mut file, out).and_then(|()| {
+            let mut tail = Vec::new();
+            file.finish(&mut tail);
+            out.write_all(&tail)
+        });
+        if result.is_err() {
+            // The walks have to come to their ends all the same.
+            self.abort();
+            while self.queue.take().is_some() {}
+        }
+        result
+    }
+
+    fn write_all(&self, file: &mut FileWriter, out: &mut dyn Write) -> io::Result<()> {
+        let mut selected = None;
+        let mut sized = vec![false; self.the_cut().sizes.len()];
+        let mut buffer = Vec::new();
+        loop {
+            let Some(Piece { db, records, keys, .. }) = self.queue.take() else { break };
+            if selected != Some(db) {
+                file.select(db as u64);
+                selected = Some(db);
+            }
+            if !std::mem::replace(&mut sized[db], true) {
+                let size = self.the_cut().sizes[db];
+                file.resize(size.keys, size.expires);
+            }
+            buffer.clear();
+            file.take(&mut buffer);
+            out.write_all(&buffer)?;
+            file.pass(&records);
+            out.write_all(&records)?;
+            self.keys.fetch_add(keys, Relaxed);
+        }
+        if self.is_aborted() {
+            return Err(io::Error::new(io::ErrorKind::Interrupted, "aborted"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,49 @@
+//! Loading what is there when the server starts.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::time::Instant;
+
+use super::load::{self, LoadError, Policy, Shards};
+use crate::process;
+use crate::server::Server;
+use crate::worker::{self, unix_ms};
+
+/// Loads the data, on this thread and another. An error is why the server must not start.
+pub fn load_all(server: &Server) -> Result<(), String> {
+    let (config, began) = (server.config.get(), Instant::now());
+    let path = Path::new(&config.dbfilename);
+    let loaded = load_file(server, path, Policy::default(), Shards::Free)?;
+    server.persistence.saves.note(|books| {
+        books.last_s = unix_ms() / 1000;
+        books.changes = worker::changes(server.workers());
+    });
+    if loaded {
+        tracing::info!("DB loaded from disk: {:.3} seconds", began.elapsed().as_secs_f64());
+    }
+    Ok(())
+}
+
+/// Loads an RDB file; false if it is not there.
+pub fn load_file(
+    server: &Server,
+    path: &Path,
+    policy: Policy,
+    shards: Shards<'_, '_>,
+) -> Result<bool, String> {
+    let fatal = |e: &dyn std::fmt::Display| format!("Fatal error loading the DB, check server logs. {}: {e}", path.display());
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(e) => return Err(fatal(&process::reason(&e))),
+    };
+    let len = file.metadata().map_err(|e| fatal(&process::reason(&e)))?.len();
+    server.persistence.loading.add_total(len);
+    let result = load::load(server, &mut file, Some(len), policy, shards, unix_ms());
+    match result {
+        Ok(_) => Ok(true),
+        Err(LoadError::Rdb { error: protocol::rdb::Error::Io(e), .. }) => Err(fatal(&process::reason(&e))),
+        Err(e) => Err(fatal(&e)),
+    }
+}
