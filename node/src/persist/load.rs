@@ -207,7 +207,9 @@ fn insert_all(
         let mut loaded = false;
         with(keyspace.shard_of(hash), &mut |shard| {
             shard.clock.observe(version);
-            if policy.replace && let Some(pos) = shard.dbs[db].find(hash, key) {
+            if policy.replace
+                && let Some(pos) = shard.dbs[db].find(hash, key)
+            {
                 shard.dbs[db].remove(pos);
             }
             loaded = shard.dbs[db].load(hash, key, entry);
@@ -384,9 +386,7 @@ impl<'s> Decoder<'s> {
     fn access(&self, head: &KeyRecord) -> u32 {
         let lfu = self.tuning.policy.is_lfu();
         match (head.idle_s, head.frequency) {
-            (Some(idle), _) if !lfu => {
-                access::idle_for(u32::try_from(idle).unwrap_or(u32::MAX), self.clock)
-            }
+            (Some(idle), _) if !lfu => access::idle_for(u32::try_from(idle).unwrap_or(u32::MAX), self.clock),
             (_, Some(counter)) if lfu => access::used_often(counter, self.clock),
             _ => access::untouched(self.clock, &self.tuning),
         }

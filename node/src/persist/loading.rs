@@ -53,7 +53,7 @@ impl Loading {
         let (total, loaded) = (self.total.load(Relaxed).max(1), self.loaded.load(Relaxed));
         let started_s = self.started_s.load(Relaxed);
         let elapsed = (unix_ms() / 1000).saturating_sub(started_s);
-        let eta_s = if loaded == 0 { 1 } else { elapsed * (total.saturating_sub(loaded)) / loaded };
+        let eta_s = (elapsed * total.saturating_sub(loaded)).checked_div(loaded).unwrap_or(1);
         Progress { started_s, total, loaded, used: self.used_when_saved.load(Relaxed), eta_s }
     }
 }

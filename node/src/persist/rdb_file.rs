@@ -87,7 +87,13 @@ pub enum Shards<'a, 'e> {
 }
 
 /// Writes the snapshot to `path`, which is there in full or as it was before.
-pub fn write(server: &Server, job: &Job, path: &Path, about: About, shards: Shards<'_, '_>) -> io::Result<()> {
+pub fn write(
+    server: &Server,
+    job: &Job,
+    path: &Path,
+    about: About,
+    shards: Shards<'_, '_>,
+) -> io::Result<()> {
     let temporary = path.with_file_name(format!("temp-{}.rdb", std::process::id()));
     let result = fill(server, job, &temporary, about, shards).and_then(|()| replace(&temporary, path));
     match &result {

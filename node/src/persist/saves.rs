@@ -76,9 +76,14 @@ mod tests {
         let rules = Config::new(std::path::Path::new("")).save;
         let mut books = Books { last_s: 1_000, changes: 50, ..Books::default() };
         // 60 10000, 300 100, 3600 1
-        for (changes, after, due) in
-            [(10_050, 61, true), (10_049, 61, false), (10_050, 60, false), (150, 301, true), (51, 3_601, true), (50, 9_999, false)]
-        {
+        for (changes, after, due) in [
+            (10_050, 61, true),
+            (10_049, 61, false),
+            (10_050, 60, false),
+            (150, 301, true),
+            (51, 3_601, true),
+            (50, 9_999, false),
+        ] {
             assert_eq!(books.is_due(&rules, changes, 1_000 + after), due, "{changes} {after}");
         }
         books.ok = false;

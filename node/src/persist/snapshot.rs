@@ -167,8 +167,7 @@ impl Job {
         let mut selected = None;
         let mut sized = vec![false; self.the_cut().sizes.len()];
         let mut buffer = Vec::new();
-        loop {
-            let Some(Piece { db, records, keys, .. }) = self.queue.take() else { break };
+        while let Some(Piece { db, records, keys, .. }) = self.queue.take() {
             if selected != Some(db) {
                 file.select(db as u64);
                 selected = Some(db);

@@ -32,7 +32,9 @@ pub fn load_file(
     policy: Policy,
     shards: Shards<'_, '_>,
 ) -> Result<bool, String> {
-    let fatal = |e: &dyn std::fmt::Display| format!("Fatal error loading the DB, check server logs. {}: {e}", path.display());
+    let fatal = |e: &dyn std::fmt::Display| {
+        format!("Fatal error loading the DB, check server logs. {}: {e}", path.display())
+    };
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),

@@ -69,7 +69,10 @@ fn read(pieces: &Pieces) -> State {
                         _ => panic!("no such values were made"),
                     };
                     let deadline = head.expire_ms.map(|at| at as u64);
-                    assert!(state.insert((piece.db, head.key), (contents, deadline)).is_none(), "a key twice");
+                    assert!(
+                        state.insert((piece.db, head.key), (contents, deadline)).is_none(),
+                        "a key twice"
+                    );
                     keys += 1;
                 }
                 Record::End => break,
@@ -114,7 +117,11 @@ fn take(ctx: &mut Ctx<'_>, step: &Step, encoder: &mut Encoder, cut: Option<&Cut>
             // Long enough to be boxed, now and then.
             let text = format!("{value}").repeat(if value % 7 == 0 { 500 } else { 1 });
             let value = NewValue::String(text.as_bytes());
-            let _ = ctx.key_in(db, &name(key)).apply(Effect::Put { value, deadline: Deadline::Keep, absent: false });
+            let _ = ctx.key_in(db, &name(key)).apply(Effect::Put {
+                value,
+                deadline: Deadline::Keep,
+                absent: false,
+            });
         }
         Step::Add { db, key, member } => {
             let (key, member) = (name(key), format!("{member}"));

@@ -44,13 +44,7 @@ impl Walk {
     }
 
     /// Goes on by one segment, or until `out` holds more than `room` bytes. False at the end of the table.
-    pub(crate) fn on(
-        &mut self,
-        table: &Table<Entry>,
-        epoch: bool,
-        out: &mut Encoder,
-        room: usize,
-    ) -> bool {
+    pub(crate) fn on(&mut self, table: &Table<Entry>, epoch: bool, out: &mut Encoder, room: usize) -> bool {
         let aborted = self.cut.is_aborted();
         let next = walk_segment(table, self.at, epoch, &mut self.scratch, |entry| {
             if !aborted {

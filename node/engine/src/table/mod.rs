@@ -30,8 +30,8 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::*};
 
-pub(crate) use published::prefetch;
 pub use published::Published;
+pub(crate) use published::prefetch;
 use segment::{BUCKETS_MAX, SEG_SLOTS_MAX, Segment};
 
 /// What a table holds: a non-zero 64-bit word, usually an address.

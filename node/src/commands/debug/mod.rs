@@ -46,8 +46,13 @@ impl Sub {
     }
 }
 
-const SUBS: &[&[Sub]] =
-    &[data::SUBS, reload::SUBS, server::SUBS, protocol_types::SUBS, &[sub("HELP", 0..=0, help, "", "This text.")]];
+const SUBS: &[&[Sub]] = &[
+    data::SUBS,
+    reload::SUBS,
+    server::SUBS,
+    protocol_types::SUBS,
+    &[sub("HELP", 0..=0, help, "", "This text.")],
+];
 
 fn debug(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     let local = call.session.client.is_local();

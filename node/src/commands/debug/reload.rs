@@ -26,7 +26,9 @@ fn parse(call: &Call<'_>) -> Result<Options, ErrorReply> {
             b"noflush" => options.no_flush = true,
             b"nosave" => options.no_save = true,
             _ => {
-                return Err(ErrorReply::err("DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options."));
+                return Err(ErrorReply::err(
+                    "DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.",
+                ));
             }
         }
     }
