@@ -1,0 +1,160 @@
+//! Files: what one server saves the other loads, and nothing is missing from what is there after a restart.
+
+use harness::wait::wait_until;
+use harness::{Client, Kind, Server};
+use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+/// No wait of these tests may take longer, however busy the machine.
+const SOON: Duration = Duration::from_secs(30);
+
+fn ask(client: &mut Client, line: &str) -> String {
+    client.cmd(line).unwrap_or_else(|e| panic!("{line}: {e}")).to_string()
+}
+
+/// Keys of all types and encodings in two databases, some with deadlines far away.
+fn fill(client: &mut Client) {
+    for n in 0..200 {
+        ask(client, &format!("SET string:{n} {}", "x".repeat(n)));
+        ask(client, &format!("SET int:{n} {}", (n as i64 - 100) << (n % 50)));
+        ask(client, &format!("SETEX expires:{n} 100000 {n}"));
+        ask(client, &format!("RPUSH list {} {n} {}", "e".repeat(n), -(n as i64)));
+        ask(client, &format!("SADD intset {n}"));
+        ask(client, &format!("SADD set {n} m{n}"));
+        ask(client, &format!("ZADD zset {n}.5 m{n} -{n} n{n}"));
+        ask(client, &format!("HSET hash f{n} {n} {n} {}", "v".repeat(n)));
+    }
+    ask(client, "RPUSH small:list a b 3");
+    ask(client, "SADD small:set 1 2 3");
+    ask(client, "ZADD small:zset 1 a 2.5 b");
+    ask(client, "HSET small:hash a 1 b 2");
+    ask(client, &format!("SET compressible {}", "abcdefgh".repeat(2000)));
+    ask(client, "SELECT 9");
+    ask(client, "SET elsewhere 1");
+    ask(client, "EXPIRE elsewhere 100000");
+    ask(client, "SELECT 0");
+}
+
+fn digest(server: &Server) -> String {
+    ask(&mut server.client(), "DEBUG DIGEST")
+}
+
+#[test]
+fn files_travel_both_ways() {
+    for (from, to) in
+        [(Kind::Everwrite, Kind::Redis), (Kind::Redis, Kind::Everwrite), (Kind::Everwrite, Kind::Everwrite)]
+    {
+        let (writer, mut reader) = (Server::start(from), Server::start(to));
+        fill(&mut writer.client());
+        assert_eq!(ask(&mut writer.client(), "SAVE"), "+OK");
+        fs::copy(writer.dir().join("dump.rdb"), reader.dir().join("dump.rdb")).unwrap();
+        reader.restart();
+        wait_until("the data are loaded", SOON, || !ask(&mut reader.client(), "DBSIZE").contains("LOADING"));
+        assert_eq!(digest(&writer), digest(&reader), "{from:?} to {to:?}");
+        let size = |server: &Server| fs::metadata(server.dir().join("dump.rdb")).unwrap().len();
+        ask(&mut reader.client(), "SAVE");
+        let (ours, other) = if from == Kind::Everwrite { (&writer, &reader) } else { (&reader, &writer) };
+        assert!(size(ours) * 100 <= size(other) * 102, "{} bytes instead of {}", size(ours), size(other));
+    }
+}
+
+#[test]
+fn deadlines_of_members_survive() {
+    let mut server = Server::start(Kind::Everwrite);
+    let mut client = server.client();
+    ask(&mut client, "HSET h a 1 b 2 c 3");
+    ask(&mut client, "HEXPIRE h 100000 FIELDS 1 b");
+    ask(&mut client, "SADD s a b c");
+    ask(&mut client, "EXPIREMEMBER s c 4");
+    ask(&mut client, "SAVE");
+    let files = digest(&server);
+    server.restart();
+    let mut client = server.client();
+    wait_until("the data are loaded", SOON, || !ask(&mut server.client(), "DBSIZE").contains("LOADING"));
+    assert_eq!(files, digest(&server));
+    let ttl = ask(&mut client, "HTTL h FIELDS 3 a b c");
+    assert!(ttl.contains("9999") || ttl.contains("100000"), "{ttl}");
+    wait_until("the member expires", SOON, || ask(&mut client, "SCARD s") == "2");
+}
+
+/// Two keys that always change together are never seen apart in a snapshot, whatever else is written.
+#[test]
+fn a_background_save_shows_one_moment() {
+    let server = Server::start(Kind::Everwrite);
+    ask(&mut server.client(), "DEBUG POPULATE 50000 key 20");
+    let end = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let (mut client, mut n) = (server.client(), 0u64);
+            while !end.load(Relaxed) {
+                n += 1;
+                for line in [
+                    "MULTI",
+                    "INCR one",
+                    "RENAME left swap",
+                    "RENAME right left",
+                    "RENAME swap right",
+                    "INCR two",
+                    "EXEC",
+                ] {
+                    ask(&mut client, line);
+                }
+                ask(&mut client, &format!("SET key:{} changed", n * 7919 % 50000));
+                ask(&mut client, &format!("DEL key:{}", n * 104_729 % 50000));
+            }
+        });
+        let mut client = server.client();
+        ask(&mut client, "MSET left 1 right 2");
+        for round in 0..5 {
+            assert_eq!(ask(&mut client, "BGSAVE"), "+Background saving started");
+            wait_until("the save ends", SOON, || {
+                server.client().cmd("INFO persistence").unwrap().text().contains("rdb_bgsave_in_progress:0")
+            });
+            let mut reader = Server::start(Kind::Redis);
+            fs::copy(server.dir().join("dump.rdb"), reader.dir().join("dump.rdb")).unwrap();
+            reader.restart();
+            wait_until("the data are loaded", SOON, || {
+                !ask(&mut reader.client(), "DBSIZE").contains("LOADING")
+            });
+            let mut loaded = reader.client();
+            assert_eq!(ask(&mut loaded, "GET one"), ask(&mut loaded, "GET two"), "round {round}");
+            assert_ne!(ask(&mut loaded, "GET left"), ask(&mut loaded, "GET right"), "round {round}");
+        }
+        end.store(true, Relaxed);
+    });
+}
+
+#[test]
+fn a_damaged_file_stops_the_start() {
+    let mut server = Server::start(Kind::Everwrite);
+    fill(&mut server.client());
+    ask(&mut server.client(), "SAVE");
+    server.terminate();
+    let path = server.dir().join("dump.rdb");
+    let sound = fs::read(&path).unwrap();
+    let mut damaged = sound.clone();
+    damaged[sound.len() / 2] ^= 0x10;
+    for (bytes, word) in [
+        (damaged, "RDB"),
+        (sound[..sound.len() - 100].to_vec(), "offset"),
+        (b"no such file".to_vec(), "signature"),
+    ] {
+        fs::write(&path, &bytes).unwrap();
+        let program = Kind::Everwrite.program();
+        let output = std::process::Command::new(program)
+            .args(["--port", &server.address().port().to_string(), "--bind", "127.0.0.1", "--dir"])
+            .arg(server.dir())
+            .output()
+            .unwrap();
+        let log =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(
+            !output.status.success() && log.contains("Fatal error loading the DB") && log.contains(word),
+            "{log}"
+        );
+        assert_eq!(fs::read(&path).unwrap(), bytes, "what could not be read was not touched");
+    }
+    fs::write(&path, &sound).unwrap();
+    server.start_again();
+}
