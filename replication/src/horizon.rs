@@ -76,6 +76,23 @@ impl Horizon {
         self.detached.contains(&uuid)
     }
 
+    /// A member will never come back. False if there is none.
+    pub fn forget(&mut self, uuid: Uuid) -> bool {
+        let Some(incarnation) = self.members.remove(&uuid) else { return false };
+        let author = Author { uuid, incarnation };
+        self.detached.remove(&uuid);
+        for beats in [&mut self.counted, &mut self.ahead, &mut self.heard] {
+            beats.remove(&author);
+        }
+        self.former.retain(|former| former.uuid != uuid);
+        true
+    }
+
+    /// The newest beat of a member, whether it counts or not.
+    pub fn last_beat(&self, author: Author) -> Option<&Beat> {
+        self.heard.get(&author)
+    }
+
     /// The last beats that count, to be passed on.
     pub fn beats(&self) -> impl Iterator<Item = &Beat> {
         self.counted.values()

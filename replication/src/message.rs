@@ -82,6 +82,8 @@ pub enum Message {
     Hello(Hello),
     Part(Part),
     Beats(Vec<Beat>),
+    /// What the sender has: an acknowledgement between beats.
+    Held(Vector),
     /// Something was missing: send again from here.
     Resync(Vector),
     /// A full sync: the state that follows has all this. The data travels beside the message.
@@ -137,6 +139,10 @@ impl Message {
                 w.int(6);
                 w.int(*reason as u64);
             }
+            Message::Held(vector) => {
+                w.int(7);
+                put_vector(&mut w, vector);
+            }
         }
         w.0
     }
@@ -166,6 +172,7 @@ impl Message {
                 beats: take_beats(&mut r)?,
             }),
             6 => Message::Close(reason(r.int()?)?),
+            7 => Message::Held(take_vector(&mut r)?),
             tag => return Err(Malformed::Tag(tag)),
         };
         r.end()?;

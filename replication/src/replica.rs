@@ -48,6 +48,8 @@ pub struct Options {
     pub rules: Rules,
     /// Passes on what others wrote at once, not only when a peer is seen to lack it.
     pub relay: bool,
+    /// Passes on what others wrote when a peer is seen to lack it.
+    pub forward: bool,
     pub max_clock_drift_ms: u64,
     /// Bytes sent on a link and not yet held by the other end.
     pub window_bytes: usize,
@@ -63,6 +65,7 @@ impl Default for Options {
         Options {
             rules: Rules::default(),
             relay: false,
+            forward: true,
             max_clock_drift_ms: 5_000,
             window_bytes: 4 << 20,
             part_bytes: 256 << 10,
@@ -90,6 +93,7 @@ pub enum Event {
     Received(Link, Message),
     /// Groups of effects made here, under versions minted before, which rise. See [`codec::groups`].
     Local(Shared),
+
     /// Time for a beat.
     Tick,
 }
@@ -140,6 +144,21 @@ struct Session {
     resyncing: bool,
     /// It needs a full sync, which this node cannot give yet.
     wants_all: bool,
+    /// It said that it may have lost what it announced.
+    lost: bool,
+}
+
+/// What a node knows of a peer.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    pub author: Author,
+    pub boot: u64,
+    /// It said that it may have lost what it announced.
+    pub lost: bool,
+    /// How far it has this node's stream.
+    pub held: Have,
+    /// Sent and not yet held.
+    pub in_flight_bytes: usize,
 }
 
 /// The machine.
@@ -159,6 +178,8 @@ pub struct Replica<S> {
     horizon: Horizon,
     log: Log<S>,
     beats: u64,
+    /// See [`Replica::promise`].
+    promised: Option<u64>,
     sessions: BTreeMap<Link, Session>,
     /// What this node once announced may be lost: it takes no writes and gives no full syncs before it got one.
     lost: bool,
@@ -181,6 +202,7 @@ impl<S: Spill> Replica<S> {
             horizon: Horizon::default(),
             log,
             beats: 0,
+            promised: None,
             sessions: BTreeMap::new(),
             lost: false,
         }
@@ -208,12 +230,23 @@ impl<S: Spill> Replica<S> {
         self.clock.last() >> COUNTER_BITS
     }
 
+    /// The stream of what is written here.
+    pub fn own_stream(&self) -> Stream {
+        Stream { author: self.me, lane: 0 }
+    }
+
     pub fn label(&self) -> u16 {
         self.me.label()
     }
 
     pub fn horizon(&self) -> &Horizon {
         &self.horizon
+    }
+
+    /// What this node promises in its beats, for a driver that mints versions without asking [`Replica::mint`]: no group
+    /// up to this version follows in an [`Event::Local`]. Without a word from the driver it is the clock's last version.
+    pub fn promise(&mut self, version: u64) {
+        self.promised = Some(self.promised.map_or(version, |old| old.max(version)));
     }
 
     pub fn vector(&self) -> &Vector {
@@ -249,6 +282,60 @@ impl<S: Spill> Replica<S> {
 
     pub fn has_link_to(&self, uuid: Uuid) -> bool {
         self.sessions.values().any(|s| s.peer.is_some_and(|(author, _)| author.uuid == uuid))
+    }
+
+    /// What is here was written before anybody listened: it counts as a position that the log cannot serve, so that who
+    /// lacks it gets a full sync. To be called while the own stream is empty.
+    pub fn begin_with_data(&mut self, version: u64) {
+        let stream = self.own_stream();
+        assert_eq!(self.vector.have(stream).seq, 0, "the stream has begun");
+        self.vector.advance(stream, Have { seq: 1, version });
+    }
+
+    /// Changes what may change while the node runs.
+    pub fn tune(&mut self, edit: impl FnOnce(&mut Options)) {
+        edit(&mut self.options);
+    }
+
+    /// What is known of the peer at the other end of a link that has said hello.
+    pub fn peer(&self, link: Link) -> Option<Peer> {
+        let session = self.sessions.get(&link)?;
+        let (author, boot) = session.peer?;
+        let held = session.held.have(self.own_stream());
+        Some(Peer { author, boot, lost: session.lost, held, in_flight_bytes: session.in_flight_bytes })
+    }
+
+    /// Tells the peer what is here.
+    pub fn acknowledge(&self, link: Link, actions: &mut Vec<Action>) {
+        if self.sessions.get(&link).is_some_and(|s| s.peer.is_some()) {
+            actions.push(Action::Send(link, Message::Held(self.vector.clone())));
+        }
+    }
+
+    /// Nobody waits for this member any more.
+    pub fn detach(&mut self, uuid: Uuid) {
+        self.horizon.detach(uuid);
+    }
+
+    /// The member counts again.
+    pub fn attach(&mut self, uuid: Uuid) {
+        self.horizon.attach(uuid);
+    }
+
+    /// The member will never come back. False if there is none, or it is linked.
+    pub fn forget(&mut self, uuid: Uuid) -> bool {
+        !self.has_link_to(uuid) && self.horizon.forget(uuid)
+    }
+
+    /// Takes another identity: what is written from now on belongs to a new node. Links must have been closed.
+    pub fn rename(&mut self, uuid: Uuid, incarnation: u64) {
+        assert!(self.sessions.is_empty(), "peers know this node by its identity");
+        self.me = Author { uuid, incarnation };
+        while self.origins.meet(self.me).is_err() {
+            self.me.incarnation += 1;
+        }
+        self.spare = self.me.incarnation + 1;
+        self.beats = 0;
     }
 
     /// A version for a write.
@@ -295,6 +382,7 @@ impl<S: Spill> Replica<S> {
             partial: None,
             resyncing: false,
             wants_all: false,
+            lost: false,
         };
         self.sessions.insert(link, session);
         let hello = Hello {
@@ -329,6 +417,10 @@ impl<S: Spill> Replica<S> {
             Message::Hello(_) => self.close(link, Reason::Malformed, actions),
             Message::Part(part) => self.part(now_ms, link, part, actions),
             Message::Beats(beats) => self.heard(link, beats, actions),
+            Message::Held(vector) => {
+                self.holds(link, &vector);
+                self.pump(link, actions);
+            }
             Message::Resync(vector) => {
                 session.sent = vector;
                 session.in_flight.clear();
@@ -347,7 +439,7 @@ impl<S: Spill> Replica<S> {
         if off.unsigned_abs() > self.options.max_clock_drift_ms / 10 {
             actions.push(Action::ClockOff { link, ms: off });
         }
-        let mine = Stream { author: self.me, lane: 0 };
+        let mine = self.own_stream();
         if self.options.rules.identity && hello.vector.have(mine).seq > self.vector.have(mine).seq {
             // The peer has writes of this incarnation that this node has not: they were lost here.
             let was = self.me;
@@ -368,6 +460,7 @@ impl<S: Spill> Replica<S> {
             session.peer = Some((hello.author, hello.boot));
             session.held = hello.vector;
             session.sent = lacks;
+            session.lost = hello.lost;
         }
         if hello.lost {
             self.full_sync(link, actions);
@@ -428,7 +521,7 @@ impl<S: Spill> Replica<S> {
     }
 
     fn local(&mut self, groups: Shared, actions: &mut Vec<Action>) {
-        let stream = Stream { author: self.me, lane: 0 };
+        let stream = self.own_stream();
         let chunk = Chunk::of(self.vector.have(stream).seq + 1, groups);
         self.clock.observe(chunk.version);
         self.extend_bound(actions);
@@ -559,10 +652,16 @@ impl<S: Spill> Replica<S> {
                 session.relay.remove(&stream);
             }
         }
-        session.held = beat.held.clone();
-        session.sent.join(&beat.held);
+        self.holds(link, &beat.held);
+    }
+
+    /// The peer has this much.
+    fn holds(&mut self, link: Link, held: &Vector) {
+        let Some(session) = self.sessions.get_mut(&link) else { return };
+        session.held.join(held);
+        session.sent.join(held);
         while let Some((stream, seq, bytes)) = session.in_flight.front().copied()
-            && beat.held.have(stream).seq >= seq
+            && held.have(stream).seq >= seq
         {
             session.in_flight.pop_front();
             session.in_flight_bytes -= bytes;
@@ -583,7 +682,8 @@ impl<S: Spill> Replica<S> {
         let mut dropped = false;
         'streams: for (stream, have) in self.vector.iter() {
             let own = stream.author.uuid == self.me.uuid || stream.author.uuid == peer.uuid;
-            if !own && !self.options.relay && !session.relay.contains(&stream) {
+            let passed_on = self.options.relay || self.options.forward && session.relay.contains(&stream);
+            if !own && !passed_on {
                 continue;
             }
             while session.sent.have(stream).seq < have.seq
@@ -668,17 +768,20 @@ impl<S: Spill> Replica<S> {
     }
 
     fn tick(&mut self, now_ms: u64, actions: &mut Vec<Action>) {
-        self.clock.observe(now_ms << COUNTER_BITS);
-        self.extend_bound(actions);
+        if self.promised.is_none() {
+            self.clock.observe(now_ms << COUNTER_BITS);
+            self.extend_bound(actions);
+        }
+        let promise = self.promised.unwrap_or(self.clock.last());
         let durable = (!self.options.volatile).then_some((self.durable.1, self.durable.2, self.durable.3));
-        self.horizon.update(&self.vector, self.clock.last(), durable);
+        self.horizon.update(&self.vector, promise, durable);
         let (durable, horizon, known, settled) = self.announced();
         self.beats += 1;
         let own = Beat {
             author: self.me,
             number: self.beats,
             upto: self.vector.lanes(self.me).map(|(stream, have)| (stream.lane, have.seq)).collect(),
-            promise: self.clock.last(),
+            promise,
             horizon,
             known,
             settled,
