@@ -16,6 +16,7 @@ use crate::blocking::{self, Blocked};
 use crate::commands::transactions;
 use crate::eviction;
 use crate::hindrance;
+use crate::scripting;
 use crate::session::{ReplyMode, Session};
 use crate::ticks;
 use crate::tracking::{self, Own};
@@ -151,7 +152,7 @@ fn admit(
         }
         multi.bytes += args.bytes() + args.len() * 8;
         multi.queue.push((id, args.to_owned()));
-        multi.flags = multi.flags.or(facts.flags);
+        multi.flags = multi.flags.or(scripting::flags(worker, facts, args));
         session.client.queued.store(multi.queue.len() as u32, Relaxed);
         session.client.multi_bytes.store(multi.bytes as u64, Relaxed);
         out.simple("QUEUED");
@@ -197,13 +198,16 @@ fn check(
             facts.full_name
         )));
     }
+    if worker.server.busy.is_on() && !facts.flags.has(Flags::ALLOW_BUSY) {
+        return Err(worker.server.busy.refusal());
+    }
     if session.monitoring && facts.flags.meets(Flags::READONLY.or(Flags::WRITE)) {
         return Err(ErrorReply::new("ERR Replica can't interact with the keyspace"));
     }
     // A transaction is checked as what its commands are.
     let flags = match &session.multi {
         Some(multi) if facts.id == id::EXEC => multi.flags,
-        _ => facts.flags,
+        _ => scripting::flags(worker, facts, args),
     };
     if worker.server.memory.is_short() {
         make_room(worker, session, ctx, flags, out)?;

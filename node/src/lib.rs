@@ -29,6 +29,7 @@ pub mod process;
 pub mod pubsub;
 pub mod reclaim;
 pub mod samples;
+pub mod scripting;
 pub mod server;
 pub mod session;
 pub mod settings;

@@ -46,22 +46,22 @@ impl Monitors {
     /// Shows a command that is about to run.
     #[cold]
     pub fn feed(&self, session: &Session, id: CommandId, args: Args<'_>, now_ms: u64) {
-        let facts = id.facts();
-        if facts.flags.meets(Flags::SKIP_MONITOR.or(Flags::ADMIN)) {
-            return;
+        if !id.facts().flags.meets(Flags::SKIP_MONITOR.or(Flags::ADMIN)) {
+            self.show(session, id, args, now_ms);
         }
+    }
+
+    /// Shows a command whatever its flags are.
+    #[cold]
+    pub fn show(&self, session: &Session, id: CommandId, args: Args<'_>, now_ms: u64) {
         let micros = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(now_ms as u128 * 1000, |d| d.as_micros());
-        let from = if session.client.has(flag::UNIX) { "unix:" } else { "" };
-        let mut line = format!(
-            "+{}.{:06} [{} {from}{}]",
-            micros / 1_000_000,
-            micros % 1_000_000,
-            session.db,
-            session.client.addr
-        )
-        .into_bytes();
+        let unix = if session.client.has(flag::UNIX) { "unix:" } else { "" };
+        let (unix, from) = if session.in_script { ("", "lua") } else { (unix, session.client.addr.as_str()) };
+        let mut line =
+            format!("+{}.{:06} [{} {unix}{from}]", micros / 1_000_000, micros % 1_000_000, session.db,)
+                .into_bytes();
         for (i, arg) in args.iter().enumerate() {
             line.push(b' ');
             if crate::slowlog::hidden(id, args, i) {

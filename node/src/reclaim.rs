@@ -20,6 +20,7 @@ fn objects(garbage: &Garbage) -> u64 {
     match garbage {
         Garbage::Value(_) => 1,
         Garbage::Db(db) => db.len() as u64,
+        Garbage::Other(_) => 0,
     }
 }
 

@@ -25,6 +25,9 @@ use crate::persist::Persistence;
 use crate::pubsub::PubSub;
 use crate::reclaim::Reclaim;
 use crate::samples::Samples;
+use crate::scripting::busy::Busy;
+use crate::scripting::libraries::Libraries;
+use crate::scripting::scripts::Scripts;
 use crate::session::Session;
 use crate::shutdown::Shutdown;
 use crate::slowlog::Slowlog;
@@ -56,6 +59,10 @@ pub struct Server {
     pub samples: Samples,
     pub switches: Switches,
     pub control: Control,
+    pub scripts: Scripts,
+    pub libraries: Libraries,
+    /// Scripts that take long.
+    pub busy: Busy,
     /// Clients waiting for keys.
     pub blocked: AtomicUsize,
     pub tickets: Tickets,
@@ -107,6 +114,9 @@ impl Server {
             samples: Samples::default(),
             switches: Switches::default(),
             control: Control::default(),
+            scripts: Scripts::default(),
+            libraries: Libraries::default(),
+            busy: Busy::default(),
             blocked: AtomicUsize::new(0),
             tickets: Tickets::default(),
             connections_received: AtomicU64::new(0),

@@ -104,6 +104,8 @@ pub struct Session {
     pub closing: bool,
     /// EXEC is running: commands do not block and locks stay.
     pub in_exec: bool,
+    /// A script is running: what is executed was called by it.
+    pub in_script: bool,
 }
 
 impl Session {
@@ -123,6 +125,7 @@ impl Session {
             monitoring: false,
             closing: false,
             in_exec: false,
+            in_script: false,
         }
     }
 

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use engine::command::CommandId;
 use parking_lot::Mutex;
 
+use crate::scripting::machine::Kind;
+
 /// A counter with one writer.
 #[derive(Debug, Default)]
 pub struct Count(AtomicU64);
@@ -134,6 +136,9 @@ pub struct WorkerStats {
     /// Changes to data.
     pub dirty: Count,
     pub errors_total: Count,
+    /// Bytes that Lua has allocated for scripts, and for functions.
+    pub lua_scripts: Count,
+    pub lua_functions: Count,
     pub clients: Count,
     /// Per mille of the time that the worker was busy lately.
     pub busy: Count,
@@ -159,6 +164,8 @@ impl Default for WorkerStats {
             misses: Count::default(),
             dirty: Count::default(),
             errors_total: Count::default(),
+            lua_scripts: Count::default(),
+            lua_functions: Count::default(),
             clients: Count::default(),
             expire_us: Count::default(),
             expire_caps: Count::default(),
@@ -181,6 +188,15 @@ impl WorkerStats {
         let known = errors.contains_key(code) || errors.len() < ERROR_CODES_MAX;
         let code = if known { code } else { OTHER_ERRORS };
         *errors.entry(code.to_string()).or_insert(0) += 1;
+    }
+
+    /// Shows how many bytes a Lua state has.
+    #[inline]
+    pub fn note_lua(&self, kind: Kind, bytes: usize) {
+        match kind {
+            Kind::Eval => self.lua_scripts.set(bytes as u64),
+            Kind::Functions => self.lua_functions.set(bytes as u64),
+        }
     }
 
     /// Starts all counters anew, but for what is a state.

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use engine::command::{CommandId, Flags};
 use engine::ctx::Ctx;
@@ -22,6 +22,7 @@ use crate::dispatch::Hint;
 use crate::expiry;
 use crate::hindrance;
 use crate::persist::background;
+use crate::scripting::cache::Cache;
 use crate::server::Server;
 use crate::stats::{CommandStats, WorkerStats};
 use crate::ticks;
@@ -90,6 +91,10 @@ pub struct Worker {
     pub least_output_limit: Cell<u64>,
     /// What keeps commands from running, see [`hindrance`].
     pub hindrances: Cell<u8>,
+    /// `busy-reply-threshold` in ticks; `u64::MAX`: never.
+    patience: Cell<u64>,
+    /// Scripts and functions that it has compiled.
+    pub scripts: Cache,
     /// Connections to be handed to another worker: which one, and how many.
     pub shed: Cell<(usize, usize)>,
     /// When the last command ended, in ticks: the next one's time begins there, so one reading a command is enough.
@@ -125,6 +130,8 @@ impl Worker {
             ns_per_tick: Cell::new(1000.0 / ticks::per_us()),
             least_output_limit: Cell::new(u64::MAX),
             hindrances: Cell::new(0),
+            patience: Cell::new(u64::MAX),
+            scripts: Cache::default(),
             shed: Cell::new((0, 0)),
             lap: Cell::new(ticks::now()),
         };
@@ -181,6 +188,10 @@ impl Worker {
             0 => u64::MAX,
             ms => (ms as f64 * 1000.0 * per_us) as u64,
         });
+        self.patience.set(match config.busy_reply_threshold {
+            0 => u64::MAX,
+            ms => (ms as f64 * 1000.0 * per_us) as u64,
+        });
         self.notable_ticks.set(self.slow_ticks.get().min(self.late_ticks.get()));
         self.least_output_limit.set(config.client_output_buffer_limit.least_hard());
         self.hindrances.set(hindrance::now(self.server, &config));
@@ -190,6 +201,17 @@ impl Worker {
             self.server.tracking.limit(self.server, config.tracking_table_max_keys);
         }
         *self.config.borrow_mut() = config;
+    }
+
+    /// Ticks as a duration.
+    pub fn duration(&self, ticks: u64) -> Duration {
+        Duration::from_nanos((ticks as f64 * self.ns_per_tick.get()) as u64)
+    }
+
+    /// How long a script runs before others are told, in ticks.
+    #[inline]
+    pub fn patience_ticks(&self) -> u64 {
+        self.patience.get()
     }
 
     /// Counts a command that took `ticks`.

@@ -101,9 +101,17 @@ impl OwnedArgs {
         owned
     }
 
+    #[inline]
     pub fn push(&mut self, item: &[u8]) {
         self.spans.push(Span::new(self.buf.len(), item.len()));
         self.buf.extend_from_slice(item);
+    }
+
+    /// Makes it empty, keeping its memory.
+    #[inline]
+    pub fn clear(&mut self) {
+        self.buf.clear();
+        self.spans.clear();
     }
 
     pub fn view(&self) -> Args<'_> {

@@ -131,6 +131,8 @@ pub struct Outbox {
 pub enum Garbage {
     Value(Value),
     Db(Detached),
+    /// Something that is no data.
+    Other(Box<dyn Send>),
 }
 
 /// Values whose freeing takes more steps than this are not freed on the hot path.

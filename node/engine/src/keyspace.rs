@@ -1,6 +1,8 @@
 //! The keyspace: shards by the top bits of a key's hash, and the locks a command holds on them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::*};
+use std::time::{Duration, Instant};
 
 use parking_lot::MutexGuard;
 use smallvec::SmallVec;
@@ -17,6 +19,8 @@ pub struct Keyspace {
     hasher: ahash::RandomState,
     /// What was applied, for those who pass it on.
     pub journal: Arc<Journal>,
+    /// Somebody who can let go of nothing waits for a shard, see [`Locks::insist`].
+    insisting: AtomicBool,
 }
 
 impl Keyspace {
@@ -26,7 +30,8 @@ impl Keyspace {
         let bits = count.trailing_zeros();
         let hasher = ahash::RandomState::new();
         let shards = (0..count).map(|_| ShardCell::new(databases, bits, &hasher)).collect();
-        Keyspace { shards, bits, databases, hasher, journal: Arc::default() }
+        let insisting = AtomicBool::new(false);
+        Keyspace { shards, bits, databases, hasher, journal: Arc::default(), insisting }
     }
 
     pub fn databases(&self) -> usize {
@@ -83,6 +88,11 @@ impl Keyspace {
         self.shards.iter().map(|cell| of(&cell.lock.lock())).sum()
     }
 }
+
+/// Between two looks at a shard that somebody else has.
+const STEP: Duration = Duration::from_millis(1);
+/// How long one who insists waits for another one to have done so.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The shards a command holds, in ascending order: that order is what makes deadlock impossible.
 pub struct Locks<'e> {
@@ -142,10 +152,7 @@ impl<'e> Locks<'e> {
         if self.held.len() == wanted.len() && self.held.iter().zip(wanted.iter()).all(|(h, w)| h.0 == *w) {
             return;
         }
-        self.let_go();
-        for &shard in wanted.iter() {
-            self.held.push((shard, self.keyspace.shards[shard].lock.lock()));
-        }
+        self.take_all(|| wanted.iter().copied());
     }
 
     /// Holds every shard.
@@ -153,10 +160,79 @@ impl<'e> Locks<'e> {
         if self.held.len() == self.keyspace.shards.len() {
             return;
         }
+        let count = self.keyspace.shards.len();
+        self.take_all(|| 0..count);
+    }
+
+    /// Takes shards in ascending order, none being held before; lets go of them and begins anew while somebody insists.
+    fn take_all<I: Iterator<Item = usize>>(&mut self, shards: impl Fn() -> I) {
         self.let_go();
-        for (i, cell) in self.keyspace.shards.iter().enumerate() {
-            self.held.push((i, cell.lock.lock()));
+        loop {
+            if shards().all(|shard| self.take_last(shard)) {
+                return;
+            }
+            self.held.clear();
+            while self.keyspace.insisting.load(Acquire) {
+                std::thread::sleep(STEP);
+            }
         }
+    }
+
+    /// Takes a shard that is behind all that are held. False: somebody insists, and may be waiting for what is held.
+    #[inline]
+    fn take_last(&mut self, shard: usize) -> bool {
+        let guard = self.keyspace.shards[shard].lock.try_lock().or_else(|| self.wait_for(shard));
+        let taken = guard.is_some();
+        self.held.extend(guard.map(|guard| (shard, guard)));
+        taken
+    }
+
+    #[cold]
+    fn wait_for(&self, shard: usize) -> Option<MutexGuard<'e, Shard>> {
+        let lock = &self.keyspace.shards[shard].lock;
+        if self.held.is_empty() {
+            return Some(lock.lock());
+        }
+        loop {
+            if let Some(guard) = lock.try_lock_for(STEP) {
+                return Some(guard);
+            }
+            if self.keyspace.insisting.load(Acquire) {
+                return None;
+            }
+        }
+    }
+
+    /// Holds more shards without letting go of any: for who has written and can't begin anew. Whoever else waits for
+    /// several shards lets go of those it has. Only one may insist at a time; false if another one does, and goes on doing
+    /// so for long, since it may be waiting for what is held here.
+    pub fn insist(&mut self, shards: impl Iterator<Item = usize> + Clone) -> bool {
+        if shards.clone().all(|shard| self.try_add(shard)) {
+            return true;
+        }
+        let began = Instant::now();
+        while self.keyspace.insisting.compare_exchange(false, true, AcqRel, Relaxed).is_err() {
+            if began.elapsed() > PATIENCE {
+                return false;
+            }
+            std::thread::sleep(STEP);
+        }
+        for shard in shards {
+            while !self.try_add(shard) {
+                std::thread::sleep(STEP / 10);
+            }
+        }
+        self.keyspace.insisting.store(false, Release);
+        true
+    }
+
+    /// Holds one more shard if nobody has it.
+    fn try_add(&mut self, shard: usize) -> bool {
+        let Err(at) = self.place(shard) else { return true };
+        let Some(guard) = self.keyspace.shards[shard].lock.try_lock() else { return false };
+        self.held.insert(at, (shard, guard));
+        self.join_group(at);
+        true
     }
 
     /// Keeps what is held until [`Locks::unpin`].
@@ -180,23 +256,27 @@ impl<'e> Locks<'e> {
 
     /// Holds one more shard, if that can't deadlock: it is behind all that are held, or nobody has it. False if not.
     pub fn add(&mut self, shard: usize) -> bool {
-        let Err(at) = self.place(shard) else { return true };
-        let lock = &self.keyspace.shards[shard].lock;
-        let guard = if at == self.held.len() { Some(lock.lock()) } else { lock.try_lock() };
-        let free = guard.is_some();
-        if let Some(guard) = &guard
-            && guard.clock.last() >= self.writer.version()
-        {
+        match self.place(shard) {
+            Ok(_) => true,
+            Err(at) if at == self.held.len() => {
+                let taken = self.take_last(shard);
+                if taken {
+                    self.join_group(at);
+                }
+                taken
+            }
+            Err(_) => self.try_add(shard),
+        }
+    }
+
+    /// Brings a shard that has been added, the `at`-th that is held, into the group under way.
+    fn join_group(&mut self, at: usize) {
+        if self.held[at].1.clock.last() >= self.writer.version() {
             // The shard has seen newer writes than the group under way.
             self.writer.end_group();
         }
         let version = self.writer.version();
-        self.held.extend(guard.map(|mut guard| {
-            guard.clock.observe(version);
-            (shard, guard)
-        }));
-        self.held[at..].rotate_right(usize::from(free));
-        free
+        self.held[at].1.clock.observe(version);
     }
 
     #[inline]

@@ -51,6 +51,19 @@ impl Denial {
         )
     }
 
+    /// The error of a script's call.
+    pub fn reply_in_script(self) -> ErrorReply {
+        ErrorReply::err(match self {
+            Denial::Command => "The user executing the script can't run this command or subcommand",
+            Denial::Key(_) => {
+                "The user executing the script can't access at least one of the keys mentioned in the command arguments"
+            }
+            Denial::Channel(_) => {
+                "The user executing the script can't publish to the channel mentioned in the command"
+            }
+        })
+    }
+
     /// The answer of ACL DRYRUN.
     pub fn explanation(self, facts: &Facts, args: Args<'_>) -> Vec<u8> {
         let (before, name, after) = match self {

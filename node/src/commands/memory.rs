@@ -54,9 +54,10 @@ fn stats(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     put(out, "replication.backlog", 0);
     put(out, "clients.slaves", o.clients_replicas);
     put(out, "clients.normal", o.clients_normal);
-    for name in ["cluster.links", "aof.buffer", "lua.caches", "functions.caches"] {
-        put(out, name, 0);
-    }
+    put(out, "cluster.links", 0);
+    put(out, "aof.buffer", 0);
+    put(out, "lua.caches", call.worker.server.scripts.bytes() as u64);
+    put(out, "functions.caches", call.worker.server.libraries.bytes() as u64);
     for (number, db) in databases {
         out.bulk_str(&format!("db.{number}"));
         out.map(3);

@@ -13,6 +13,7 @@ pub mod cluster;
 pub mod config;
 pub mod connection;
 pub mod debug;
+pub mod functions;
 pub mod help;
 pub mod latency;
 pub mod lolwut;
@@ -22,6 +23,7 @@ pub mod monitor;
 pub mod persistence;
 pub mod pubsub;
 pub mod replication;
+pub mod scripting;
 pub mod server;
 pub mod shutdown;
 pub mod slowlog;
@@ -44,6 +46,7 @@ fn rows() -> impl Iterator<Item = &'static NodeRow> {
         config::ROWS,
         connection::ROWS,
         debug::ROWS,
+        functions::ROWS,
         help::ROWS,
         latency::ROWS,
         lolwut::ROWS,
@@ -53,6 +56,7 @@ fn rows() -> impl Iterator<Item = &'static NodeRow> {
         persistence::ROWS,
         pubsub::ROWS,
         replication::ROWS,
+        scripting::ROWS,
         server::ROWS,
         shutdown::ROWS,
         slowlog::ROWS,

@@ -189,8 +189,8 @@ directives! {
         enable_debug_command: Permission, "enable-debug-command" [], "no", own(), Boot, Now, Redis, [];
         /// Who may use MODULE.
         enable_module_command: Permission, "enable-module-command" [], "no", own(), Boot, Now, Redis, [];
-        /// Give scripts the functions that were taken away for safety.
-        lua_enable_deprecated_api: bool, "lua-enable-deprecated-api" [], "no", yes_no(), Boot, Later, Redis, [HIDDEN];
+        /// Give scripts getfenv and setfenv, which were taken away for safety.
+        lua_enable_deprecated_api: bool, "lua-enable-deprecated-api" [], "no", yes_no(), Boot, Now, Redis, [HIDDEN];
         /// Check RESTORE payloads and replicated snapshots in depth: no, yes, or only those that come from clients.
         sanitize_dump_payload: SanitizePayload, "sanitize-dump-payload" [], "no", own(), Live, Now, Redis, [];
     }

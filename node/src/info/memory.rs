@@ -3,6 +3,7 @@
 use super::keyspace::{Database, databases};
 use super::{Info, Lines, human, ratio};
 use crate::client::{Class, Client};
+use crate::server::Server;
 use crate::{memory, system};
 
 /// Where the memory is, bytes.
@@ -82,7 +83,7 @@ pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
     lines.put("allocator_active", o.allocator.active);
     lines.put("allocator_resident", o.allocator.resident);
     lines.put_bytes("total_system_memory", system::total_memory());
-    scripts(lines);
+    scripts(info.server, lines);
     lines.put_bytes("maxmemory", config.maxmemory);
     lines.put("maxmemory_policy", config.maxmemory_policy.word());
     o.allocator.write(o.rss, lines);
@@ -101,24 +102,23 @@ pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
     lines.put("lazyfreed_objects", info.server.reclaim.freed());
 }
 
-/// Scripts take no memory: there are none.
-fn scripts(lines: &mut Lines) {
-    lines.put("used_memory_lua", 0);
-    lines.put("used_memory_vm_eval", 0);
-    lines.put_human("used_memory_lua_human", 0);
-    for field in [
-        "used_memory_scripts_eval",
-        "number_of_cached_scripts",
-        "number_of_functions",
-        "number_of_libraries",
-        "used_memory_vm_functions",
-        "used_memory_vm_total",
-    ] {
-        lines.put(field, 0);
-    }
-    lines.put_human("used_memory_vm_total_human", 0);
-    lines.put("used_memory_functions", 0);
-    lines.put_bytes("used_memory_scripts", 0);
+/// What scripts and functions take: in the workers' Lua states, and the texts.
+fn scripts(server: &Server, lines: &mut Lines) {
+    let eval: u64 = server.workers().iter().map(|w| w.stats.lua_scripts.get()).sum();
+    let functions: u64 = server.workers().iter().map(|w| w.stats.lua_functions.get()).sum();
+    let (texts, code) = (server.scripts.bytes() as u64, server.libraries.bytes() as u64);
+    lines.put("used_memory_lua", eval);
+    lines.put("used_memory_vm_eval", eval);
+    lines.put_human("used_memory_lua_human", eval);
+    lines.put("used_memory_scripts_eval", texts);
+    lines.put("number_of_cached_scripts", server.scripts.len());
+    lines.put("number_of_functions", server.libraries.read(|shelf| shelf.function_count()));
+    lines.put("number_of_libraries", server.libraries.read(|shelf| shelf.libraries().len()));
+    lines.put("used_memory_vm_functions", functions);
+    lines.put("used_memory_vm_total", eval + functions);
+    lines.put_human("used_memory_vm_total_human", eval + functions);
+    lines.put("used_memory_functions", code);
+    lines.put_bytes("used_memory_scripts", texts + code);
 }
 
 impl memory::Allocator {

@@ -20,6 +20,11 @@ macro_rules! bitset {
                 $name(self.0 | other.0)
             }
 
+            /// The bits of this set that are not in `other`.
+            pub const fn without(self, other: $name) -> $name {
+                $name(self.0 & !other.0)
+            }
+
             /// Whether every bit of `other` is in this set.
             #[inline]
             pub const fn has(self, other: $name) -> bool {

@@ -1,0 +1,191 @@
+//! Libraries of functions: their code and what they offer, shared by all workers, each of which runs a library's code in its
+//! own Lua state when it first calls one of its functions.
+//!
+//! A payload of FUNCTION DUMP is, as in an RDB file, the code of each library after a byte that says so, with the version
+//! and the checksum of a DUMP payload at its end.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::*};
+
+use parking_lot::RwLock;
+use protocol::dump;
+use protocol::rdb::{Reader, VERSION, Writer};
+
+use super::reach::Habit;
+use super::register::Registered;
+use super::text::ScriptFlags;
+
+/// Says in a payload that the code of a library follows.
+const LIBRARY: u8 = 245;
+
+/// A library.
+#[derive(Debug)]
+pub struct Library {
+    pub name: String,
+    /// Its text, first line included.
+    pub text: Box<[u8]>,
+    pub functions: Vec<Function>,
+}
+
+/// One of its functions.
+#[derive(Debug)]
+pub struct Function {
+    pub name: String,
+    pub description: Option<Vec<u8>>,
+    pub flags: ScriptFlags,
+    pub habit: Habit,
+}
+
+impl Library {
+    pub fn new(name: String, text: &[u8], registered: &[Registered]) -> Library {
+        let function = |f: &Registered| Function {
+            name: f.name.clone(),
+            description: f.description.clone(),
+            flags: f.flags,
+            habit: Habit::default(),
+        };
+        Library { name, text: text.into(), functions: registered.iter().map(function).collect() }
+    }
+
+    fn bytes(&self) -> usize {
+        let function = |f: &Function| {
+            size_of::<Function>() + 3 * f.name.len() + f.description.as_ref().map_or(0, Vec::len) + 32
+        };
+        size_of::<Library>()
+            + self.name.len() * 2
+            + self.text.len()
+            + self.functions.iter().map(function).sum::<usize>()
+    }
+}
+
+/// All libraries, by name, and where each function is. Names of functions are the same in either case.
+#[derive(Clone, Default)]
+pub struct Shelf {
+    libraries: BTreeMap<String, Arc<Library>>,
+    functions: HashMap<String, (Arc<Library>, usize)>,
+}
+
+impl Shelf {
+    /// Adds a library, in the place of one of its name if `replace` allows that.
+    pub fn add(&mut self, library: Arc<Library>, replace: bool) -> Result<(), String> {
+        if !replace && self.libraries.contains_key(&library.name) {
+            return Err(format!("Library '{}' already exists", library.name));
+        }
+        for function in &library.functions {
+            let taken = self.functions.get(&function.name.to_ascii_lowercase());
+            if taken.is_some_and(|(other, _)| other.name != library.name) {
+                return Err(format!("Function {} already exists", function.name));
+            }
+        }
+        self.remove(&library.name);
+        for (nth, function) in library.functions.iter().enumerate() {
+            self.functions.insert(function.name.to_ascii_lowercase(), (library.clone(), nth));
+        }
+        self.libraries.insert(library.name.clone(), library);
+        Ok(())
+    }
+
+    pub fn remove(&mut self, name: &str) -> Option<Arc<Library>> {
+        let library = self.libraries.remove(name)?;
+        for function in &library.functions {
+            self.functions.remove(&function.name.to_ascii_lowercase());
+        }
+        Some(library)
+    }
+
+    pub fn libraries(&self) -> impl ExactSizeIterator<Item = &Arc<Library>> {
+        self.libraries.values()
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.libraries.contains_key(name)
+    }
+
+    pub fn function_count(&self) -> usize {
+        self.functions.len()
+    }
+
+    /// The library of a function, and which of its functions it is. The name is in lower case.
+    pub fn function(&self, name: &str) -> Option<&(Arc<Library>, usize)> {
+        self.functions.get(name)
+    }
+}
+
+/// See the [module's page](self).
+#[derive(Default)]
+pub struct Libraries {
+    /// Rises with every change.
+    generation: AtomicU64,
+    /// Rises when all are removed: what workers have loaded is given back then.
+    flushes: AtomicU64,
+    shelf: RwLock<Shelf>,
+}
+
+impl Libraries {
+    #[inline]
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Acquire)
+    }
+
+    pub fn flushes(&self) -> u64 {
+        self.flushes.load(Acquire)
+    }
+
+    /// Looks at what is there.
+    pub fn read<T>(&self, look: impl FnOnce(&Shelf) -> T) -> T {
+        look(&self.shelf.read())
+    }
+
+    /// The one way to change what is there: what will be told to other nodes is told here.
+    pub fn change<T>(&self, change: impl FnOnce(&mut Shelf) -> Result<T, String>) -> Result<T, String> {
+        let mut shelf = self.shelf.write();
+        let result = change(&mut shelf)?;
+        self.generation.fetch_add(1, Release);
+        Ok(result)
+    }
+
+    /// Removes everything, which is returned: freeing it may take a while.
+    pub fn flush(&self) -> Shelf {
+        let mut shelf = self.shelf.write();
+        self.generation.fetch_add(1, Release);
+        self.flushes.fetch_add(1, Release);
+        std::mem::take(&mut *shelf)
+    }
+
+    /// Bytes that the libraries take, their code compiled on workers not counted.
+    pub fn bytes(&self) -> usize {
+        self.read(|shelf| shelf.libraries.values().map(|library| library.bytes()).sum())
+    }
+}
+
+/// The texts of libraries as a payload.
+pub fn dump(shelf: &Shelf, compress: bool) -> Vec<u8> {
+    let mut writer = Writer::new(compress);
+    for library in shelf.libraries() {
+        writer.raw(&[LIBRARY]);
+        writer.text(&library.text);
+    }
+    let mut payload = std::mem::take(writer.buffer());
+    dump::seal(&mut payload, VERSION);
+    payload
+}
+
+/// The texts in a payload.
+pub fn undump(payload: &[u8]) -> Result<Vec<Vec<u8>>, &'static str> {
+    const FOOTER: usize = 10;
+    // Without any library there is nothing but version and checksum.
+    let whole = payload.len() == FOOTER || dump::verify(payload).is_some();
+    if !whole || payload.len() < FOOTER {
+        return Err("DUMP payload version or checksum are wrong");
+    }
+    let mut reader = Reader::new(&payload[..payload.len() - FOOTER]);
+    let mut texts = Vec::new();
+    while reader.remaining().is_some_and(|left| left > 0) {
+        if reader.byte().map_err(|_| "failed loading functions data")? != LIBRARY {
+            return Err("given type is not a function");
+        }
+        texts.push(reader.bytes().map_err(|_| "failed loading functions data")?);
+    }
+    Ok(texts)
+}
