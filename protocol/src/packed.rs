@@ -20,7 +20,8 @@ pub(crate) fn reallocate(bytes: &mut Box<[u8]>, size: usize) {
     *bytes = unboxed.into_boxed_slice();
 }
 
-/// Moves what is used behind `end` so that `start..end` becomes `len` bytes, growing or shrinking the allocation.
+/// Moves what is used behind `end` so that `start..end` becomes `len` bytes, growing the allocation if need be. What
+/// gets less may make it shrink; what gets more keeps the room that was made for it.
 pub(crate) fn splice(bytes: &mut Box<[u8]>, used: usize, start: usize, end: usize, len: usize) {
     let changed = used - (end - start) + len;
     if changed > bytes.len() {
@@ -29,7 +30,7 @@ pub(crate) fn splice(bytes: &mut Box<[u8]>, used: usize, start: usize, end: usiz
     if end != start + len {
         bytes.copy_within(end..used, start + len);
     }
-    if changed < bytes.len() / 2 {
+    if changed < used && changed < bytes.len() / 2 {
         reallocate(bytes, size_class(changed));
     }
 }
@@ -53,5 +54,8 @@ mod tests {
         assert_eq!((&bytes[..1], &bytes[4..8]), (&b"a"[..], &b"cdef"[..]));
         splice(&mut bytes, 8, 1, 8, 1);
         assert_eq!(bytes.len(), 16, "shrinks to the smallest class below half");
+        let mut roomy: Box<[u8]> = [0; 64].into();
+        splice(&mut roomy, 4, 4, 4, 1);
+        assert_eq!(roomy.len(), 64, "room for what is to come stays");
     }
 }

@@ -21,6 +21,7 @@ pub mod interest;
 pub mod journal;
 pub mod keyspace;
 pub mod load;
+mod room;
 pub mod shard;
 pub mod snapshot;
 pub mod stored;

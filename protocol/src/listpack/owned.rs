@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use super::entry::Encoded;
 use super::view::{Iter, Pairs};
-use super::{COUNT_UNKNOWN, END, Entry, HEADER, View, validate};
+use super::{BYTES_MAX, COUNT_UNKNOWN, END, Entry, HEADER, View, validate};
 use crate::malformed::Malformed;
 use crate::packed::{reallocate, size_class, splice};
 
@@ -73,6 +74,19 @@ impl Listpack {
     /// The bytes it occupies.
     pub fn capacity(&self) -> usize {
         self.0.len()
+    }
+
+    /// Makes room for `bytes` more of entries ([`Listpack::entry_bytes`]), so that adding them moves nothing.
+    pub fn reserve(&mut self, bytes: usize) {
+        let wanted = self.total() + bytes;
+        if wanted > self.0.len() && wanted <= BYTES_MAX {
+            reallocate(&mut self.0, size_class(wanted));
+        }
+    }
+
+    /// The bytes that an entry with this text takes.
+    pub fn entry_bytes(text: &[u8]) -> usize {
+        Encoded::new(Entry::Str(text)).size()
     }
 
     /// Gives back the room that is not used.
@@ -182,5 +196,16 @@ mod tests {
     fn the_handle_is_two_words() {
         assert_eq!(size_of::<Listpack>(), 16);
         assert_eq!(Listpack::new().capacity(), 16);
+    }
+
+    #[test]
+    fn reserved_room_is_as_much_as_is_needed() {
+        let texts = [&b"a text"[..], b"17", b"-900000", &[b'x'; 70], &[b'y'; 5000]];
+        let mut listpack = Listpack::new();
+        listpack.reserve(texts.iter().map(|text| Listpack::entry_bytes(text)).sum());
+        let room = listpack.capacity();
+        texts.iter().for_each(|text| listpack.push_back(*text));
+        assert_eq!(listpack.capacity(), room);
+        assert_eq!(size_class(listpack.total()), room);
     }
 }

@@ -198,6 +198,15 @@ impl Hash {
         }
     }
 
+    /// Makes room for fields and values that are about to come, if they stay packed.
+    pub(crate) fn make_room<'e>(&mut self, limits: Limits, texts: impl ExactSizeIterator<Item = &'e [u8]>) {
+        if let Form::Plain(packed) = &mut self.0
+            && packed.len() + texts.len() <= limits.entries * 2
+        {
+            packed.reserve(texts.map(Listpack::entry_bytes).sum());
+        }
+    }
+
     /// Gives a field a value; `absent`: only if it has none. Its deadline is forgotten. A field that is due is not there.
     pub(crate) fn set(
         &mut self,

@@ -34,6 +34,11 @@ impl List {
         "quicklist"
     }
 
+    /// Makes room for elements that are about to be pushed to a list of one node.
+    pub(crate) fn make_room<'e>(&mut self, tuning: &Tuning, elements: impl Iterator<Item = &'e [u8]>) {
+        self.0.reserve(Shape::from(tuning), elements.map(Listpack::entry_bytes).sum());
+    }
+
     /// Adds an element behind the last.
     pub fn push(&mut self, tuning: &Tuning, element: &[u8]) {
         self.0.push_back(Shape::from(tuning), element);

@@ -40,6 +40,10 @@ pub use protocol::listpack::{Entry, Listpack};
 pub use shape::Shape;
 pub use stored::{Container, Payload, Stored};
 
+/// From so many nodes on, a new one at an end gets at once the room that its neighbour has: at most a sixteenth of the
+/// list is room.
+const MANY_NODES: usize = if cfg!(test) { 4 } else { 16 };
+
 /// A list. Operations that change it take the [`Shape`] its nodes are to have.
 #[derive(Clone, Default)]
 pub struct Quicklist {
@@ -100,7 +104,11 @@ impl Quicklist {
             return head.insert(0, value);
         }
         self.reserve_first();
-        self.nodes.push_front(Node::of(shape, value));
+        let mut node = Node::beside(self.filled().and_then(VecDeque::front), shape, value);
+        if !self.nodes.is_empty() {
+            node.begin_reversed();
+        }
+        self.nodes.push_front(node);
         self.settle(shape);
     }
 
@@ -118,7 +126,8 @@ impl Quicklist {
             return tail.insert(tail.count(), value);
         }
         self.reserve_first();
-        self.nodes.push_back(Node::of(shape, value));
+        let node = Node::beside(self.filled().and_then(VecDeque::back), shape, value);
+        self.nodes.push_back(node);
         self.settle(shape);
     }
 
@@ -210,6 +219,18 @@ impl Quicklist {
             }
         }
         panic!("index {index} of {} is in no node: counts are wrong", self.len);
+    }
+
+    /// The nodes, if there are so many that the room of one more does not matter.
+    fn filled(&self) -> Option<&VecDeque<Node>> {
+        (self.nodes.len() >= MANY_NODES).then_some(&self.nodes)
+    }
+
+    /// Makes room for `bytes` more of entries behind the only node.
+    pub(super) fn reserve(&mut self, shape: Shape, bytes: usize) {
+        if let [node] = self.nodes.make_contiguous() {
+            node.reserve(bytes.min(shape.bytes_max.saturating_sub(node.bytes())));
+        }
     }
 
     /// Short lists are many, and most never have a second node.

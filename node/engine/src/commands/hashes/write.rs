@@ -14,11 +14,14 @@ fn set_all(ctx: &mut Ctx<'_>, args: Args<'_>, command: &str) -> Result<i64, Erro
         return Err(ErrorReply::wrong_arity(command));
     }
     let mut key = ctx.key(&args[1]);
-    key.hash()?;
+    let fresh = key.hash()?.is_none();
     let mut created = 0;
     for i in (2..args.len()).step_by(2) {
         let effect = Effect::SetField { field: &args[i], value: &args[i + 1], absent: false };
         created += i64::from(key.apply(effect).created());
+        if i == 2 && fresh {
+            key.make_room(args.rest(4));
+        }
     }
     key.notify(notify::HASH, "hset");
     Ok(created)

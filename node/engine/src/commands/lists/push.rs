@@ -29,6 +29,9 @@ fn push(
     for element in args.rest(2).iter() {
         key.apply(Effect::Insert { at: end.place(len), element });
         len += 1;
+        if len == 1 {
+            key.make_room(args.rest(3));
+        }
     }
     key.notify(notify::LIST, end.push_event());
     out.int(len as i64);

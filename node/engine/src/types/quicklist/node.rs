@@ -52,6 +52,18 @@ impl Node {
         Self::packed(listpack)
     }
 
+    /// A node of one element at the end of a row of filled ones: it gets at once the room that its neighbour needed, and
+    /// need not grow towards it in steps.
+    pub(super) fn beside(neighbour: Option<&Node>, shape: Shape, value: &[u8]) -> Self {
+        let mut node = Self::of(shape, value);
+        if let (Some(neighbour), Body::Packed(listpack)) = (neighbour, &mut node.body)
+            && !neighbour.is_plain()
+        {
+            listpack.reserve(neighbour.bytes().saturating_sub(listpack.total()).min(shape.bytes_max));
+        }
+        node
+    }
+
     /// A node of nothing, which takes no allocation: it holds a place for a moment.
     pub(super) fn empty() -> Self {
         Self::new(Body::Plain(Box::default()), 0)
@@ -131,6 +143,11 @@ impl Node {
         if !self.reversed && self.bytes() >= TURN_BYTES_MIN {
             self.turn();
         }
+    }
+
+    /// Makes pushes at the front of a node of one element cheap: it is the same either way round.
+    pub(super) fn begin_reversed(&mut self) {
+        self.reversed = matches!(self.body, Body::Packed(_));
     }
 
     /// Makes pushes and pops at the back of an open node cheap.
@@ -216,6 +233,13 @@ impl Node {
             if at == count { listpack.end() } else { listpack.seek(at as i64).unwrap_or(listpack.end()) };
         listpack.insert(position, value);
         self.count += 1;
+    }
+
+    /// Makes room in a packed node.
+    pub(super) fn reserve(&mut self, bytes: usize) {
+        if let Body::Packed(listpack) = &mut self.body {
+            listpack.reserve(bytes);
+        }
     }
 
     /// Puts `value` in the place of the element at `at`. False when it must not stay in this node, where another one,
