@@ -8,6 +8,7 @@ use node::config::argv::{self, Arguments, Invocation};
 use node::config::{self, Sources};
 
 fn main() -> ExitCode {
+    node::memory::begin();
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
     let result = match argv::parse(&args) {
         Invocation::Version => {

@@ -4,11 +4,15 @@
 //! an allocation touches no shared line.
 #![expect(unsafe_code, reason = "implements the global allocator")]
 
+mod large;
+
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 use mimalloc::MiMalloc;
+
+pub use large::begin;
 
 /// A thread's uncounted change, bytes, beyond which it is added to the total.
 const FLUSH: i64 = 16 * 1024;
@@ -65,11 +69,14 @@ pub fn block_size(size: usize) -> usize {
     (size + step - 1) & !(step - 1)
 }
 
-// SAFETY: every call is passed on to mimalloc unchanged.
+// SAFETY: every call is passed on to mimalloc unchanged; its functions for freeing know the blocks of all its heaps.
 unsafe impl GlobalAlloc for Counted {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(block_size(layout.size()) as i64);
+        if large::is_large(layout) {
+            return large::alloc(layout);
+        }
         // SAFETY: the caller's promises are mimalloc's conditions.
         unsafe { MiMalloc.alloc(layout) }
     }
@@ -84,6 +91,9 @@ unsafe impl GlobalAlloc for Counted {
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count(block_size(layout.size()) as i64);
+        if large::is_large(layout) {
+            return large::alloc_zeroed(layout);
+        }
         // SAFETY: as above.
         unsafe { MiMalloc.alloc_zeroed(layout) }
     }
@@ -92,7 +102,12 @@ unsafe impl GlobalAlloc for Counted {
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         count(block_size(new_size) as i64 - block_size(layout.size()) as i64);
         // SAFETY: as above.
-        unsafe { MiMalloc.realloc(at, layout, new_size) }
+        unsafe {
+            if large::is_large_of(new_size, layout.align()) {
+                return large::realloc(at, layout, new_size);
+            }
+            MiMalloc.realloc(at, layout, new_size)
+        }
     }
 }
 
@@ -178,8 +193,12 @@ pub fn report() -> String {
 
 /// Gives unused memory back to the system.
 pub fn purge() {
-    // SAFETY: may be called at any time; it concerns the calling thread's heap and abandoned ones.
-    unsafe { libmimalloc_sys::mi_collect(true) }
+    large::collect(true);
+}
+
+/// Gives back what has been unused for long. Called now and then, for an idle thread would never do it.
+pub fn purge_old() {
+    large::collect(false);
 }
 
 #[cfg(test)]

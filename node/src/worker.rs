@@ -332,11 +332,18 @@ impl WorkerHandle {
     }
 }
 
-/// Looks at the worker's load from time to time and has connections moved if that helps.
+/// Looks at the load from one look at unused memory to the next.
+const PURGE_LOOKS: u32 = 100;
+
+/// Looks at the worker's load from time to time and has connections moved if that helps. More rarely it sees to memory
+/// that is no longer used: if the worker has nothing to do, nobody else does.
 async fn watch_load(worker: Rc<Worker>) {
     let mut load = Load::new();
-    loop {
+    for look in 1u32.. {
         tokio::time::sleep(balance::EVERY).await;
+        if look.is_multiple_of(PURGE_LOOKS) {
+            crate::memory::purge_old();
+        }
         if let Some(shed) = load.look(&worker) {
             worker.shed.set(shed);
         }
