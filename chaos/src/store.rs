@@ -3,7 +3,7 @@
 use replication::Place;
 use replication::effect::{Effect, Key, Kind, Value, Write};
 use replication::naive::Naive;
-use replication::overlay::{Memory, Overlay, Plain, Rules};
+use replication::overlay::{Levels, Memory, Overlay, Plain, Rules};
 
 /// Data of one node.
 #[derive(Clone, Debug, Default)]
@@ -57,7 +57,8 @@ impl Store {
     }
 
     /// Forgets what is settled, and removes keys whose deadline is, as every node does on its own.
-    pub fn settle(&mut self, known: u64, settled: u64, agreed: u64) {
+    pub fn settle(&mut self, levels: Levels) {
+        let Levels { settled, agreed, .. } = levels;
         let due = |key: &&Key| {
             self.plain.deadline(key).is_some_and(|at| {
                 Place::reclaim(at).version <= if self.overlay.has(key) { settled } else { agreed }
@@ -69,7 +70,7 @@ impl Store {
             let reclaim = Write { key: key.clone(), create: false, effect: Effect::Reclaim { deadline } };
             self.naive.add::<Memory>(Place::ZERO, &reclaim);
         }
-        self.overlay.settle(&mut self.plain, known, settled, agreed);
+        self.overlay.settle(&mut self.plain, levels);
         for key in due {
             if self.plain.deadline(&key).is_some_and(|at| self.overlay.may_reclaim(&key, at)) {
                 self.plain.remove(&key);

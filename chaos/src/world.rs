@@ -374,9 +374,9 @@ impl World {
                         self.apply(i, author, version, &writes)?;
                     }
                 }
-                Action::Settle { known, settled, agreed } => {
+                Action::Settle(levels) => {
                     let live = self.live(i);
-                    live.store.settle(known, settled, agreed);
+                    live.store.settle(levels);
                     live.store.check_all(now).map_err(|e| format!("settle at {i}: {e:?}"))?;
                 }
                 Action::SaveBound(bound) => self.nodes[i].bound = bound,

@@ -4,7 +4,7 @@ use chaos::rng::Rng;
 use chaos::store::Store;
 use chaos::workload::Client;
 use replication::effect::Write;
-use replication::overlay::Rules;
+use replication::overlay::{Levels, Rules};
 use replication::{Clock, Place};
 
 const N: usize = 3;
@@ -72,7 +72,7 @@ fn run(seed: u64) -> Result<(), String> {
         } else if rng.once_in(3) {
             let (horizon, known, settled, agreed) = nodes[me].levels(me);
             let promise = nodes[me].clock.mint(now);
-            nodes[me].store.settle(known, settled, agreed);
+            nodes[me].store.settle(Levels { horizon, known, settled, agreed });
             nodes[me].store.check_all(now).map_err(|e| format!("step {step} settled at {me}: {e:?}"))?;
             for to in (0..N).filter(|to| *to != me) {
                 queues[me * N + to].push_back(Message::Beat { promise, horizon, known, settled });
@@ -99,7 +99,7 @@ fn run(seed: u64) -> Result<(), String> {
         }
         for me in 0..N {
             let (horizon, known, settled, agreed) = nodes[me].levels(me);
-            nodes[me].store.settle(known, settled, agreed);
+            nodes[me].store.settle(Levels { horizon, known, settled, agreed });
             let promise = nodes[me].clock.mint(now);
             for to in (0..N).filter(|to| *to != me) {
                 queues[me * N + to].push_back(Message::Beat { promise, horizon, known, settled });

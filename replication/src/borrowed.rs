@@ -33,6 +33,7 @@ pub enum EffectRef<'a> {
     Evict { cut: u64 },
     ExpireAt { at: Option<u64>, only: DeadlineCondition },
     Create(Kind),
+    Adopt(Kind),
     Add { delta: i64, result: i64 },
     AddFloat { delta: &'a [u8], result: &'a [u8] },
     Append(&'a [u8]),
@@ -79,6 +80,13 @@ pub fn writes(bytes: &[u8]) -> impl Iterator<Item = Result<WriteRef<'_>, Malform
         }
         Some(write)
     })
+}
+
+/// A value on its own. `None`: it is none, or more than one.
+pub fn value(bytes: &[u8]) -> Option<ValueRef<'_>> {
+    let mut r = Reader(bytes);
+    let value = ValueRef::take(&mut r).ok()?;
+    r.end().ok().map(|()| value)
 }
 
 impl<'a> WriteRef<'a> {
@@ -188,9 +196,10 @@ impl<'a> EffectRef<'a> {
                 let [absent, present, greater, less] = flags(r.int()?);
                 ExpireAt { at, only: DeadlineCondition { absent, present, greater, less } }
             }
-            7 => {
+            tag @ (7 | 30) => {
                 let code = r.int()?;
-                Create(Kind::from_code(code).ok_or(Malformed::Tag(code))?)
+                let kind = Kind::from_code(code).ok_or(Malformed::Tag(code))?;
+                if tag == 7 { Create(kind) } else { Adopt(kind) }
             }
             8 => Add { delta: r.signed()?, result: r.signed()? },
             9 => AddFloat { delta: r.bytes()?, result: r.bytes()? },
@@ -231,6 +240,7 @@ impl<'a> EffectRef<'a> {
             Evict { cut } => Effect::Evict { cut },
             ExpireAt { at, only } => Effect::ExpireAt { at, only },
             Create(kind) => Effect::Create(kind),
+            Adopt(kind) => Effect::Adopt(kind),
             Add { delta, result } => Effect::Add { delta, result },
             AddFloat { delta, result } => Effect::AddFloat { delta: own(delta), result: own(result) },
             Append(bytes) => Effect::Append(own(bytes)),

@@ -221,6 +221,10 @@ pub fn put_effect(w: &mut Writer, effect: &Effect) {
             w.int(7);
             w.int(*kind as u64);
         }
+        Adopt(kind) => {
+            w.int(30);
+            w.int(*kind as u64);
+        }
         Add { delta, result } => add(w, *delta, *result),
         AddFloat { delta, result } => add_float(w, delta, result),
         Append(bytes) => append(w, bytes),

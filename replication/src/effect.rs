@@ -177,6 +177,8 @@ pub enum Effect {
     },
     /// The key was made, with this type. Stands before the effect that made it; alone only in snapshots.
     Create(Kind),
+    /// The key had no type, and got this one by an effect on it. Stands alone in snapshots.
+    Adopt(Kind),
 
     Add {
         delta: i64,
@@ -258,9 +260,8 @@ impl Effect {
     pub fn kind(&self) -> Option<Kind> {
         use Effect::*;
         Some(match self {
-            Put { .. } | Clear | Reclaim { .. } | Evict { .. } | ExpireAt { .. } | Create(_) | ClearDb => {
-                return None;
-            }
+            Put { .. } | Clear | Reclaim { .. } | Evict { .. } | ExpireAt { .. } | ClearDb => return None,
+            Create(_) | Adopt(_) => return None,
             Add { .. } | AddFloat { .. } | Append(_) | SetRange { .. } | RaiseRegisters(_) | AddBits(_) => {
                 Kind::String
             }

@@ -111,14 +111,14 @@ impl Naive {
                 (state, forgotten) = (State::default(), None);
             }
             while cleared.next_if(|at| at <= place).is_some() {
-                state.clear();
+                state = State::default();
             }
             for (create, effect) in effects {
                 state.step::<P>(*place, *create, effect);
             }
         }
         if cleared.next().is_some() {
-            state.clear();
+            state = State::default();
         }
         state
     }
@@ -169,11 +169,16 @@ impl State {
                 }
             }
             Effect::Create(kind) => self.create(*kind),
+            Effect::Adopt(kind) => {
+                self.kind.get_or_insert(*kind);
+            }
             Effect::ClearDb => {}
             effect => {
                 if create && let Some(kind) = effect.kind() {
                     self.create(kind);
                 }
+                // What has no type takes on any.
+                self.kind = self.kind.or(effect.kind());
                 if self.kind == effect.kind() {
                     self.change::<P>(place, effect);
                 }

@@ -17,6 +17,7 @@ use crate::horizon::Horizon;
 use crate::log::{Chunk, Log, Spill};
 use crate::message::{Beat, Head, Hello, Message, PROTOCOL, Part, Reason};
 use crate::origin::{Author, Origins, Stream, Uuid};
+use crate::overlay::Levels;
 use crate::shared::Shared;
 use crate::stamp::{COUNTER_BITS, Clock, Place};
 use crate::vector::{Arrival, Have, Vector};
@@ -111,12 +112,8 @@ pub enum Action {
         author: Author,
         groups: Shared,
     },
-    /// Everything up to `known` has arrived everywhere; marks up to `settled` can go.
-    Settle {
-        known: u64,
-        settled: u64,
-        agreed: u64,
-    },
+    /// The members are this far: what is settled can be forgotten.
+    Settle(Levels),
     /// Save that the clock may run up to this version, before any message leaves.
     SaveBound(u64),
     /// This node lost own writes that a peer has, and began a new incarnation.
@@ -241,6 +238,12 @@ impl<S: Spill> Replica<S> {
 
     pub fn horizon(&self) -> &Horizon {
         &self.horizon
+    }
+
+    /// How far the members are.
+    pub fn levels(&self) -> Levels {
+        let Horizon { horizon, known, settled, agreed, .. } = self.horizon;
+        Levels { horizon, known, settled, agreed }
     }
 
     /// What this node promises in its beats, for a driver that mints versions without asking [`Replica::mint`]: no group
@@ -796,11 +799,7 @@ impl<S: Spill> Replica<S> {
                 actions.push(Action::Send(*link, Message::Beats(beats.clone())));
             }
         }
-        actions.push(Action::Settle {
-            known: self.horizon.known,
-            settled: self.horizon.settled,
-            agreed: self.horizon.agreed,
-        });
+        actions.push(Action::Settle(self.levels()));
     }
 }
 

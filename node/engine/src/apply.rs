@@ -161,7 +161,7 @@ impl KeyMut<'_, '_> {
         false
     }
 
-    fn restamp(&mut self) {
+    pub(crate) fn restamp(&mut self) {
         let stamp = self.stamp();
         if let Some(pos) = self.pos {
             self.dbm().at_mut(pos).set_stamp(stamp);

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use protocol::ErrorReply;
 use protocol::error::WRONGTYPE;
-use replication::{Stamp, codec};
+use replication::{Place, Stamp, codec};
 
 use crate::access;
 use crate::apply;
@@ -139,7 +139,7 @@ pub enum Garbage {
 pub const LAZYFREE_EFFORT: usize = 64;
 
 /// Members with passed deadlines that one access to their key removes at most: what bounds the wait of whoever comes by.
-const RECLAIM_MAX: usize = 200;
+pub(crate) const RECLAIM_MAX: usize = 200;
 
 /// A command's working set. See the [module's page](self).
 pub struct Ctx<'e> {
@@ -334,13 +334,7 @@ impl<'e> Ctx<'e> {
     /// [`Ctx::key`] in another database.
     #[inline]
     pub fn key_in<'c, 'k>(&'c mut self, db: usize, key: &'k [u8]) -> KeyMut<'c, 'k> {
-        let (hash, shard) = self.place(key);
-        if self.locks.writer.version() == 0 {
-            self.locks.mint(self.env.now_ms);
-        }
-        let (shard, writer) = self.locks.get_to_write(shard);
-        let pos = shard.dbs[db].find(hash, key);
-        let mut handle = KeyMut { shard, env: &self.env, out: &mut self.out, writer, db, key, hash, pos };
+        let mut handle = self.open_key(db, key);
         handle.reclaim();
         if let Some(entry) = handle.entry()
             && !handle.env.no_touch
@@ -348,6 +342,24 @@ impl<'e> Ctx<'e> {
             access::touch(&entry, handle.env);
         }
         handle
+    }
+
+    /// A key to be written, expired or not.
+    #[inline]
+    fn open_key<'c, 'k>(&'c mut self, db: usize, key: &'k [u8]) -> KeyMut<'c, 'k> {
+        let (hash, shard) = self.place(key);
+        if self.locks.writer.version() == 0 {
+            self.locks.mint(self.env.now_ms);
+        }
+        let (shard, writer) = self.locks.get_to_write(shard);
+        let stamp = Stamp { version: writer.version(), origin: writer.label() };
+        let pos = shard.dbs[db].find(hash, key);
+        KeyMut { shard, env: &self.env, out: &mut self.out, stamp, writer, db, key, hash, pos }
+    }
+
+    /// Removes what has expired of a key, because somebody has come upon it who does not want to write to it.
+    pub(crate) fn reclaim_in(&mut self, db: usize, key: &[u8]) {
+        self.open_key(db, key).reclaim_unasked();
     }
 
     /// Announces an event on a key, if somebody listens for its class.
@@ -377,8 +389,7 @@ impl<'e> Ctx<'e> {
         }
         for (db, key) in expired {
             if self.holds(&key) {
-                // Looking for it to write removes it.
-                self.key_in(db, &key);
+                self.reclaim_in(db, &key);
             }
         }
         self.out.announce_misses(events_before);
@@ -408,6 +419,8 @@ impl<'e> Ctx<'e> {
         if self.locks.writer.version() == 0 {
             self.locks.mint(self.env.now_ms);
         }
+        let stamp = Stamp { version: self.locks.writer.version(), origin: self.locks.writer.label() };
+        let place = Place::new(stamp, self.locks.writer.subs());
         if self.locks.writer.is_on() {
             self.locks.writer.add(|w| {
                 codec::put_head(w, db as u32, false, b"");
@@ -415,6 +428,9 @@ impl<'e> Ctx<'e> {
             });
         }
         for shard in self.locks.iter_mut() {
+            if let Some(overlay) = &mut shard.overlay {
+                overlay.note_clear_db(place, db as u32);
+            }
             let Shard { dbs, interests, waiting, .. } = shard;
             let had = |key: &[u8]| dbs[db].get(self.keyspace.hash(key), key).is_some();
             interests.changed_where(|d, key| d == db && had(key));
@@ -505,6 +521,7 @@ pub struct KeyMut<'c, 'k> {
     pub env: &'c Env,
     pub(crate) out: &'c mut Outbox,
     pub(crate) writer: &'c mut Writer,
+    pub(crate) stamp: Stamp,
     pub(crate) db: usize,
     pub key: &'k [u8],
     pub(crate) hash: u64,
@@ -579,7 +596,7 @@ impl KeyMut<'_, '_> {
     /// The stamp that effects of this command carry.
     #[inline]
     pub fn stamp(&self) -> Stamp {
-        Stamp { version: self.writer.version(), origin: self.writer.label() }
+        self.stamp
     }
 
     /// Changes the key. The one door for writes: stamps the key, tells watchers, caches and blocked clients.
@@ -597,6 +614,13 @@ impl KeyMut<'_, '_> {
 
     /// [`KeyMut::apply`], written down. An effect that found nothing to do is told only if it asserts something.
     fn apply_and_tell(&mut self, effect: Effect<'_>) -> Outcome {
+        if self.shard.overlay.is_some() {
+            let outcome = self.apply_as_member(effect);
+            if outcome != Outcome::Unchanged {
+                self.changed(true);
+            }
+            return outcome;
+        }
         let asserts = effect.asserts();
         let told = self.tell(&effect);
         let outcome = apply::apply(self, effect);
@@ -609,7 +633,7 @@ impl KeyMut<'_, '_> {
     }
 
     #[inline]
-    fn changed(&mut self, by_client: bool) {
+    pub(crate) fn changed(&mut self, by_client: bool) {
         self.out.dirty += 1;
         if !self.shard.interests.is_empty() {
             let clients = self.shard.interests.changed(self.db, self.key);
@@ -640,8 +664,11 @@ impl KeyMut<'_, '_> {
 
     /// Removes the key if its deadline has passed, or those of its members whose deadlines have.
     #[inline]
-    fn reclaim(&mut self) {
+    pub(crate) fn reclaim(&mut self) {
         let (now, Some(entry)) = (self.env.due(), self.entry()) else { return };
+        if self.shard.overlay.is_some() {
+            return self.reclaim_in_mesh();
+        }
         if entry.deadline().is_some_and(|at| at <= now) {
             self.expire();
         } else if entry.next_member_deadline().is_some_and(|at| at <= now) {
@@ -683,7 +710,9 @@ impl KeyMut<'_, '_> {
 
     /// Removes the key because its time has come.
     pub(crate) fn expire(&mut self) {
-        self.tell_reclaim();
+        if let Some(deadline) = self.deadline().filter(|_| self.writer.is_on()) {
+            self.tell_reclaim_at(deadline);
+        }
         self.remove(true);
         self.shard.stats.expired += 1;
         self.changed(false);
@@ -693,8 +722,10 @@ impl KeyMut<'_, '_> {
     /// Removes the key to make room. Returns by how much the reading of `used` has fallen; what others are told of it
     /// comes after that.
     pub(crate) fn evict(&mut self, used: fn() -> i64) -> i64 {
-        if self.writer.is_on() {
-            self.tell(&Effect::Clear);
+        if self.shard.overlay.is_some() {
+            self.tell_evict();
+        } else {
+            self.tell_clear();
         }
         let before = used();
         self.remove(true);
@@ -707,9 +738,7 @@ impl KeyMut<'_, '_> {
 
     /// Takes the value out of the keyspace, for RENAME and MOVE, without freeing it.
     pub fn take(&mut self) -> Option<Value> {
-        if self.writer.is_on() {
-            self.tell(&Effect::Clear);
-        }
+        self.tell_clear();
         let pos = self.pos.take()?;
         let value = self.shard.dbs[self.db].remove(pos);
         self.changed(true);

@@ -58,6 +58,11 @@ impl Db {
     }
 
     #[inline]
+    pub fn hash(&self, key: &[u8]) -> u64 {
+        hash(&self.hasher, key)
+    }
+
+    #[inline]
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<Pos> {
         // SAFETY: as above.
         self.table.find(hash, |entry: Entry| unsafe { entry.view() }.key() == key)

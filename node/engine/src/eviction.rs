@@ -16,6 +16,9 @@ const POOL: usize = 16;
 /// Shards looked at for one sample, once something has been found: with very few keys, shards are mostly empty.
 const SHARDS_MAX: usize = 8;
 
+/// Keys tried until one may go.
+const ATTEMPTS: usize = 32;
+
 /// A key that may go.
 struct Candidate {
     /// The higher, the sooner it goes. Comparable between candidates sampled at different times.
@@ -108,7 +111,13 @@ impl Pool {
 /// Evicts one key, by the policy in force. Returns by how much the reading of `used`, bytes in use, has fallen for it:
 /// a large value that has become garbage is not counted. `None` if there is no key that may go. No shards but the key's
 /// are held afterwards.
+///
+/// In a mesh only keys may go whose last write has reached every member: some are tried.
 pub fn evict(ctx: &mut Ctx<'_>, pool: &mut Pool, used: fn() -> i64) -> Option<i64> {
+    (0..ATTEMPTS).find_map(|_| evict_one(ctx, pool, used))
+}
+
+fn evict_one(ctx: &mut Ctx<'_>, pool: &mut Pool, used: fn() -> i64) -> Option<i64> {
     let policy = ctx.env.tuning.policy;
     if pool.policy != policy {
         *pool = Pool { candidates: Vec::new(), policy };
@@ -118,12 +127,12 @@ pub fn evict(ctx: &mut Ctx<'_>, pool: &mut Pool, used: fn() -> i64) -> Option<i6
         EvictionPolicy::AllKeysRandom | EvictionPolicy::VolatileRandom => {
             let (shard, db, key) = any_key(ctx, policy.only_expiring())?;
             ctx.locks.hold_one(shard);
-            Some(remove(ctx, db, &key, used))
+            remove(ctx, db, &key, used)
         }
         _ => loop {
             let found = pool.fill(ctx);
             if let Some(candidate) = pool.take(ctx) {
-                return Some(remove(ctx, candidate.db, &candidate.key, used));
+                return remove(ctx, candidate.db, &candidate.key, used);
             }
             if !found {
                 return None;
@@ -132,12 +141,17 @@ pub fn evict(ctx: &mut Ctx<'_>, pool: &mut Pool, used: fn() -> i64) -> Option<i6
     }
 }
 
-fn remove(ctx: &mut Ctx<'_>, db: usize, key: &[u8], used: fn() -> i64) -> i64 {
+/// `None`: the key may not go yet.
+fn remove(ctx: &mut Ctx<'_>, db: usize, key: &[u8], used: fn() -> i64) -> Option<i64> {
     ctx.begin();
     let before = used();
     let mut key = ctx.key_in(db, key);
     // What has expired is gone by now.
-    if key.exists() { key.evict(used) } else { before - used() }
+    match key.exists() {
+        true if key.may_evict() => Some(key.evict(used)),
+        true => None,
+        false => Some(before - used()),
+    }
 }
 
 /// A key chosen at random, of any database.

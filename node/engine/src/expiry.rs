@@ -37,9 +37,8 @@ pub fn step(ctx: &mut Ctx<'_>, shard: usize) -> Step {
             ctx.locks.get_mut(shard).dbs[db].sweep(now, &mut budget, &mut keys);
         }
         for key in &keys {
-            // Reaching for a key to write it removes it if it has expired.
             ctx.begin();
-            ctx.key_in(db, key);
+            ctx.reclaim_in(db, key);
         }
         step.keys += keys.len();
         step.more |= ctx.locks.get(shard).dbs[db].next_due() <= now;

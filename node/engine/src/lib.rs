@@ -6,6 +6,7 @@
 //! commands, [`stored`], [`snapshot`] and [`load`] bring data to files and back.
 
 pub mod access;
+pub mod active;
 mod apply;
 pub mod command;
 pub mod commands;

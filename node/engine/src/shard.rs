@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use replication::Clock;
+use replication::overlay::Overlay;
 
 use crate::db::Db;
 use crate::interest::Interests;
@@ -19,6 +20,8 @@ pub struct Shard {
     /// Clients blocked on keys of this shard.
     pub waiting: Waiting,
     pub stats: ShardStats,
+    /// What must be remembered of effects that others may not have yet; only in a member of a mesh.
+    pub overlay: Option<Box<Overlay>>,
 }
 
 /// Counters kept under the shard's lock.
@@ -50,6 +53,7 @@ impl ShardCell {
             interests: Interests::default(),
             waiting: Waiting::default(),
             stats: ShardStats::default(),
+            overlay: None,
         };
         ShardCell { lock: Mutex::new(shard), published }
     }

@@ -13,7 +13,7 @@ use super::plain::{Cell, Plain};
 use super::register::{Change, Register};
 use super::{Conflicts, Rules, text};
 use crate::effect::{Bytes, Effect, Element, Key, Kind, Spot, Value};
-use crate::stamp::Place;
+use crate::stamp::{Place, Stamp};
 
 /// What folding needs beside the marks.
 pub(super) struct Fold<'a, P> {
@@ -30,6 +30,10 @@ enum Event {
     /// Only as the first: a Put makes all before it irrelevant.
     Put(Kind),
     Clear,
+    /// The database was emptied: the key has no type any more.
+    Flush,
+    /// An effect met a key without a type, which has the effect's since.
+    Adopt(Kind),
     PutAbsent(Value, Option<u64>),
     Create(Kind),
     Edit(Effect),
@@ -78,6 +82,39 @@ impl Marks {
         }
     }
 
+    /// The marks of a key that has none yet.
+    pub fn of<P: Plain>(plain: &P, key: &Key, settled: u64) -> Marks {
+        let (kind, deadline) = (plain.kind(key), plain.deadline(key));
+        match (plain.stamp(key), kind) {
+            (Some(stamp), Some(kind)) if stamp.version > settled => {
+                let len = if kind == Kind::List { plain.list_len(key) } else { 0 };
+                Marks::put(Place::new(stamp, 0), kind, deadline, len)
+            }
+            _ => Marks::new(kind, deadline),
+        }
+    }
+
+    /// The marks of a key that was put as a whole. `len`: of a list.
+    pub fn put(place: Place, kind: Kind, deadline: Option<u64>, len: usize) -> Marks {
+        let mut marks = Marks::new(None, None);
+        marks.register.insert(place, Change::to(deadline), false);
+        marks.log.push((place, Event::Put(kind)));
+        (marks.kind, marks.wipe, marks.newest) = (Some(kind), place, place);
+        marks.list = (kind == Kind::List).then(|| ListMarks::new(place, len));
+        marks
+    }
+
+    /// Whether the stamp that the key carries says all there is to say: it was put as a whole.
+    pub fn is_told_by(&self, stamp: Option<Stamp>) -> bool {
+        let [(place, Event::Put(kind))] = &self.log[..] else { return false };
+        stamp == Some(place.stamp())
+            && self.newest == *place
+            && *kind != Kind::List
+            && self.cells.is_empty()
+            && self.skipped.is_empty()
+            && self.base_text.is_none()
+    }
+
     pub fn list(&self) -> Option<&ListMarks> {
         self.list.as_ref()
     }
@@ -88,14 +125,15 @@ impl Marks {
         }
         match effect {
             Effect::Clear | Effect::Reclaim { .. } | Effect::Evict { .. } => self.clear(fold, place),
-            Effect::Put { value, deadline, absent: false } => self.put(fold, place, value, *deadline),
+            Effect::Put { value, deadline, absent: false } => self.put_now(fold, place, value, *deadline),
             Effect::Put { value, deadline, absent: true } => self.put_absent(fold, place, value, *deadline),
             Effect::ExpireAt { at, only } => {
                 let change = Change { at: *at, only: *only, by_absent: false };
                 self.register.insert(place, change, fold.once);
             }
             Effect::Create(kind) => self.create(fold, place, *kind),
-            Effect::ClearDb => {}
+            Effect::ClearDb => self.flush(fold, place),
+            Effect::Adopt(kind) => self.adopt(fold, place, *kind),
             effect => {
                 if create && let Some(kind) = effect.kind() {
                     self.create(fold, place, kind);
@@ -141,18 +179,19 @@ impl Marks {
     pub fn export<P: Plain>(&self, plain: &P, key: &Key, known: u64) -> Vec<(Place, Effect)> {
         let mut all = Vec::new();
         for (place, event) in &self.log {
-            all.push((
-                *place,
-                match event {
-                    Event::Put(_) => self.export_put(plain, key),
-                    Event::Clear => Effect::Clear,
-                    Event::PutAbsent(value, deadline) => {
-                        Effect::Put { value: value.clone(), deadline: *deadline, absent: true }
-                    }
-                    Event::Create(kind) => Effect::Create(*kind),
-                    Event::Edit(edit) => edit.clone(),
-                },
-            ));
+            let effect = match event {
+                Event::Put(_) => self.export_put(plain, key),
+                Event::Clear => Effect::Clear,
+                Event::PutAbsent(value, deadline) => {
+                    Effect::Put { value: value.clone(), deadline: *deadline, absent: true }
+                }
+                Event::Create(kind) => Effect::Create(*kind),
+                Event::Adopt(kind) => Effect::Adopt(*kind),
+                Event::Edit(edit) => edit.clone(),
+                // The last one is exported for all keys of the database.
+                Event::Flush => continue,
+            };
+            all.push((*place, effect));
         }
         for (place, change) in self.register.changes().iter().filter(|(_, c)| !c.by_absent) {
             all.push((*place, Effect::ExpireAt { at: change.at, only: change.only }));
@@ -255,7 +294,36 @@ impl Marks {
         self.wipe_now(fold, place);
     }
 
-    fn put<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place, value: &Value, deadline: Option<u64>) {
+    fn flush<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place) {
+        self.register.insert(place, Change::to(None), fold.once);
+        if fold.once && self.log.contains(&(place, Event::Flush)) {
+            return;
+        }
+        self.capture(fold);
+        self.insert(place, Event::Flush);
+        self.compact();
+        self.refresh(fold, None);
+    }
+
+    /// The key had no type before this effect, as far as is known.
+    fn adopt<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place, kind: Kind) {
+        let event = Event::Adopt(kind);
+        if self.log.contains(&(place, event.clone())) {
+            return;
+        }
+        self.capture(fold);
+        self.insert(place, event);
+        self.compact();
+        self.refresh(fold, None);
+    }
+
+    fn put_now<P: Plain>(
+        &mut self,
+        fold: &mut Fold<'_, P>,
+        place: Place,
+        value: &Value,
+        deadline: Option<u64>,
+    ) {
         let kind = value.kind();
         self.register.insert(place, Change::to(deadline), fold.once);
         if place < self.newest {
@@ -275,7 +343,8 @@ impl Marks {
             return;
         }
         self.capture(fold);
-        if self.log.iter().any(|(at, event)| *at > place && *event == Event::Clear) {
+        let clears = |event: &Event| matches!(event, Event::Clear | Event::Flush);
+        if self.log.iter().any(|(at, event)| *at > place && clears(event)) {
             self.insert(place, Event::Create(kind));
             self.compact();
             return self.refresh(fold, None);
@@ -330,7 +399,13 @@ impl Marks {
     fn element<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place, effect: &Effect) {
         let Some(kind) = effect.kind() else { return };
         let last = self.log.last().is_none_or(|(at, _)| place >= *at);
-        let at_place = if last { self.kind } else { self.kind_at(place) };
+        let mut at_place = if last { self.kind } else { self.kind_at(place) };
+        if at_place.is_none() {
+            if kind != Kind::String {
+                self.adopt(fold, place, kind);
+            }
+            at_place = self.kind_at(place).or(Some(kind));
+        }
         if at_place != Some(kind) {
             if !fold.rules.types && at_place.is_some() {
                 return self.overrule(fold, place, kind, effect);
@@ -375,6 +450,7 @@ impl Marks {
         let old = fold.plain.text(fold.key);
         let new = text::edit::<P>(old.as_deref(), effect);
         fold.plain.put(fold.key, Value::String(new));
+        self.kind = Some(Kind::String);
         self.log.push((place, event));
     }
 
@@ -444,16 +520,31 @@ impl Marks {
 
     /// Before a Clear, only the type still matters.
     fn compact(&mut self) {
-        let Some(clear) = self.log.iter().rposition(|(_, event)| *event == Event::Clear) else { return };
-        let kind = self.log[..clear].iter().rev().find_map(|(at, event)| match event {
-            Event::Put(kind) | Event::Create(kind) => Some((*at, *kind)),
-            Event::PutAbsent(..) => Some((*at, Kind::String)),
-            _ => None,
-        });
-        self.log.drain(..clear);
-        if let Some((at, kind)) = kind {
-            self.log.insert(0, (at, Event::Create(kind)));
+        let clears = |event: &Event| matches!(event, Event::Clear | Event::Flush);
+        let Some(clear) = self.log.iter().rposition(|(_, event)| clears(event)) else { return };
+        let rest = self.log.split_off(clear);
+        let before = std::mem::replace(&mut self.log, rest);
+        if self.log[0].1 == Event::Flush {
+            return;
         }
+        let mut types: Vec<(Place, Event)> = Vec::new();
+        for (at, event) in before {
+            match event {
+                Event::Put(kind) | Event::Create(kind) => {
+                    types.retain(|(_, event)| matches!(event, Event::Adopt(_) | Event::Flush));
+                    types.push((at, Event::Create(kind)));
+                }
+                Event::PutAbsent(..) => {
+                    types.retain(|(_, event)| matches!(event, Event::Adopt(_) | Event::Flush));
+                    types.push((at, Event::Create(Kind::String)));
+                }
+                Event::Edit(_) => types.push((at, Event::Adopt(Kind::String))),
+                Event::Adopt(_) => types.push((at, event)),
+                Event::Flush => types = vec![(at, Event::Flush)],
+                Event::Clear => {}
+            }
+        }
+        self.log.splice(0..0, types);
     }
 
     fn start(&self) -> End {
@@ -476,18 +567,24 @@ impl Marks {
 
     fn kind_at(&self, place: Place) -> Option<Kind> {
         let upto = self.log.partition_point(|(at, _)| *at <= place);
-        let last = self.log[..upto].iter().rev().find_map(|(_, event)| match event {
-            Event::Put(kind) | Event::Create(kind) => Some(*kind),
-            Event::PutAbsent(..) => Some(Kind::String),
-            _ => None,
-        });
-        last.or(self.base_kind)
+        let mut adopted = None;
+        for (_, event) in self.log[..upto].iter().rev() {
+            match event {
+                Event::Put(kind) | Event::Create(kind) => return Some(*kind),
+                Event::PutAbsent(..) => return Some(Kind::String),
+                Event::Flush => return adopted,
+                Event::Adopt(kind) => adopted = Some(*kind),
+                Event::Edit(_) => adopted = Some(Kind::String),
+                Event::Clear => {}
+            }
+        }
+        self.base_kind.or(adopted)
     }
 
     /// The last wipe that does not depend on what was there. (A creation wipes if the type was another, a Put under NX
     /// if there was no string: a late effect can undo that, so what was skipped before them may still count.)
     fn last_reset(&self) -> Place {
-        let reset = |event: &Event| matches!(event, Event::Put(_) | Event::Clear);
+        let reset = |event: &Event| matches!(event, Event::Put(_) | Event::Clear | Event::Flush);
         self.log.iter().rev().find(|(_, event)| reset(event)).map_or(Place::ZERO, |(at, _)| *at)
     }
 
@@ -552,7 +649,8 @@ impl Marks {
         let skipped = std::mem::take(&mut self.skipped);
         for (place, effect) in skipped {
             let is_edit = effect.kind() == Some(Kind::String);
-            if is_edit && self.kind_at(place) == Some(Kind::String) && place >= self.last_reset() {
+            let fits = self.kind_at(place).is_none_or(|kind| kind == Kind::String);
+            if is_edit && fits && place >= self.last_reset() {
                 self.insert(place, Event::Edit(effect));
             } else {
                 self.skipped.push((place, effect));
@@ -575,6 +673,8 @@ impl End {
                 (self.kind, self.wipe) = (Some(*kind), at);
             }
             Event::Clear => (self.text, self.wipe) = (None, at),
+            Event::Flush => (self.kind, self.text, self.wipe) = (None, None, at),
+            Event::Adopt(kind) => self.kind = self.kind.or(Some(*kind)),
             Event::PutAbsent(value, _) => {
                 if self.kind == Some(Kind::String) && self.text.is_some() {
                     return;
@@ -592,6 +692,7 @@ impl End {
                 self.kind = Some(*kind);
             }
             Event::Edit(edit) => {
+                self.kind = self.kind.or(Some(Kind::String));
                 if self.kind == Some(Kind::String) {
                     self.text = Some(text::edit::<P>(self.text.as_deref(), edit));
                 }

@@ -12,6 +12,7 @@
 //! - *Type*: a key has the type of the last effect that created it or replaced it. A creation with another type wipes
 //!   the older value; an effect on another type that did not see the key absent is skipped (and remembered as skipped:
 //!   a wipe that comes late may show that it was right). A removed key keeps its type, invisibly, until it is settled.
+//!   What has no type, because it never was there or because its database was emptied, takes on that of the next effect.
 //! - *Deadline*: a register. Creation and replacement reset it.
 //!
 //! # When to forget
@@ -21,6 +22,7 @@
 //! when two members merge their states, what neither has a mark for is what both have received.
 
 mod cell;
+mod dry;
 mod key;
 mod list;
 pub mod memory;
@@ -32,8 +34,9 @@ use std::collections::BTreeMap;
 
 use crate::HashMap;
 
-use crate::effect::{Effect, Element, Key, Kind, Write};
-use crate::stamp::Place;
+use crate::effect::{Bytes, Effect, Element, Key, Kind, Write};
+use crate::stamp::{Place, Stamp};
+use dry::Dry;
 use key::{Fold, Marks};
 pub use memory::Memory;
 pub use plain::{Cell, Plain};
@@ -65,16 +68,28 @@ pub struct Conflicts {
 /// The marks of one shard.
 #[derive(Clone, Debug, Default)]
 pub struct Overlay {
-    keys: HashMap<Key, Marks>,
+    /// By database, then by name.
+    keys: Vec<HashMap<Bytes, Marks>>,
     /// The last ClearDb of each database.
     cleared: BTreeMap<u32, Place>,
     /// Deadlines that took effect here and maybe not yet everywhere: who makes such a key again says so.
     reclaimed: HashMap<Key, u64>,
+    horizon: u64,
     known: u64,
     settled: u64,
     agreed: u64,
     rules: Rules,
     conflicts: Conflicts,
+}
+
+/// How far the members are; see the [module's page](self).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Levels {
+    pub horizon: u64,
+    pub known: u64,
+    pub settled: u64,
+    /// What every member has settled.
+    pub agreed: u64,
 }
 
 impl Overlay {
@@ -83,24 +98,80 @@ impl Overlay {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty() && self.cleared.is_empty() && self.reclaimed.is_empty()
+        self.len() == 0 && self.cleared.is_empty() && self.reclaimed.is_empty()
     }
 
+    /// Keys that have marks.
     pub fn len(&self) -> usize {
-        self.keys.len()
+        self.keys.iter().map(HashMap::len).sum()
     }
 
     pub fn has(&self, key: &Key) -> bool {
-        self.keys.contains_key(key)
+        self.marks(key.db, &key.name).is_some()
+    }
+
+    /// Whether a key has marks.
+    pub fn marked(&self, db: u32, name: &[u8]) -> bool {
+        self.marks(db, name).is_some()
+    }
+
+    fn marks(&self, db: u32, name: &[u8]) -> Option<&Marks> {
+        self.keys.get(db as usize)?.get(name)
+    }
+
+    fn of_db(&mut self, db: u32) -> &mut HashMap<Bytes, Marks> {
+        let at = db as usize;
+        if self.keys.len() <= at {
+            self.keys.resize_with(at + 1, HashMap::default);
+        }
+        &mut self.keys[at]
     }
 
     pub fn conflicts(&self) -> Conflicts {
         self.conflicts
     }
 
+    pub fn levels(&self) -> Levels {
+        let Overlay { horizon, known, settled, agreed, .. } = *self;
+        Levels { horizon, known, settled, agreed }
+    }
+
+    /// The last ClearDb of a database that is remembered.
+    pub fn cleared(&self, db: u32) -> Option<Place> {
+        self.cleared.get(&db).copied()
+    }
+
     /// Folds one effect into the store.
     pub fn apply<P: Plain>(&mut self, plain: &mut P, place: Place, write: &Write) {
         self.fold(plain, place, write, false);
+    }
+
+    /// Notes an effect that is newer than all that its key has, before it is carried out by other means.
+    pub fn note<P: Plain>(&mut self, plain: &P, place: Place, write: &Write) {
+        self.fold(&mut Dry(plain), place, write, false);
+    }
+
+    /// Notes that a key is put as a whole, in a store that keeps stamps: the stamp says it all, but for the identities of
+    /// a list's elements.
+    pub fn note_put(
+        &mut self,
+        place: Place,
+        db: u32,
+        name: &[u8],
+        list: Option<usize>,
+        deadline: Option<u64>,
+    ) {
+        self.of_db(db).remove(name);
+        if let Some(len) = list {
+            let marks = Marks::put(place, Kind::List, deadline, len);
+            self.of_db(db).insert(name.to_vec(), marks);
+        }
+    }
+
+    /// Notes that a database is emptied by an effect that is newer than all it has.
+    pub fn note_clear_db(&mut self, place: Place, db: u32) {
+        self.of_db(db).clear();
+        self.cleared.insert(db, place);
     }
 
     fn fold<P: Plain>(&mut self, plain: &mut P, place: Place, write: &Write, once: bool) {
@@ -112,58 +183,93 @@ impl Overlay {
         if write.effect == Effect::ClearDb {
             return self.clear_db(plain, place, write.key.db);
         }
-        if plain.deadline(&write.key).is_some_and(|at| self.due(&write.key, at)) {
-            self.reclaimed.insert(write.key.clone(), plain.deadline(&write.key).unwrap_or_default());
-            plain.remove(&write.key);
+        let key = &write.key;
+        if plain.deadline(key).is_some_and(|at| self.due(key, at)) {
+            self.reclaimed.insert(key.clone(), plain.deadline(key).unwrap_or_default());
+            plain.remove(key);
         }
-        let fresh = || Marks::new(plain.kind(&write.key), plain.deadline(&write.key));
-        let cleared = self.cleared.get(&write.key.db).copied();
-        let new = !self.keys.contains_key(&write.key);
-        let marks = self.keys.entry(write.key.clone()).or_insert_with(fresh);
-        let mut fold =
-            Fold { plain, key: &write.key, rules: self.rules, once, conflicts: &mut self.conflicts };
-        if let (true, Some(cleared)) = (new, cleared) {
-            marks.apply(&mut fold, cleared, false, &Effect::Clear);
+        let (rules, settled) = (self.rules, self.settled);
+        let cleared = self.cleared.get(&key.db).copied();
+        let fresh = !self.has(key);
+        let mut conflicts = self.conflicts;
+        let keys = self.of_db(key.db);
+        let marks = if fresh {
+            keys.entry(key.name.clone()).or_insert_with(|| Marks::of(plain, key, settled))
+        } else {
+            keys.get_mut(&key.name).expect("the key has marks")
+        };
+        let mut fold = Fold { plain, key, rules, once, conflicts: &mut conflicts };
+        if let (true, Some(cleared)) = (fresh, cleared) {
+            fold.plain.at(cleared);
+            marks.apply(&mut fold, cleared, false, &Effect::ClearDb);
         }
+        fold.plain.at(place);
         marks.apply(&mut fold, place, write.create, &write.effect);
+        if marks.is_told_by(plain.stamp(key)) {
+            keys.remove(&key.name);
+        }
+        self.conflicts = conflicts;
     }
 
     fn clear_db<P: Plain>(&mut self, plain: &mut P, place: Place, db: u32) {
         let last = self.cleared.entry(db).or_default();
         *last = place.max(*last);
-        let marked = self.keys.keys().filter(|key| key.db == db).cloned();
-        let keys: std::collections::BTreeSet<Key> = marked.chain(plain.keys(db)).collect();
-        for key in keys {
-            self.fold(plain, place, &Write { key, create: false, effect: Effect::Clear }, false);
+        let mut conflicts = self.conflicts;
+        let (rules, settled) = (self.rules, self.settled);
+        for key in plain.keys(db) {
+            let young = |stamp: Stamp| stamp.version > settled && stamp > place.stamp();
+            if !self.has(&key) && !plain.stamp(&key).is_some_and(young) {
+                plain.remove(&key);
+            }
         }
+        for (name, marks) in self.of_db(db) {
+            let key = &Key { db, name: name.clone() };
+            let mut fold = Fold { plain, key, rules, once: false, conflicts: &mut conflicts };
+            fold.plain.at(place);
+            marks.apply(&mut fold, place, false, &Effect::ClearDb);
+        }
+        self.conflicts = conflicts;
     }
 
     /// Learns how far the members are, and forgets what is settled.
     ///
     /// A deadline that is settled takes effect: what is younger than it survives, here as everywhere.
-    pub fn settle<P: Plain>(&mut self, plain: &mut P, known: u64, settled: u64, agreed: u64) {
-        self.known = self.known.max(known);
-        self.agreed = self.agreed.max(agreed);
+    pub fn settle<P: Plain>(&mut self, plain: &mut P, levels: Levels) {
+        self.horizon = self.horizon.max(levels.horizon);
+        self.known = self.known.max(levels.known);
+        self.agreed = self.agreed.max(levels.agreed);
+        let agreed = self.agreed;
         self.reclaimed.retain(|_, at| Place::reclaim(*at).version > agreed);
 
-        if settled <= self.settled {
+        if levels.settled <= self.settled {
             return;
         }
+        let settled = levels.settled;
         self.settled = settled;
-        let due = |key: &&Key| plain.deadline(key).is_some_and(|at| self.is_due(at));
-        let due: Vec<Key> = self.keys.keys().filter(due).cloned().collect();
-        for key in due {
+        for key in self.due_keys(plain) {
             let deadline = plain.deadline(&key).unwrap_or_default();
             self.reclaimed.insert(key.clone(), deadline);
-            self.fold(
-                plain,
-                Place::ZERO,
-                &Write { key, create: false, effect: Effect::Reclaim { deadline } },
-                false,
-            );
+            let effect = Effect::Reclaim { deadline };
+            self.fold(plain, Place::ZERO, &Write { key, create: false, effect }, false);
         }
-        self.keys.retain(|_, marks| !marks.settle::<P>(settled));
+        for keys in &mut self.keys {
+            keys.retain(|_, marks| !marks.settle::<P>(settled));
+        }
         self.cleared.retain(|_, place| place.version > settled);
+    }
+
+    /// Keys with marks whose deadline has passed at every node.
+    fn due_keys<P: Plain>(&self, plain: &P) -> Vec<Key> {
+        let mut due = Vec::new();
+        for (db, keys) in self.keys.iter().enumerate() {
+            for name in keys.keys() {
+                let key = Key { db: db as u32, name: name.clone() };
+                if plain.deadline(&key).is_some_and(|at| self.is_due(at)) {
+                    due.push(key);
+                }
+            }
+        }
+        due
     }
 
     /// Whether a key without marks that has this deadline may be removed without telling anyone: all nodes know the
@@ -176,6 +282,10 @@ impl Overlay {
     /// writes [`Effect::Reclaim`] first, as it does for an expired key that is still there.
     pub fn reclaimed(&self, key: &Key) -> Option<u64> {
         self.reclaimed.get(key).copied()
+    }
+
+    pub fn any_reclaimed(&self) -> bool {
+        !self.reclaimed.is_empty()
     }
 
     /// Whether the deadline of a key without marks takes effect before anything else that comes.
@@ -193,9 +303,16 @@ impl Overlay {
         if plain.kind(key) != Some(Kind::List) || index >= plain.list_len(key) {
             return None;
         }
-        match self.keys.get(key).and_then(Marks::list) {
-            Some(list) => list.name(index, self.known),
-            None => Some(Element::Settled { cut: self.known, index: index as i64 }),
+        if let Some(list) = self.marks(key.db, &key.name).and_then(Marks::list) {
+            return list.name(index, self.known);
+        }
+        match plain.stamp(key) {
+            // The list was put as a whole, and not every member may have it.
+            Some(stamp) if stamp.version > self.settled && stamp.version > self.known => {
+                let place = Place::new(stamp, 0);
+                Some(Element::Id(crate::effect::ElementId { place, index: index as u32 }))
+            }
+            _ => Some(Element::Settled { cut: self.known, index: index as i64 }),
         }
     }
 
@@ -206,9 +323,12 @@ impl Overlay {
             let key = Key { db: *db, name: Vec::new() };
             all.push((*place, Write { key, create: false, effect: Effect::ClearDb }));
         }
-        for (key, marks) in &self.keys {
-            for (place, effect) in marks.export(plain, key, self.known) {
-                all.push((place, Write { key: key.clone(), create: false, effect }));
+        for (db, keys) in self.keys.iter().enumerate() {
+            for (name, marks) in keys {
+                let key = Key { db: db as u32, name: name.clone() };
+                for (place, effect) in marks.export(plain, &key, self.known) {
+                    all.push((place, Write { key: key.clone(), create: false, effect }));
+                }
             }
         }
         all.sort_by_key(|(place, _)| *place);

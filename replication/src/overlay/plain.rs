@@ -1,6 +1,7 @@
 //! The store under the overlay, as the overlay sees it: values without history.
 
 use crate::effect::{BitAdd, Bytes, Key, Kind, Value};
+use crate::stamp::{Place, Stamp};
 
 /// The content of one cell of a set, sorted set or hash.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +17,15 @@ pub enum Cell {
 ///
 /// Lookups do not look at deadlines: an expired key is there until it is reclaimed.
 pub trait Plain {
+    /// The changes that follow are made by the effect at this place.
+    fn at(&mut self, _place: Place) {}
+
+    /// The stamp that the key carries, in a store that keeps stamps: that of the last change. Where a key has no marks and
+    /// this is not settled, its value and deadline were put as a whole, under this stamp.
+    fn stamp(&self, _key: &Key) -> Option<Stamp> {
+        None
+    }
+
     fn kind(&self, key: &Key) -> Option<Kind>;
     fn deadline(&self, key: &Key) -> Option<u64>;
     fn set_deadline(&mut self, key: &Key, at: Option<u64>);

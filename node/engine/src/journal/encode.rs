@@ -17,11 +17,12 @@ pub trait Names {
     fn count(&self) -> usize;
 }
 
-/// Appends an effect on a key. `deadline`: what a Put makes of the key's deadline.
-pub fn effect(w: &mut Writer, effect: &Effect<'_>, deadline: Option<u64>, names: &mut impl Names) {
+/// Appends an effect on a key. `deadline`: what a Put makes of the key's deadline. `due`: what has expired in a value is left
+/// out.
+pub fn effect(w: &mut Writer, effect: &Effect<'_>, deadline: Option<u64>, due: u64, names: &mut impl Names) {
     use Effect::*;
     match effect {
-        Put { value, absent, .. } => put(w, value, deadline, *absent),
+        Put { value, absent, .. } => put(w, value, deadline, due, *absent),
         Clear => codec::clear(w),
         ExpireAt(at) => codec::expire_at(w, *at, DeadlineCondition::default()),
         ExpireOnly { at, only } => codec::expire_at(w, Some(*at), *only),
@@ -106,11 +107,11 @@ pub fn raised(bytes: &[u8]) -> (bool, Vec<Rank>) {
     (*dense == 1, ranks.filter(sound).collect())
 }
 
-fn put(w: &mut Writer, new: &NewValue<'_>, deadline: Option<u64>, absent: bool) {
+fn put(w: &mut Writer, new: &NewValue<'_>, deadline: Option<u64>, due: u64, absent: bool) {
     codec::put(w, deadline, absent);
     match new {
         NewValue::String(bytes) => codec::string(w, bytes),
-        NewValue::Built(built) => value(w, built.as_ref(), 0),
+        NewValue::Built(built) => value(w, built.as_ref(), due),
     }
 }
 

@@ -5,7 +5,7 @@ use replication::effect::Element;
 
 use super::encode::{self, Names};
 use crate::ctx::KeyMut;
-use crate::effect::{Deadline, Effect, NewValue};
+use crate::effect::{Effect, NewValue};
 use crate::value::ValueRef;
 
 /// Names elements by their positions: who reads that does one effect after another.
@@ -28,23 +28,30 @@ impl KeyMut<'_, '_> {
             Some(ValueRef::List(list)) => list.len(),
             _ => 0,
         });
-        let (db, key, create) = (self.db as u32, self.key, !self.exists());
-        let deadline = match effect {
-            Effect::Put { deadline: Deadline::At(at), .. } => Some(*at),
-            Effect::Put { deadline: Deadline::Keep, .. } => self.deadline(),
-            _ => None,
-        };
-        let told = self.tell_stale(effect);
-        let at = self.writer.add(|w| {
-            codec::put_head(w, db, create, key);
-            encode::effect(w, effect, deadline, &mut names);
-        });
+        let told =
+            self.stale_field(effect).map(|field| self.tell_alone(&Effect::DelField(field), &mut names));
+        let at = self.tell_alone(effect, &mut names);
         self.tell_more(effect);
         told.unwrap_or(at)
     }
 
-    /// A field whose time has come, and that is about to be continued as if it were not there, goes first.
-    fn tell_stale(&mut self, effect: &Effect<'_>) -> Option<usize> {
+    /// Writes an effect down, and nothing that belongs to it.
+    pub(crate) fn tell_alone(&mut self, effect: &Effect<'_>, names: &mut impl Names) -> usize {
+        let (db, key) = (self.db as u32, self.key);
+        let due = self.env.due();
+        let create = !self.exists() && !matches!(effect, Effect::Put { .. });
+        let deadline = match effect {
+            Effect::Put { deadline, .. } => self.put_deadline(*deadline),
+            _ => None,
+        };
+        self.writer.add(|w| {
+            codec::put_head(w, db, create, key);
+            encode::effect(w, effect, deadline, due, names);
+        })
+    }
+
+    /// A field whose time has come, and that is about to be continued as if it were not there: it goes first.
+    pub(crate) fn stale_field<'a>(&self, effect: &Effect<'a>) -> Option<&'a [u8]> {
         let field = match effect {
             Effect::AddField { field, .. }
             | Effect::AddFieldFloat { field, .. }
@@ -52,14 +59,7 @@ impl KeyMut<'_, '_> {
             _ => return None,
         };
         let Some(ValueRef::Hash(hash)) = self.value() else { return None };
-        let due = hash.deadlines()?.get(field)? <= self.env.due();
-        let (db, key) = (self.db as u32, self.key);
-        due.then(|| {
-            self.writer.add(|w| {
-                codec::put_head(w, db, false, key);
-                codec::del_field(w, field);
-            })
-        })
+        (hash.deadlines()?.get(field)? <= self.env.due()).then_some(field)
     }
 
     /// What belongs to an effect and has to be told apart: deadlines of members.
@@ -69,7 +69,8 @@ impl KeyMut<'_, '_> {
             Effect::Put { value: NewValue::Built(value), .. } => {
                 let writer = &mut *self.writer;
                 let mut extra = codec::Writer::default();
-                encode::member_deadlines(&mut extra, value.as_ref(), 0, |w| {
+                let due = self.env.due();
+                encode::member_deadlines(&mut extra, value.as_ref(), due, |w| {
                     codec::put_head(w, db, false, key)
                 });
                 if !extra.0.is_empty() {
@@ -92,14 +93,24 @@ impl KeyMut<'_, '_> {
     }
 
     /// The key goes because its time has come.
-    pub(crate) fn tell_reclaim(&mut self) {
-        if let Some(deadline) = self.deadline().filter(|_| self.writer.is_on()) {
-            let (db, key) = (self.db as u32, self.key);
-            self.writer.add(|w| {
-                codec::put_head(w, db, false, key);
-                codec::reclaim(w, deadline);
-            });
-        }
+    pub(crate) fn tell_reclaim_at(&mut self, deadline: u64) {
+        let (db, key) = (self.db as u32, self.key);
+        self.writer.add(|w| {
+            codec::put_head(w, db, false, key);
+            codec::reclaim(w, deadline);
+        });
+    }
+
+    /// The members whose time has come, at most so many.
+    pub(crate) fn due_members(&self, now: u64, max: usize) -> Vec<Vec<u8>> {
+        let deadlines = match self.value() {
+            Some(ValueRef::Hash(hash)) => hash.deadlines(),
+            Some(ValueRef::Set(set)) => set.deadlines(),
+            _ => None,
+        };
+        let mut int = itoa::Buffer::new();
+        let due = deadlines.into_iter().flat_map(|all| all.iter()).take_while(|(_, at)| *at <= now);
+        due.take(max).map(|(member, _)| member.text(&mut int).to_vec()).collect()
     }
 
     /// At most so many members go because their time has come.
@@ -107,24 +118,8 @@ impl KeyMut<'_, '_> {
         if !self.writer.is_on() {
             return;
         }
-        let mut names: Vec<Vec<u8>> = Vec::new();
-        let mut int = itoa::Buffer::new();
-        let mut collect = |deadlines: Option<&crate::types::deadlines::Deadlines>| {
-            let due = deadlines.into_iter().flat_map(|all| all.iter()).take_while(|(_, at)| *at <= now);
-            names.extend(due.take(max).map(|(member, _)| member.text(&mut int).to_vec()));
-        };
-        let is_hash = match self.value() {
-            Some(ValueRef::Hash(hash)) => {
-                collect(hash.deadlines());
-                true
-            }
-            Some(ValueRef::Set(set)) => {
-                collect(set.deadlines());
-                false
-            }
-            _ => return,
-        };
-        for name in names {
+        let is_hash = matches!(self.value(), Some(ValueRef::Hash(_)));
+        for name in self.due_members(now, max) {
             let effect = if is_hash { Effect::DelField(&name) } else { Effect::DelMember(&name) };
             self.tell(&effect);
         }

@@ -55,10 +55,10 @@ fn a_command_is_a_group_and_nothing_is_written_down_unless_somebody_listens() {
         format!("{key} {:?}", Effect::Put { value, deadline: None, absent: false })
     };
     let expected = [
-        vec![put("b+", "2"), put("c+", "3")],
+        vec![put("b", "2"), put("c", "3")],
         vec![format!("s+ {:?}", Effect::AddMember(b"x".to_vec()))],
         vec![format!("s {:?}", Effect::AddMember(b"x".to_vec()))],
-        vec!["b Clear".to_string(), put("d+", "2")],
+        vec!["b Clear".to_string(), put("d", "2")],
     ];
     assert_eq!(effects(&groups), expected);
 }

@@ -29,7 +29,8 @@ pub struct Writer {
     version: u64,
     /// The last version minted here, or the floor it was minted above.
     last: u64,
-    label: u16,
+    /// Writes of the group under way.
+    subs: u32,
 }
 
 impl Writer {
@@ -43,7 +44,7 @@ impl Writer {
             begun: None,
             version: 0,
             last: 0,
-            label: 0,
+            subs: 0,
         }
     }
 
@@ -64,9 +65,20 @@ impl Writer {
         self.last
     }
 
+    /// The node's label in stamps.
     #[inline]
     pub fn label(&self) -> u16 {
-        self.label
+        self.journal.label()
+    }
+
+    /// How many writes the group under way has: the number of the next.
+    pub fn subs(&self) -> u32 {
+        self.subs
+    }
+
+    /// What was added from `at` on.
+    pub(crate) fn written(&self, at: usize) -> &[u8] {
+        &self.bytes.0[at..]
     }
 
     /// Ends the group under way: what follows has another version.
@@ -89,6 +101,7 @@ impl Writer {
         let base = seen.max(self.last).max((now_ms << replication::stamp::COUNTER_BITS).saturating_sub(1));
         let number = u64::from(self.desk.number);
         let step = 1 << WRITER_BITS;
+        self.subs = 0;
         self.version = (base + step) & !(step - 1) | number;
         self.last = self.version;
         self.version
@@ -97,7 +110,6 @@ impl Writer {
     #[cold]
     fn open(&mut self, now_ms: u64) {
         self.opened = true;
-        self.label = self.journal.label();
         let time = (now_ms << replication::stamp::COUNTER_BITS).saturating_sub(1);
         let mut desk = self.desk.state.lock();
         self.last = self.last.max(self.journal.floor.load(Relaxed));
@@ -114,6 +126,7 @@ impl Writer {
         }
         let at = self.bytes.0.len();
         write(&mut self.bytes);
+        self.subs += 1;
         at
     }
 

@@ -24,7 +24,7 @@ use smallvec::SmallVec;
 use crate::effect::Outcome;
 use crate::tuning::Tuning;
 use crate::types::{Deadlines, Either, member_hash};
-pub(crate) use apply::{apply_del, apply_edit, apply_expire, apply_set};
+pub(crate) use apply::{apply_del, apply_edit, apply_expire, apply_set, fold_del, fold_set};
 use big::Big;
 pub use live::LiveHash;
 

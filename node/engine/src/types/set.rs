@@ -29,7 +29,7 @@ use protocol::number::parse_i64;
 
 use crate::tuning::Tuning;
 use crate::types::{Deadlines, Either};
-pub(crate) use apply::{apply_add, apply_del, apply_expire};
+pub(crate) use apply::{apply_add, apply_del, apply_expire, fold_add, fold_del};
 use big::Big;
 pub use live::LiveSet;
 use member::Name;

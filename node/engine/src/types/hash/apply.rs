@@ -39,6 +39,26 @@ pub(crate) fn apply_expire(key: &mut KeyMut<'_, '_>, field: &[u8], deadline: Opt
     Outcome::Changed
 }
 
+/// Gives a field a value and a deadline, due or not.
+pub(crate) fn fold_set(key: &mut KeyMut<'_, '_>, field: &[u8], value: &[u8], deadline: Option<u64>) {
+    let limits = Limits::of(&key.env.tuning);
+    write(key, |hash| hash.set(field, value, false, limits, 0));
+    if let Some(at) = deadline {
+        if let Some(hash) = hash_mut(key) {
+            hash.expire_at(field, Some(at));
+        }
+        key.note_member_deadline(at);
+    }
+}
+
+/// Removes a field, due or not.
+pub(crate) fn fold_del(key: &mut KeyMut<'_, '_>, field: &[u8]) {
+    let Some(hash) = hash_mut(key) else { return };
+    hash.remove(field, 0);
+    let empty = hash.is_empty();
+    key.remove_if_empty(empty);
+}
+
 fn write(key: &mut KeyMut<'_, '_>, change: impl FnOnce(&mut Hash) -> Outcome) -> Outcome {
     if let Some(hash) = hash_mut(key) {
         return change(hash);

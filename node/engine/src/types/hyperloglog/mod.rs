@@ -169,6 +169,25 @@ pub(crate) fn apply_registers(key: &mut KeyMut<'_, '_>, ranks: &[Rank], dense: b
     }
 }
 
+/// A value after its registers were raised; one that is absent (empty) is made first, one that is no HyperLogLog stays.
+pub(crate) fn raised(old: &[u8], ranks: &[Rank], dense: bool, sparse_max: usize) -> Vec<u8> {
+    let mut bytes = if old.is_empty() { empty() } else { old.to_vec() };
+    if Hll::of(&bytes).is_none() {
+        return bytes;
+    }
+    if dense && bytes[4] == SPARSE {
+        let _ = make_dense(&mut bytes);
+    }
+    let mut raised = false;
+    for rank in ranks {
+        raised |= raise(&mut bytes, *rank, sparse_max).unwrap_or(false);
+    }
+    if raised {
+        bytes[HEAD - 1] |= OUT_OF_DATE;
+    }
+    bytes
+}
+
 /// Keeps an estimate in the value, or forgets the one that is kept. No effect: it says nothing that the registers do not,
 /// and peers make their own.
 pub fn keep_estimate(key: &mut KeyMut<'_, '_>, estimate: Option<u64>) {

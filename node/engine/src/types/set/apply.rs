@@ -39,6 +39,29 @@ pub(crate) fn apply_expire(key: &mut KeyMut<'_, '_>, member: &[u8], deadline: Op
     Outcome::Changed
 }
 
+/// Adds a member with a deadline, due or not.
+pub(crate) fn fold_add(key: &mut KeyMut<'_, '_>, member: &[u8], deadline: Option<u64>) {
+    let limit = intset_limit(&key.env.tuning);
+    if !key.exists() {
+        key.put_value(Value::Set(Box::default()));
+    }
+    if let Some(set) = set_mut(key) {
+        set.add(member, limit);
+        set.expire_at(member, deadline);
+    }
+    if let Some(at) = deadline {
+        key.note_member_deadline(at);
+    }
+}
+
+/// Removes a member, due or not.
+pub(crate) fn fold_del(key: &mut KeyMut<'_, '_>, member: &[u8]) {
+    let Some(set) = set_mut(key) else { return };
+    set.remove(member, 0);
+    let empty = set.is_empty();
+    key.remove_if_empty(empty);
+}
+
 fn set_mut<'a>(key: &'a mut KeyMut<'_, '_>) -> Option<&'a mut Set> {
     if !key.exists() {
         return None;

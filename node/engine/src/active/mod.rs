@@ -1,0 +1,34 @@
+//! Being a member of a mesh: the fold of effects that come late, beside the data as it is.
+//!
+//! While peers are configured, each shard has a [`replication::overlay::Overlay`]: what must be remembered so that an older
+//! effect of another node can still be folded in. Local effects and those of others go through it alike, with one
+//! difference: a local effect is newer than all that its shard has seen, so it is noted ([`note`]) and then carried out
+//! by the engine's own code; an effect from elsewhere may be late, and the overlay itself brings the data in line, through
+//! its view of the shard ([`stage`]).
+//!
+//! A string that was put as a whole needs no mark: the stamp in its entry says it all. See
+//! [`Plain::stamp`](replication::overlay::Plain::stamp).
+//!
+//! Reading order: [`stage`], [`note`], [`lapse`], [`remote`], [`settle`].
+
+mod lapse;
+pub mod note;
+pub mod remote;
+pub mod settle;
+pub mod stage;
+#[cfg(test)]
+mod tests;
+
+use crate::keyspace::Keyspace;
+
+/// Begins or ends the keeping of overlays, and names the node in stamps. `rules` are switched off by tests only.
+pub fn activate(keyspace: &Keyspace, label: Option<u16>) {
+    keyspace.journal.set_label(label.unwrap_or(0));
+    for shard in 0..keyspace.shard_count() {
+        let mut shard = keyspace.cell(shard).lock.lock();
+        match label {
+            Some(_) => drop(shard.overlay.get_or_insert_default()),
+            None => shard.overlay = None,
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Local effects while the node is a member of a mesh: named so that others understand them, written down, noted in the
+//! overlay, and then carried out.
+
+use replication::effect::{Element, ElementId, Key};
+use replication::overlay::Overlay;
+use replication::{Place, borrowed};
+
+use super::stage::Stage;
+use crate::apply;
+use crate::ctx::KeyMut;
+use crate::effect::{Deadline, Effect, NewValue, Outcome};
+use crate::journal::encode::Names;
+use crate::value::{Value, ValueRef};
+
+/// Names list elements by identity.
+pub(crate) struct Identities<'a, 'b> {
+    overlay: &'a Overlay,
+    stage: &'a Stage<'b>,
+    key: Key,
+    count: usize,
+}
+
+impl Names for Identities<'_, '_> {
+    fn element(&mut self, at: usize) -> Element {
+        let unknown = ElementId { place: Place::ZERO, index: u32::MAX };
+        self.overlay.element(self.stage, &self.key, at).unwrap_or(Element::Id(unknown))
+    }
+
+    fn count(&self) -> usize {
+        self.count
+    }
+}
+
+impl KeyMut<'_, '_> {
+    /// What the overlay sees of the key's shard.
+    fn stage(&mut self) -> Stage<'_> {
+        let KeyMut { shard, env, out, writer, stamp, .. } = self;
+        Stage { shard, env, out, writer, stamp: *stamp, touched: false }
+    }
+
+    fn owned_key(&self) -> Key {
+        Key { db: self.db as u32, name: self.key.to_vec() }
+    }
+
+    /// The place of the next write of the group under way.
+    pub(crate) fn next_place(&self) -> Place {
+        Place::new(self.stamp, self.writer.subs())
+    }
+
+    /// [`KeyMut::apply`] on a node that is a member of a mesh.
+    pub(crate) fn apply_as_member(&mut self, effect: Effect<'_>) -> Outcome {
+        if !self.takes(&effect) {
+            return apply::apply(self, effect);
+        }
+        self.make_way(&effect);
+        let place = self.next_place();
+        let mut overlay = self.shard.overlay.take().unwrap_or_default();
+        let told = self.tell_by_identity(&overlay, &effect);
+        match &effect {
+            Effect::Put { value, deadline, absent: false } => {
+                let list = match value {
+                    NewValue::Built(Value::List(list)) => Some(list.len()),
+                    _ => None,
+                };
+                let deadline = self.put_deadline(*deadline);
+                overlay.note_put(place, self.db as u32, self.key, list, deadline);
+            }
+            _ => self.note_told(&mut overlay, place, told),
+        }
+        self.shard.overlay = Some(overlay);
+        let deadlines = deadlines_of(&effect, self.env.due());
+        let outcome = apply::apply(self, effect);
+        if let Some((member, at)) = self.kept_deadline(&deadlines) {
+            self.apply_as_member(Effect::MemberExpire { member: &member, deadline: Some(at) });
+        }
+        for (member, at, is_hash) in deadlines.of_value {
+            let deadline = Some(at);
+            self.apply_as_member(match is_hash {
+                true => Effect::FieldExpire { field: &member, deadline },
+                false => Effect::MemberExpire { member: &member, deadline },
+            });
+        }
+        outcome
+    }
+
+    fn tell_by_identity(&mut self, overlay: &Overlay, effect: &Effect<'_>) -> usize {
+        let lists = matches!(
+            effect,
+            Effect::Insert { .. }
+                | Effect::SetElement { .. }
+                | Effect::DelElements { .. }
+                | Effect::DelElementsAt(_)
+        );
+        if !lists {
+            return self.tell_alone(effect, &mut Nameless);
+        }
+        let count = match self.value() {
+            Some(ValueRef::List(list)) => list.len(),
+            _ => 0,
+        };
+        let key = self.owned_key();
+        let mut named = Known { elements: Vec::new(), count };
+        let stage = self.stage();
+        let mut names = Identities { overlay, stage: &stage, key, count };
+        each_position(effect, count, |at| named.elements.push((at, names.element(at))));
+        self.tell_alone(effect, &mut named)
+    }
+
+    /// Notes in the overlay what was just written down.
+    fn note_told(&mut self, overlay: &mut Overlay, mut place: Place, told: usize) {
+        let bytes = self.writer.written(told).to_vec();
+        let stage = self.stage();
+        for write in borrowed::writes(&bytes).flatten() {
+            overlay.note(&stage, place, &write.to_owned());
+            place.sub += 1;
+        }
+    }
+
+    /// Whether an effect does or asserts something. (A condition that is not met, a removal that finds nothing: no.)
+    fn takes(&self, effect: &Effect<'_>) -> bool {
+        let due = self.env.due();
+        let field = |name: &[u8]| match self.value() {
+            Some(ValueRef::Hash(hash)) => hash.live(due).contains(name),
+            Some(ValueRef::Set(set)) => set.live(due).contains(name),
+            Some(ValueRef::Zset(zset)) => zset.contains(name),
+            _ => false,
+        };
+        match effect {
+            Effect::Put { absent, .. } => !(*absent && self.exists()),
+            Effect::Clear | Effect::ExpireAt(_) | Effect::ExpireOnly { .. } => self.exists(),
+            Effect::SetField { field: name, absent: true, .. } => !field(name),
+            Effect::DelField(name) | Effect::DelMember(name) | Effect::DelScored(name) => field(name),
+            Effect::FieldExpire { field: name, .. } | Effect::MemberExpire { member: name, .. } => {
+                field(name)
+            }
+            Effect::SetScore { member, score, only } => match self.value() {
+                Some(ValueRef::Zset(zset)) => zset.score(member).is_none_or(|old| only.permits(old, *score)),
+                _ => true,
+            },
+            Effect::DelElements { count, .. } => self.exists() && *count > 0,
+            Effect::DelElementsAt(all) => self.exists() && !all.is_empty(),
+            Effect::SetElement { .. } => self.exists(),
+            _ => true,
+        }
+    }
+
+    /// What must be gone before the effect: the key's own former life, a field whose time has come.
+    fn make_way(&mut self, effect: &Effect<'_>) {
+        if !self.exists()
+            && let Some(overlay) = self.shard.overlay.as_ref().filter(|overlay| overlay.any_reclaimed())
+            && let Some(deadline) = overlay.reclaimed(&self.owned_key())
+        {
+            self.reclaim_as_member(deadline);
+        }
+        if let Some(field) = self.stale_field(effect) {
+            self.drop_member(field);
+        }
+    }
+
+    /// Removes a field or member whose time has come.
+    pub(crate) fn drop_member(&mut self, name: &[u8]) {
+        let is_hash = matches!(self.value(), Some(ValueRef::Hash(_)));
+        let effect = if is_hash { Effect::DelField(name) } else { Effect::DelMember(name) };
+        let place = self.next_place();
+        let told = self.tell_alone(&effect, &mut Nameless);
+        self.note_all(place, told);
+        apply::apply(self, effect);
+    }
+
+    /// Notes what was just written down, from `told` on.
+    pub(crate) fn note_all(&mut self, place: Place, told: usize) {
+        let mut overlay = self.shard.overlay.take().unwrap_or_default();
+        self.note_told(&mut overlay, place, told);
+        self.shard.overlay = Some(overlay);
+    }
+
+    /// Has the key's deadline take effect: what is younger than it survives.
+    pub(crate) fn reclaim_as_member(&mut self, deadline: u64) {
+        let place = self.next_place();
+        self.tell_reclaim_at(deadline);
+        let key = self.owned_key();
+        let write = replication::effect::Write {
+            key,
+            create: false,
+            effect: replication::effect::Effect::Reclaim { deadline },
+        };
+        let mut overlay = self.shard.overlay.take().unwrap_or_default();
+        overlay.apply(&mut self.stage(), place, &write);
+        self.shard.overlay = Some(overlay);
+        self.pos = self.shard.dbs[self.db].find(self.hash, self.key);
+    }
+
+    /// The deadline that a Put gives the key.
+    pub(crate) fn put_deadline(&self, deadline: Deadline) -> Option<u64> {
+        match deadline {
+            Deadline::Clear => None,
+            Deadline::Keep => self.deadline(),
+            Deadline::At(at) => Some(at),
+        }
+    }
+
+    /// The deadline of the member that was added, which the addition leaves here and clears elsewhere.
+    fn kept_deadline(&self, deadlines: &Deadlines) -> Option<(Vec<u8>, u64)> {
+        let member = deadlines.of_member.as_ref()?;
+        let Some(ValueRef::Set(set)) = self.value() else { return None };
+        let at = set.deadlines()?.get(member)?;
+        Some((member.clone(), at))
+    }
+}
+
+/// Names for effects that name nothing.
+struct Nameless;
+
+impl Names for Nameless {
+    fn element(&mut self, _: usize) -> Element {
+        unreachable!("only effects on lists name elements")
+    }
+
+    fn count(&self) -> usize {
+        0
+    }
+}
+
+/// Names that were looked up before.
+struct Known {
+    elements: Vec<(usize, Element)>,
+    count: usize,
+}
+
+impl Names for Known {
+    fn element(&mut self, at: usize) -> Element {
+        let found = self.elements.binary_search_by_key(&at, |(at, _)| *at);
+        found.map_or(Element::Settled { cut: 0, index: i64::MAX }, |i| self.elements[i].1)
+    }
+
+    fn count(&self) -> usize {
+        self.count
+    }
+}
+
+/// The positions of a list that an effect names, ascending.
+fn each_position(effect: &Effect<'_>, count: usize, mut each: impl FnMut(usize)) {
+    match effect {
+        Effect::Insert { at, .. } if *at > 0 && *at < count => each(at - 1),
+        Effect::SetElement { at, .. } => each(*at),
+        Effect::DelElements { at, count: n } => (*at..(at + n).min(count)).for_each(each),
+        Effect::DelElementsAt(all) => all.iter().for_each(|at| each(*at)),
+        _ => {}
+    }
+}
+
+/// Deadlines of members that belong to an effect.
+#[derive(Default)]
+struct Deadlines {
+    of_member: Option<Vec<u8>>,
+    of_value: Vec<(Vec<u8>, u64, bool)>,
+}
+
+fn deadlines_of(effect: &Effect<'_>, due: u64) -> Deadlines {
+    let mut found = Deadlines::default();
+    let mut int = itoa::Buffer::new();
+    let (deadlines, is_hash) = match effect {
+        Effect::AddMember(member) => {
+            found.of_member = Some(member.to_vec());
+            return found;
+        }
+        Effect::Put { value: NewValue::Built(Value::Hash(hash)), .. } => (hash.deadlines(), true),
+        Effect::Put { value: NewValue::Built(Value::Set(set)), .. } => (set.deadlines(), false),
+        _ => return found,
+    };
+    let all = deadlines.into_iter().flat_map(|all| all.iter()).filter(|(_, at)| *at > due);
+    found.of_value = all.map(|(name, at)| (name.text(&mut int).to_vec(), at, is_hash)).collect();
+    found
+}

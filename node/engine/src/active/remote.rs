@@ -1,0 +1,116 @@
+//! Effects from other nodes.
+
+use replication::borrowed::{self, EffectRef, WriteRef};
+use replication::codec::Malformed;
+use replication::overlay::Overlay;
+use replication::{Place, Stamp};
+use smallvec::SmallVec;
+
+use super::stage::Stage;
+use crate::ctx::Ctx;
+use crate::tuning::notify;
+
+/// Folds a group of another node's effects, all at once: `origin` is the author's label, `bytes` the writes. The context
+/// holds nothing before and the group's shards afterwards, so that what is left in its outbox can be seen to first.
+pub fn apply(ctx: &mut Ctx<'_>, origin: u16, version: u64, bytes: &[u8]) -> Result<(), Malformed> {
+    let mut writes: SmallVec<[WriteRef<'_>; 4]> = SmallVec::new();
+    for write in borrowed::writes(bytes) {
+        writes.push(write?);
+    }
+    hold(ctx, &writes);
+    for shard in ctx.locks.iter_mut() {
+        shard.clock.observe(version);
+    }
+    let stamp = Stamp { version, origin };
+    for (write, sub) in writes.iter().zip(0..) {
+        apply_one(ctx, Place::new(stamp, sub), write);
+    }
+    Ok(())
+}
+
+/// Takes the shards that a group needs.
+fn hold(ctx: &mut Ctx<'_>, writes: &[WriteRef<'_>]) {
+    if writes.iter().any(|write| matches!(write.effect, EffectRef::ClearDb)) {
+        return ctx.locks.hold_all();
+    }
+    let shard = |write: &WriteRef<'_>| ctx.keyspace.shard_of(ctx.keyspace.hash(write.name));
+    let mut shards = writes.iter().map(shard).collect();
+    ctx.locks.hold(&mut shards);
+}
+
+fn apply_one(ctx: &mut Ctx<'_>, place: Place, write: &WriteRef<'_>) {
+    if write.db as usize >= ctx.keyspace.databases() {
+        // A peer with more databases than this node. What is in them is not for this node's clients.
+        return;
+    }
+    if matches!(write.effect, EffectRef::ClearDb) {
+        return clear_db(ctx, place, write);
+    }
+    let shard = ctx.keyspace.shard_of(ctx.keyspace.hash(write.name));
+    let (shard, writer) = ctx.locks.get_to_write(shard);
+    let mut overlay = shard.overlay.take().unwrap_or_default();
+    let (env, out) = (&ctx.env, &mut ctx.out);
+    let mut stage = Stage { shard, env, out, writer, stamp: place.stamp(), touched: false };
+    fold(&mut overlay, &mut stage, place, write);
+    let touched = stage.touched;
+    if touched {
+        let mut key = stage.key(write.db, write.name);
+        key.changed(true);
+        let (class, name) = event(&write.effect);
+        key.notify(class, name);
+    }
+    stage.shard.overlay = Some(overlay);
+}
+
+fn fold(overlay: &mut Overlay, stage: &mut Stage<'_>, place: Place, write: &WriteRef<'_>) {
+    overlay.apply(stage, place, &write.to_owned());
+}
+
+/// Empties a database, but for what is newer.
+fn clear_db(ctx: &mut Ctx<'_>, place: Place, write: &WriteRef<'_>) {
+    for shard in 0..ctx.keyspace.shard_count() {
+        let (shard, writer) = ctx.locks.get_to_write(shard);
+        let mut overlay = shard.overlay.take().unwrap_or_default();
+        let (env, out) = (&ctx.env, &mut ctx.out);
+        let mut stage = Stage { shard, env, out, writer, stamp: place.stamp(), touched: false };
+        overlay.apply(&mut stage, place, &write.to_owned());
+        stage.shard.overlay = Some(overlay);
+    }
+    ctx.out.flushed = true;
+}
+
+/// What subscribers to keyspace events are told of an effect from elsewhere.
+fn event(effect: &EffectRef<'_>) -> (u32, &'static str) {
+    use EffectRef::*;
+    match effect {
+        Put { .. } => (notify::STRING, "set"),
+        Clear => (notify::GENERIC, "del"),
+        Reclaim { .. } => (notify::EXPIRED, "expired"),
+        Evict { .. } => (notify::EVICTED, "evicted"),
+        ExpireAt { at: Some(_), .. } => (notify::GENERIC, "expire"),
+        ExpireAt { at: None, .. } => (notify::GENERIC, "persist"),
+        Create(_) | Adopt(_) | ClearDb => (notify::GENERIC, "set"),
+        Add { .. } => (notify::STRING, "incrby"),
+        AddFloat { .. } => (notify::STRING, "incrbyfloat"),
+        Append(_) => (notify::STRING, "append"),
+        SetRange { .. } => (notify::STRING, "setrange"),
+        AddBits(_) => (notify::STRING, "setbit"),
+        RaiseRegisters(_) => (notify::STRING, "pfadd"),
+        SetField { .. } => (notify::HASH, "hset"),
+        DelField(_) => (notify::HASH, "hdel"),
+        AddField { .. } => (notify::HASH, "hincrby"),
+        AddFieldFloat { .. } => (notify::HASH, "hincrbyfloat"),
+        FieldExpire { .. } => (notify::HASH, "hexpire"),
+        AddMember(_) => (notify::SET, "sadd"),
+        DelMember(_) => (notify::SET, "srem"),
+        MemberExpire { .. } => (notify::SET, "sexpire"),
+        SetScore { .. } => (notify::ZSET, "zadd"),
+        AddScore { .. } => (notify::ZSET, "zincr"),
+        DelScored(_) => (notify::ZSET, "zrem"),
+        Insert { spot: replication::effect::Spot::Head, .. } => (notify::LIST, "lpush"),
+        Insert { spot: replication::effect::Spot::Tail, .. } => (notify::LIST, "rpush"),
+        Insert { .. } => (notify::LIST, "linsert"),
+        SetElement { .. } => (notify::LIST, "lset"),
+        DelElements(_) => (notify::LIST, "lrem"),
+    }
+}

@@ -1,0 +1,43 @@
+//! Forgetting what no member can need any more.
+
+use replication::overlay::{Conflicts, Levels};
+
+use super::stage::Stage;
+use crate::ctx::Ctx;
+use crate::keyspace::Keyspace;
+
+/// Brings one shard up to date with how far the members are. What is left in the outbox must be seen to while the shard is
+/// held.
+pub fn settle(ctx: &mut Ctx<'_>, shard: usize, levels: Levels) {
+    ctx.locks.hold_one(shard);
+    let (shard, writer) = ctx.locks.get_to_write(shard);
+    let Some(mut overlay) = shard.overlay.take() else { return };
+    let (env, out) = (&ctx.env, &mut ctx.out);
+    let mut stage = Stage { shard, env, out, writer, stamp: Default::default(), touched: false };
+    overlay.settle(&mut stage, levels);
+    stage.shard.overlay = Some(overlay);
+}
+
+/// What the overlays hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    /// Keys with marks.
+    pub keys: usize,
+    pub conflicts: Conflicts,
+    /// Nothing at all is remembered.
+    pub empty: bool,
+}
+
+pub fn size(keyspace: &Keyspace) -> Size {
+    let mut size = Size { empty: true, ..Size::default() };
+    for shard in 0..keyspace.shard_count() {
+        let shard = keyspace.cell(shard).lock.lock();
+        let Some(overlay) = &shard.overlay else { continue };
+        size.keys += overlay.len();
+        size.empty &= overlay.is_empty();
+        let Conflicts { skipped, replaced } = overlay.conflicts();
+        size.conflicts.skipped += skipped;
+        size.conflicts.replaced += replaced;
+    }
+    size
+}

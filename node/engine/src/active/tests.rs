@@ -1,0 +1,544 @@
+//! Nodes in one process: random commands on each, effects exchanged in random order, and after every step each node's data
+//! is the naive fold of what the node has received.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use replication::effect::{Bytes, Effect, Key, Value, Write};
+use replication::naive::Naive;
+use replication::overlay::{Levels, Plain};
+use replication::{Place, Stamp, codec};
+
+use super::stage::{Stage, owned};
+use super::{activate, remote, settle};
+use crate::commands::testing::{Console, shown};
+use crate::ctx::Ctx;
+use crate::journal::Drain;
+use crate::keyspace::Keyspace;
+
+/// A small generator of random numbers.
+struct Dice(u64);
+
+impl Dice {
+    fn draw(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, n: u64) -> u64 {
+        self.draw() % n
+    }
+
+    fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+        &of[self.below(of.len() as u64) as usize]
+    }
+}
+
+/// What a client can see of a key: its value with members in order, its deadline, and those of its members.
+type Seen = Option<(Value, Option<u64>, BTreeMap<Bytes, u64>)>;
+
+struct Node {
+    label: u16,
+    keyspace: &'static Keyspace,
+    console: Console<'static>,
+    drain: Drain,
+    naive: Naive,
+    /// By node.
+    promise: Vec<u64>,
+    horizon: Vec<u64>,
+    known: Vec<u64>,
+    settled: Vec<u64>,
+}
+
+enum Message {
+    Group(u64, Vec<u8>),
+    Beat { promise: u64, levels: Levels },
+}
+
+fn with_stage<T>(ctx: &mut Ctx<'_>, name: &[u8], see: impl FnOnce(&mut Stage<'_>) -> T) -> T {
+    let shard = ctx.keyspace.shard_of(ctx.keyspace.hash(name));
+    ctx.locks.hold_one(shard);
+    let (shard, writer) = ctx.locks.get_to_write(shard);
+    let (env, out) = (&ctx.env, &mut ctx.out);
+    let seen = see(&mut Stage { shard, env, out, writer, stamp: Stamp::default(), touched: false });
+    ctx.locks.release();
+    seen
+}
+
+impl Node {
+    fn new(label: u16, nodes: usize) -> Node {
+        let keyspace: &'static Keyspace = Box::leak(Box::new(Keyspace::new(2, 1)));
+        keyspace.journal.listen(true);
+        activate(keyspace, Some(label));
+        let mut console = Console::new(keyspace);
+        console.ctx.locks.release();
+        let (drain, naive) = Default::default();
+        let zeros = vec![0; nodes];
+        let [promise, horizon, known, settled] = [0; 4].map(|_| zeros.clone());
+        Node { label, keyspace, console, drain, naive, promise, horizon, known, settled }
+    }
+
+    fn now(&self) -> u64 {
+        self.console.ctx.env.now_ms
+    }
+
+    /// Runs a command; the groups it wrote.
+    fn run(&mut self, line: &str) -> (String, Vec<(u64, Vec<u8>)>) {
+        self.console.ctx.locks.hold_all();
+        let reply = shown(&self.console.run(line));
+        self.console.ctx.locks.release();
+        (reply, self.written())
+    }
+
+    fn written(&mut self) -> Vec<(u64, Vec<u8>)> {
+        let mut groups = Vec::new();
+        let now = self.now() << 20;
+        let round = self.drain.round(&self.keyspace.journal, now, |run| {
+            for group in codec::groups(run.bytes) {
+                let (version, writes) = group.unwrap();
+                groups.push((version, writes.to_vec()));
+            }
+        });
+        assert!(!round.waiting);
+        for (version, writes) in &groups {
+            for (sub, write) in codec::decode_writes(writes).unwrap().iter().enumerate() {
+                let place = Place { version: *version, origin: self.label, sub: sub as u32 };
+                self.naive.add::<Stage<'_>>(place, write);
+            }
+        }
+        let me = self.label as usize - 1;
+        self.promise[me] = round.promise;
+        groups
+    }
+
+    fn receive(&mut self, from: u16, version: u64, bytes: &[u8]) {
+        let writes = codec::decode_writes(bytes).unwrap();
+        for write in &writes {
+            self.lapse(&write.key);
+        }
+        remote::apply(&mut self.console.ctx, from, version, bytes).unwrap();
+        self.console.ctx.locks.release();
+        self.keyspace.journal.raise_floor(version);
+        for (sub, write) in writes.iter().enumerate() {
+            self.naive.add::<Stage<'_>>(Place { version, origin: from, sub: sub as u32 }, write);
+        }
+    }
+
+    /// A deadline that all know of takes effect before the next write.
+    fn lapse(&mut self, key: &Key) {
+        let lapsed = with_stage(&mut self.console.ctx, &key.name, |stage| {
+            let overlay = stage.shard.overlay.as_ref().unwrap();
+            stage.deadline(key).filter(|at| overlay.due(key, *at))
+        });
+        if let Some(deadline) = lapsed {
+            self.reclaimed(key, deadline);
+        }
+    }
+
+    fn reclaimed(&mut self, key: &Key, deadline: u64) {
+        let write = Write { key: key.clone(), create: false, effect: Effect::Reclaim { deadline } };
+        self.naive.add::<Stage<'_>>(Place::ZERO, &write);
+    }
+
+    fn levels(&mut self) -> Levels {
+        let me = self.label as usize - 1;
+        let min = |of: &[u64]| of.iter().copied().min().unwrap_or(0);
+        self.horizon[me] = self.horizon[me].max(min(&self.promise));
+        self.known[me] = self.known[me].max(min(&self.horizon));
+        self.settled[me] = self.settled[me].max(min(&self.known));
+        let (horizon, known, settled) = (self.horizon[me], self.known[me], self.settled[me]);
+        Levels { horizon, known, settled, agreed: min(&self.settled) }
+    }
+
+    fn settle(&mut self) -> Levels {
+        let levels = self.levels();
+        for (key, deadline) in self.lapsing(levels) {
+            self.reclaimed(&key, deadline);
+        }
+        for shard in 0..self.keyspace.shard_count() {
+            settle::settle(&mut self.console.ctx, shard, levels);
+        }
+        self.console.ctx.locks.release();
+        self.sweep();
+        let keys: Vec<Key> = self.naive.keys().cloned().collect();
+        for key in keys {
+            let gone = with_stage(&mut self.console.ctx, &key.name, |stage| {
+                stage.kind(&key).is_none() && !stage.shard.overlay.as_ref().unwrap().has(&key)
+            });
+            if gone {
+                self.naive.forget(&key, levels.settled);
+            }
+        }
+        levels
+    }
+
+    /// Keys whose deadline takes effect when the members are this far.
+    fn lapsing(&mut self, levels: Levels) -> Vec<(Key, u64)> {
+        let keys: Vec<Key> = self.naive.keys().cloned().collect();
+        let lapses = |ctx: &mut Ctx<'_>, key: &Key| {
+            with_stage(ctx, &key.name, |stage| {
+                let marked = stage.shard.overlay.as_ref().unwrap().has(key);
+                let bound = if marked { levels.settled } else { levels.agreed };
+                stage.deadline(key).filter(|at| Place::reclaim(*at).version <= bound)
+            })
+        };
+        keys.into_iter().filter_map(|key| lapses(&mut self.console.ctx, &key).map(|at| (key, at))).collect()
+    }
+
+    fn sweep(&mut self) {
+        for shard in 0..self.keyspace.shard_count() {
+            self.console.ctx.locks.hold_one(shard);
+            crate::expiry::step(&mut self.console.ctx, shard);
+        }
+        self.console.ctx.locks.release();
+        assert!(self.written().is_empty(), "nobody is told of what goes by itself");
+    }
+
+    fn seen(&mut self, key: &Key) -> Seen {
+        let now = self.now();
+        with_stage(&mut self.console.ctx, &key.name, |stage| {
+            let db = &stage.shard.dbs[key.db as usize];
+            let entry = db.get(db.hash(&key.name), &key.name)?;
+            if entry.deadline().is_some_and(|at| at <= now) {
+                return None;
+            }
+            let deadlines = match entry.value() {
+                crate::value::ValueRef::Hash(hash) => hash.deadlines(),
+                crate::value::ValueRef::Set(set) => set.deadlines(),
+                _ => None,
+            };
+            let deadlines = deadlines.into_iter().flat_map(|all| all.iter());
+            let deadlines = deadlines.map(|(name, at)| (name.to_vec(), at)).collect();
+            visible(owned(entry.value()), entry.deadline(), deadlines, now)
+        })
+    }
+
+    fn should(&self, key: &Key) -> Seen {
+        let (value, deadline) = self.naive.value::<Stage<'_>>(key)?;
+        if deadline.is_some_and(|at| at <= self.now()) {
+            return None;
+        }
+        visible(value, deadline, self.naive.member_deadlines::<Stage<'_>>(key), self.now())
+    }
+
+    fn check(&mut self, key: &Key) -> Result<(), String> {
+        let (seen, should) = (self.seen(key), self.should(key));
+        if seen == should {
+            return Ok(());
+        }
+        let history = self.naive.history(key);
+        Err(format!("node {}: {key:?} is {seen:?}, should be {should:?}: {history:#?}", self.label))
+    }
+
+    fn check_all(&mut self) -> Result<(), String> {
+        let keys: BTreeSet<Key> = self.naive.keys().cloned().collect();
+        keys.iter().try_for_each(|key| self.check(key))
+    }
+}
+
+fn visible(value: Value, deadline: Option<u64>, mut due: BTreeMap<Bytes, u64>, now: u64) -> Seen {
+    let hidden = |name: &Bytes| due.get(name).is_some_and(|at| *at <= now);
+    let value = match value {
+        Value::Set(mut all) => {
+            all.retain(|name| !hidden(name));
+            all.sort();
+            Value::Set(all)
+        }
+        Value::Hash(mut all) => {
+            all.retain(|(name, _)| !hidden(name));
+            all.sort();
+            Value::Hash(all)
+        }
+        Value::Zset(mut all) => {
+            all.sort_by(|a, b| a.0.cmp(&b.0));
+            Value::Zset(all)
+        }
+        other => other,
+    };
+    due.retain(|_, at| *at > now);
+    let empty = match &value {
+        Value::Set(all) => all.is_empty(),
+        Value::Hash(all) => all.is_empty(),
+        _ => false,
+    };
+    (!empty).then_some((value, deadline, due))
+}
+
+/// Commands of every family that writes. `S`, `H`, `M`, `Z`, `L`, `B`, `P`: keys of a type; `K`: any key; `v`: a word; `n`: a
+/// small number; `t`: a time to live in ms; `i`: an index.
+const COMMANDS: &[&str] = &[
+    "SET S v",
+    "SET S n",
+    "SET S v NX",
+    "SET S v PX t",
+    "SET K v",
+    "SET S v KEEPTTL",
+    "SETNX S v",
+    "GETSET S v",
+    "GETDEL S",
+    "GETEX S PX t",
+    "GETEX S PERSIST",
+    "MSET S v S v",
+    "MSETNX S v S v",
+    "INCR S",
+    "INCR S",
+    "INCRBY S n",
+    "DECR S",
+    "INCRBYFLOAT S 1.5",
+    "APPEND S v",
+    "APPEND S v",
+    "SETRANGE S n v",
+    "SETEX S 1 v",
+    "PSETEX S t v",
+    "SETBIT B n 1",
+    "SETBIT B n 0",
+    "BITFIELD B SET u8 n n INCRBY i5 n n",
+    "BITFIELD B OVERFLOW SAT INCRBY u4 n 9",
+    "BITOP OR B B B",
+    "BITOP NOT B B",
+    "PFADD P v v v",
+    "PFADD P n",
+    "PFMERGE P P",
+    "PFMERGE P P P",
+    "HSET H v v",
+    "HSET H v v v v",
+    "HSET H v n",
+    "HSETNX H v v",
+    "HDEL H v",
+    "HDEL H v v v",
+    "HINCRBY H v n",
+    "HINCRBYFLOAT H v 0.5",
+    "HPEXPIRE H t FIELDS 1 v",
+    "HPERSIST H FIELDS 1 v",
+    "HGETDEL H FIELDS 1 v",
+    "HSETEX H PX t FIELDS 1 v v",
+    "HGETEX H PX t FIELDS 1 v",
+    "SADD M v",
+    "SADD M v v n",
+    "SADD K v",
+    "SREM M v",
+    "SREM M v v v v",
+    "SPOP M",
+    "SPOP M 2",
+    "SMOVE M M v",
+    "SUNIONSTORE M M M",
+    "SINTERSTORE M M M",
+    "SDIFFSTORE M M M",
+    "EXPIREMEMBER M v 1",
+    "PEXPIREMEMBERAT M v 1700000000999",
+    "ZADD Z n v",
+    "ZADD Z n v n v",
+    "ZADD Z GT n v",
+    "ZADD Z LT n v",
+    "ZADD Z NX n v",
+    "ZADD Z XX n v",
+    "ZINCRBY Z n v",
+    "ZINCRBY Z 0.1 v",
+    "ZREM Z v",
+    "ZPOPMIN Z",
+    "ZPOPMAX Z 2",
+    "ZREMRANGEBYRANK Z 0 1",
+    "ZREMRANGEBYSCORE Z 3 6",
+    "ZUNIONSTORE Z 2 Z Z",
+    "ZRANGESTORE Z Z 0 2",
+    "ZDIFFSTORE Z 2 Z Z",
+    "GEOADD Z 13.361389 38.115556 v",
+    "LPUSH L v",
+    "LPUSH L v v",
+    "RPUSH L v",
+    "RPUSH L v v v",
+    "LPUSHX L v",
+    "RPUSH K v",
+    "LPOP L",
+    "RPOP L",
+    "LPOP L 2",
+    "LINSERT L BEFORE v v",
+    "LINSERT L AFTER v v",
+    "LSET L i v",
+    "LREM L 0 v",
+    "LREM L -1 v",
+    "LTRIM L 1 -1",
+    "LTRIM L 0 3",
+    "LMOVE L L LEFT RIGHT",
+    "LMOVE L L RIGHT LEFT",
+    "RPOPLPUSH L L",
+    "SORT L ALPHA STORE L",
+    "SORT M ALPHA STORE L",
+    "DEL K",
+    "DEL S",
+    "DEL H",
+    "DEL L",
+    "UNLINK M Z",
+    "PEXPIRE K t",
+    "PEXPIRE S t",
+    "PEXPIRE H t",
+    "PEXPIRE L t NX",
+    "PEXPIRE Z t GT",
+    "PEXPIRE M t LT",
+    "PEXPIRE S t XX",
+    "PERSIST K",
+    "PERSIST S",
+    "RENAME K K",
+    "RENAME H H",
+    "RENAMENX L K",
+    "COPY K K REPLACE",
+    "COPY H H",
+    "COPY L L REPLACE",
+    "MOVE K 1",
+    "MOVE S 1",
+    "FLUSHDB",
+];
+
+fn command(dice: &mut Dice) -> String {
+    let template = loop {
+        let template = *dice.pick(COMMANDS);
+        if template != "FLUSHDB" || dice.below(3) == 0 {
+            break template;
+        }
+    };
+    let word = |part: &str, dice: &mut Dice| match part {
+        "K" => format!("any{}", dice.below(2)),
+        "S" | "H" | "M" | "Z" | "L" | "B" | "P" if dice.below(12) > 0 => format!("{part}{}", dice.below(2)),
+        "S" | "H" | "M" | "Z" | "L" | "B" | "P" => "any0".to_string(),
+        "v" => format!("{}{}", dice.pick(&["a", "b", "c"]), dice.below(3)),
+        "n" => dice.below(12).to_string(),
+        "t" => (1 + dice.below(300)).to_string(),
+        "i" => (dice.below(4) as i64 - 2).to_string(),
+        other => other.to_string(),
+    };
+    template.split(' ').map(|part| word(part, dice)).collect::<Vec<_>>().join(" ")
+}
+
+fn run(seed: u64) -> Result<(), String> {
+    let mut dice = Dice(seed);
+    let n = 2 + dice.below(2) as usize;
+    let mut nodes: Vec<Node> = (1..=n as u16).map(|label| Node::new(label, n)).collect();
+    let mut queues: BTreeMap<(usize, usize), VecDeque<Message>> = BTreeMap::new();
+    let steps = 120 + dice.below(200);
+    let mut now = 1_700_000_000_000;
+    let mut trace: Vec<String> = Vec::new();
+    for step in 0..steps * 2 + 100 {
+        now += dice.below(20);
+        let me = dice.below(n as u64) as usize;
+        nodes[me].console.ctx.env.tick(now);
+        let others = (0..n).filter(|other| *other != me).collect::<Vec<_>>();
+        let fail = |e: String, trace: &[String]| {
+            format!("step {step}: {e}\n{:#?}", &trace[trace.len().saturating_sub(30)..])
+        };
+        if step < steps && dice.below(2) == 0 {
+            let line = command(&mut dice);
+            let (reply, groups) = nodes[me].run(&line);
+            trace.push(format!("{now} {me}: {line} -> {reply}"));
+            for (version, bytes) in groups {
+                for write in codec::decode_writes(&bytes).unwrap() {
+                    trace.push(format!(
+                        "    {} {:?}",
+                        String::from_utf8_lossy(&write.key.name),
+                        write.effect
+                    ));
+                    nodes[me].check(&write.key).map_err(|e| fail(e, &trace))?;
+                }
+                for to in &others {
+                    queues.entry((me, *to)).or_default().push_back(Message::Group(version, bytes.clone()));
+                }
+            }
+        } else if dice.below(3) == 0 {
+            beat(&mut nodes, &mut queues, me).map_err(|e| fail(e, &trace))?;
+        } else {
+            let from = *dice.pick(&others);
+            for _ in 0..dice.below(4) {
+                if let Some(message) = queues.entry((from, me)).or_default().pop_front() {
+                    trace.push(format!("{now} {me} hears {from}"));
+                    receive(&mut nodes[me], from, message).map_err(|e| fail(e, &trace))?;
+                }
+            }
+        }
+    }
+    finish(nodes, queues, now)
+}
+
+fn beat(
+    nodes: &mut [Node],
+    queues: &mut BTreeMap<(usize, usize), VecDeque<Message>>,
+    me: usize,
+) -> Result<(), String> {
+    assert!(nodes[me].written().is_empty());
+    let levels = nodes[me].settle();
+    nodes[me].check_all()?;
+    let promise = nodes[me].promise[me];
+    for to in (0..nodes.len()).filter(|to| *to != me) {
+        queues.entry((me, to)).or_default().push_back(Message::Beat { promise, levels });
+    }
+    Ok(())
+}
+
+fn receive(node: &mut Node, from: usize, message: Message) -> Result<(), String> {
+    match message {
+        Message::Group(version, bytes) => {
+            node.receive(from as u16 + 1, version, &bytes);
+            for write in codec::decode_writes(&bytes).unwrap() {
+                node.check(&write.key).map_err(|e| format!("after {write:?}: {e}"))?;
+            }
+        }
+        Message::Beat { promise, levels } => {
+            node.promise[from] = promise;
+            node.horizon[from] = levels.horizon;
+            node.known[from] = levels.known;
+            node.settled[from] = levels.settled;
+        }
+    }
+    Ok(())
+}
+
+/// Everything arrives; then all have the same and nothing is remembered.
+fn finish(
+    mut nodes: Vec<Node>,
+    mut queues: BTreeMap<(usize, usize), VecDeque<Message>>,
+    mut now: u64,
+) -> Result<(), String> {
+    for _ in 0..7 {
+        now += 1_000;
+        for me in 0..nodes.len() {
+            nodes[me].console.ctx.env.tick(now);
+            for from in 0..nodes.len() {
+                while let Some(message) = queues.entry((from, me)).or_default().pop_front() {
+                    receive(&mut nodes[me], from, message)?;
+                }
+            }
+        }
+        for me in 0..nodes.len() {
+            beat(&mut nodes, &mut queues, me)?;
+        }
+    }
+    for node in &nodes {
+        let size = settle::size(node.keyspace);
+        if !size.empty {
+            return Err(format!("node {} still remembers: {size:?}", node.label));
+        }
+    }
+    let keys: BTreeSet<Key> = nodes.iter().flat_map(|node| node.naive.keys().cloned()).collect();
+    for key in keys {
+        let first = nodes[0].seen(&key);
+        for node in &mut nodes[1..] {
+            let here = node.seen(&key);
+            if here != first {
+                return Err(format!("{key:?}: {first:?} at node 1, {here:?} at node {}", node.label));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `SEEDS` runs from `SEED` on.
+#[test]
+fn every_node_has_the_fold_of_what_it_received() {
+    let number = |name, default| std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(default);
+    let (from, seeds) = (number("SEED", 0), number("SEEDS", 40));
+    for seed in from..from + seeds {
+        if let Err(error) = run(seed) {
+            panic!("seed {seed}: {error}");
+        }
+    }
+}
