@@ -6,6 +6,7 @@ pub mod acl;
 pub mod balance;
 pub mod blocking;
 pub mod client;
+pub mod client_memory;
 pub mod clients;
 pub mod commands;
 pub mod config;

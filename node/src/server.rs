@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use crate::acl::Users;
 use crate::blocking::Tickets;
 use crate::client::{Client, Mail};
+use crate::client_memory::ClientMemory;
 use crate::clients::Clients;
 use crate::commands;
 use crate::config::{ConfigStore, Loaded};
@@ -54,6 +55,7 @@ pub struct Server {
     pub shutdown: Shutdown,
     pub pause: Pause,
     pub memory: Memory,
+    pub client_memory: ClientMemory,
     pub reclaim: Reclaim,
     pub persistence: Persistence,
     pub samples: Samples,
@@ -109,6 +111,7 @@ impl Server {
             shutdown: Shutdown::default(),
             pause: Pause::default(),
             memory: Memory::default(),
+            client_memory: ClientMemory::default(),
             reclaim: Reclaim::start().map_err(|e| format!("Can't start a thread: {e}"))?,
             persistence,
             samples: Samples::default(),
@@ -196,6 +199,7 @@ impl Server {
         self.tracking.stop(session);
         self.monitors.leave(session);
         self.clients.remove(session.client.id);
+        self.client_memory.forget(&session.client);
     }
 
     /// Whether the command is answered by this server.

@@ -136,6 +136,11 @@ impl Parser {
         if self.bulk_len < 0 { 0 } else { (self.at + self.bulk_len as usize + 2).saturating_sub(buffered) }
     }
 
+    /// Bytes of the unfinished command that have become arguments, or headers of some.
+    pub fn taken(&self) -> usize {
+        if self.args_left > 0 { self.at } else { 0 }
+    }
+
     fn reset(&mut self) {
         self.at = 0;
         self.args_left = 0;
