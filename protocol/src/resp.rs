@@ -10,7 +10,7 @@ use crate::quote;
 /// Longest inline command and longest length line, in bytes.
 const INLINE_MAX: usize = 64 * 1024;
 /// Most arguments of one command, and what a client may send before it has authenticated.
-const ARGS_MAX: i64 = 1024 * 1024;
+const ARGS_MAX: i64 = i32::MAX as i64;
 const ARGS_MAX_UNAUTHENTICATED: i64 = 10;
 const BULK_MAX_UNAUTHENTICATED: i64 = 16 * 1024;
 
