@@ -164,6 +164,17 @@ pub fn unblock(worker: &Worker, client: &Client, error: Option<&ErrorReply>) -> 
     true
 }
 
+/// Ends the wait of a client that waits for something else than a key, with its reply.
+pub fn answer_from_outside(worker: &Worker, ticket: &Ticket, reply: Vec<u8>) {
+    if let Some(client) = worker.server.clients.get(ticket.client)
+        && ticket.state.end()
+    {
+        leave(worker, &client);
+        count(worker, ticket, &client, 0, false);
+        worker.server.post(&client, Mail::Unblocked(reply));
+    }
+}
+
 /// The client waits no longer, and everybody may see that.
 fn leave(worker: &Worker, client: &Client) {
     client.blocked_on(None);

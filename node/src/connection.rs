@@ -25,6 +25,7 @@ use crate::acl::Access;
 use crate::blocking::{self, Blocked};
 use crate::client::{Client, Mail, flag};
 use crate::dispatch::{self, Hint, Next};
+use crate::mesh::Order;
 use crate::session::Session;
 use crate::sniff::{self, Tongue};
 use crate::ticks;
@@ -130,6 +131,8 @@ struct Connection {
     waker: Option<Waker>,
     /// The first bytes have been looked at.
     known: bool,
+    /// It speaks HTTP/2: these bytes were read, and others serve it.
+    foreign: Option<Vec<u8>>,
 }
 
 /// A connection between two workers: it has nothing but its socket and what its client set up.
@@ -162,7 +165,11 @@ pub async fn serve(worker: &Worker, arrival: Arrival) -> Option<(usize, Box<Movi
     };
     let end = poll_fn(|cx| connection.turn(cx, worker)).await;
     let End::Move(target) = end else {
-        connection.end(worker);
+        if let Some(read) = connection.foreign.take() {
+            connection.hand_over(worker, read);
+        } else {
+            connection.end(worker);
+        }
         return None;
     };
     match connection.stream.release() {
@@ -209,6 +216,7 @@ impl Connection {
             soft_limit_since: None,
             waker: None,
             known: moved,
+            foreign: None,
         })
     }
 
@@ -244,7 +252,6 @@ impl Connection {
                 Poll::Ready(Ok(())) => {}
             }
         }
-        worker.server.client_memory.weigh(worker.server, &self.session.client);
         cx.waker().wake_by_ref();
         Poll::Pending
     }
@@ -274,7 +281,6 @@ impl Connection {
             return Poll::Ready(End::Move(target));
         }
         worker.refresh_idle();
-        worker.server.client_memory.weigh(worker.server, &self.session.client);
         let timeout = worker.config.borrow().timeout;
         let may_time_out = timeout > 0
             && self.blocked.is_none()
@@ -446,10 +452,11 @@ impl Connection {
         }
         if self.pending.is_empty() && !stalled {
             let mut read = std::mem::take(&mut buffers.read);
-            let result = self.read_into(cx, worker, &mut read);
+            let result = self.read_into(cx, worker, &mut read, 0);
             let outcome = match result {
                 Poll::Ready(Ok(n)) => {
-                    self.execute(cx, worker, &mut buffers, &read[..n]).map(|used| self.leave(&read[used..n]))
+                    let done = self.execute(cx, worker, &mut buffers, &read[..n]);
+                    done.map(|used| self.pending.extend_from_slice(&read[used..n]))
                 }
                 Poll::Ready(Err(closed)) => Err(closed),
                 Poll::Pending => {
@@ -463,41 +470,22 @@ impl Connection {
         // Half a request is here already (or the client has to wait): the rest goes behind it.
         let had = self.pending.len();
         let limit = worker.config.borrow().client_query_buffer_limit;
+        let room = self.parser.wanted(had).clamp(16 * 1024, 64 * 1024 * 1024);
         if had >= limit {
             worker.server.log_query_limit(&self.session.client, had);
             return Poll::Ready(Err(Closed));
         }
-        let mut read = std::mem::take(&mut buffers.read);
-        let result = self.read_into(cx, worker, &mut read);
-        if let Poll::Ready(Ok(n)) = result {
-            self.keep(&read[..n]);
-        }
-        buffers.read = read;
+        let mut pending = std::mem::take(&mut self.pending);
+        pending.resize(had + room, 0);
+        let result = self.read_into(cx, worker, &mut pending, had);
+        pending.truncate(had + if let Poll::Ready(Ok(n)) = result { n } else { 0 });
+        self.pending = pending;
         ready!(result)?;
-        // Nothing can be executed before the argument that is being read is whole.
-        if !stalled && self.parser.wanted(self.pending.len()) == 0 {
+        if !stalled {
             self.execute_pending(cx, worker, &mut buffers)?;
         }
-        self.show_query();
+        self.show_query(self.pending.len(), self.pending.capacity() - self.pending.len());
         Poll::Ready(Ok(()))
-    }
-
-    /// Puts bytes behind those that wait. The buffer never has more room than it holds bytes already, however long the
-    /// argument that its client has announced, and ends with that argument where it can.
-    fn keep(&mut self, bytes: &[u8]) {
-        let (had, wanted) = (self.pending.len(), self.parser.wanted(self.pending.len()));
-        if wanted > bytes.len() && self.pending.capacity() - had < bytes.len() {
-            self.pending.reserve_exact(wanted.min(had.max(bytes.len())));
-        }
-        self.pending.extend_from_slice(bytes);
-    }
-
-    /// Keeps half a request.
-    fn leave(&mut self, bytes: &[u8]) {
-        if !bytes.is_empty() {
-            self.keep(bytes);
-            self.show_query();
-        }
     }
 
     fn execute_pending(
@@ -514,16 +502,13 @@ impl Connection {
             pending.drain(..used);
         }
         self.pending = pending;
-        self.show_query();
+        self.show_query(self.pending.len(), self.pending.capacity() - self.pending.len());
         Ok(())
     }
 
-    fn show_query(&self) {
-        let (client, bytes) = (&self.session.client, self.pending.len());
-        let taken = self.parser.taken().min(bytes);
-        client.argv_bytes.store(taken as u64, Relaxed);
-        client.query_bytes.store((bytes - taken) as u64, Relaxed);
-        client.query_free.store((self.pending.capacity() - bytes) as u64, Relaxed);
+    fn show_query(&self, bytes: usize, free: usize) {
+        self.session.client.query_bytes.store(bytes as u64, Relaxed);
+        self.session.client.query_free.store(free as u64, Relaxed);
     }
 
     fn read_into(
@@ -531,8 +516,9 @@ impl Connection {
         cx: &mut Context<'_>,
         worker: &Worker,
         buf: &mut [u8],
+        from: usize,
     ) -> Poll<Result<usize, Closed>> {
-        let mut read = ReadBuf::new(buf);
+        let mut read = ReadBuf::new(&mut buf[from..]);
         match ready!(self.stream.poll_read(cx, &mut read)) {
             Ok(()) if !read.filled().is_empty() => {
                 let n = read.filled().len();
@@ -545,10 +531,14 @@ impl Connection {
     }
 
     /// Finds out what a new connection speaks. False: not known yet, or not spoken here.
-    fn understand(&mut self, data: &[u8]) -> bool {
+    fn understand(&mut self, worker: &Worker, data: &[u8]) -> bool {
         match sniff::tongue(data) {
             None => return false,
             Some(Tongue::Resp) => self.known = true,
+            Some(Tongue::Http2) if worker.server.mesh.is_on() && matches!(self.stream, Stream::Tcp(_)) => {
+                self.foreign = Some(data.to_vec());
+                self.session.closing = true;
+            }
             Some(Tongue::Http1 | Tongue::Http2) => {
                 self.unsent.extend_from_slice(sniff::NO_HTTP);
                 self.session.closing = true;
@@ -565,7 +555,7 @@ impl Connection {
         buffers: &mut Buffers,
         data: &[u8],
     ) -> Result<usize, Closed> {
-        if !self.known && !self.understand(data) {
+        if !self.known && !self.understand(worker, data) {
             return Ok(if self.session.closing { data.len() } else { 0 });
         }
         let mut ctx = worker.ctx.borrow_mut();
@@ -629,7 +619,6 @@ impl Connection {
         data: &[u8],
     ) -> Option<usize> {
         let Buffers { batch, reply, hints, .. } = buffers;
-        reply.limit = worker.reply_limit(self.session.client.class());
         worker.lap.set(ticks::now());
         for i in 0..batch.len() {
             let args = batch.args(i, data);
@@ -673,9 +662,6 @@ impl Connection {
         let result = self.hand_out(cx, worker, reply);
         // The buffer is the worker's: whatever became of this client, the next one must find nothing in it.
         reply.buf.clear();
-        if result.is_err() {
-            reply.buf.shrink_to(FLUSH_AT);
-        }
         result
     }
 
@@ -703,6 +689,17 @@ impl Connection {
             self.unsent.extend_from_slice(&reply.buf[sent..]);
         }
         if self.unsent.is_empty() { Ok(()) } else { self.check_unsent(worker) }
+    }
+
+    /// Gives a connection from a peer to those who serve it.
+    fn hand_over(mut self, worker: &Worker, read: Vec<u8>) {
+        worker.server.forget(&mut self.session);
+        let addr = self.session.client.addr.clone();
+        match self.stream.release() {
+            Ok(Socket::Tcp(stream)) => drop(worker.server.mesh.order(Order::Adopt { stream, read, addr })),
+            Ok(Socket::Unix(_)) => {}
+            Err(e) => tracing::warn!("Lost the connection of peer {addr} while handing it over: {e}"),
+        }
     }
 
     /// Leaves nothing behind.

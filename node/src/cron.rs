@@ -24,7 +24,6 @@ pub async fn run(server: &'static Server) {
         shutdown::look(server);
         sample(server);
         background::look(server);
-        server.client_memory.check(server);
         server.tracking.limit(server, server.config.get().tracking_table_max_keys);
         if server.config.generation() != generation {
             generation = server.config.generation();

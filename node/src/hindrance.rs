@@ -14,13 +14,16 @@ pub const LOADING: u8 = 1;
 pub const DISK: u8 = 2;
 /// `min-replicas-to-write` asks for replicas that are not there.
 pub const REPLICAS: u8 = 4;
+/// This node has yet to get back what its peers rely on.
+pub const SYNCING: u8 = 8;
 
 /// What hinders commands now.
 pub fn now(server: &Server, config: &Config) -> u8 {
     let bit = |is: bool, bit| if is { bit } else { 0 };
     bit(server.persistence.loading.is_active(), LOADING)
         | bit(background::refuses_writes(server), DISK)
-        | bit(config.min_replicas_to_write > 0 && config.min_replicas_max_lag > 0, REPLICAS)
+        | bit(server.mesh.lacks_peers(config), REPLICAS)
+        | bit(server.mesh.refuses_writes(), SYNCING)
 }
 
 /// Whether a command with these flags may run, given what hinders; PING fails like a write, to be noticed.
@@ -32,6 +35,9 @@ pub fn check(hindrances: u8, flags: Flags, is_ping: bool) -> Result<(), ErrorRep
     }
     if hindrances & REPLICAS != 0 && writes {
         return Err(error::NO_REPLICAS);
+    }
+    if hindrances & SYNCING != 0 && writes {
+        return Err(error::SYNCING);
     }
     if hindrances & LOADING != 0 && !flags.has(Flags::LOADING) {
         return Err(error::LOADING);

@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         Invocation::CheckSystem | Invocation::TestMemory(_) => {
             Err("This option is not supported.".to_string())
         }
+        Invocation::Demo(args) => node::demo::run(&args),
         Invocation::Serve(arguments) => serve(arguments),
     };
     match result {

@@ -12,7 +12,6 @@ use parking_lot::Mutex;
 use crate::acl::Users;
 use crate::blocking::Tickets;
 use crate::client::{Client, Mail};
-use crate::client_memory::ClientMemory;
 use crate::clients::Clients;
 use crate::commands;
 use crate::config::{ConfigStore, Loaded};
@@ -20,6 +19,7 @@ use crate::control::Control;
 use crate::dispatch::Handler;
 use crate::eviction::Memory;
 use crate::latency::LatencyMonitor;
+use crate::mesh::Mesh;
 use crate::monitors::Monitors;
 use crate::pause::Pause;
 use crate::persist::Persistence;
@@ -55,7 +55,7 @@ pub struct Server {
     pub shutdown: Shutdown,
     pub pause: Pause,
     pub memory: Memory,
-    pub client_memory: ClientMemory,
+    pub mesh: Mesh,
     pub reclaim: Reclaim,
     pub persistence: Persistence,
     pub samples: Samples,
@@ -111,7 +111,7 @@ impl Server {
             shutdown: Shutdown::default(),
             pause: Pause::default(),
             memory: Memory::default(),
-            client_memory: ClientMemory::default(),
+            mesh: Mesh::default(),
             reclaim: Reclaim::start().map_err(|e| format!("Can't start a thread: {e}"))?,
             persistence,
             samples: Samples::default(),
@@ -199,7 +199,6 @@ impl Server {
         self.tracking.stop(session);
         self.monitors.leave(session);
         self.clients.remove(session.client.id);
-        self.client_memory.forget(&session.client);
     }
 
     /// Whether the command is answered by this server.

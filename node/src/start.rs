@@ -4,7 +4,7 @@ use crate::acceptor::Acceptor;
 use crate::config::{Config, Loaded};
 use crate::listener::Listeners;
 use crate::server::Server;
-use crate::{control, cron, live, log, persist, process, shutdown, ticks, worker};
+use crate::{control, cron, live, log, mesh, persist, process, shutdown, ticks, worker};
 
 /// Runs the server until it is told to stop.
 pub fn run(loaded: Loaded) -> Result<(), String> {
@@ -35,7 +35,6 @@ pub fn run(loaded: Loaded) -> Result<(), String> {
         tracing::warn!("{} is set, but has no effect yet", row.name);
     }
     server.memory.set_limit(settings.maxmemory);
-    server.client_memory.set_limit(&settings);
     live::register(server);
     process::write_pid_file(&settings);
     // From the first connection on: no one may see half of the data.
@@ -64,7 +63,8 @@ pub fn run(loaded: Loaded) -> Result<(), String> {
 
 /// Brings the data into memory, then lets commands at them. What cannot be loaded is not to be overwritten: the process ends.
 fn load(server: &'static Server) {
-    if let Err(reason) = persist::start::load_all(server) {
+    let loaded = persist::start::load_all(server);
+    if let Err(reason) = loaded.and_then(|()| mesh::thread::start(server)) {
         tracing::error!("{reason}. Exiting.");
         std::process::exit(1);
     }
@@ -108,6 +108,7 @@ pub fn version() -> String {
 pub const USAGE: &str = "\
 Usage: everwrite [/path/to/redis.conf] [options] [-]
        everwrite - (read config from stdin)
+       everwrite demo (three nodes that all take writes, on this machine)
        everwrite -v or --version
        everwrite -h or --help
 

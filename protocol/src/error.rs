@@ -196,6 +196,8 @@ pub const HYPERLOGLOG_NOT_SPARSE: ErrorReply = ErrorReply::new("ERR HLL encoding
 pub const TIMEOUT_NOT_FLOAT: ErrorReply = ErrorReply::new("ERR timeout is not a float or out of range");
 pub const TIMEOUT_NEGATIVE: ErrorReply = ErrorReply::new("ERR timeout is negative");
 pub const OOM: ErrorReply = ErrorReply::new("OOM command not allowed when used memory > 'maxmemory'.");
+/// A node that lost its data takes no writes before it has got them back.
+pub const SYNCING: ErrorReply = ErrorReply::new("LOADING Everwrite is getting its data back from its peers");
 pub const NO_REPLICAS: ErrorReply = ErrorReply::new("NOREPLICAS Not enough good replicas to write.");
 pub const LOADING: ErrorReply = ErrorReply::new("LOADING Redis is loading the dataset in memory");
 pub const EXEC_ABORT: ErrorReply =

@@ -51,6 +51,8 @@ pub struct Options {
     pub relay: bool,
     /// Passes on what others wrote when a peer is seen to lack it.
     pub forward: bool,
+    /// How long a peer's beats must show no progress of a stream until it is passed on.
+    pub forward_after_ms: u64,
     pub max_clock_drift_ms: u64,
     /// Bytes sent on a link and not yet held by the other end.
     pub window_bytes: usize,
@@ -67,6 +69,7 @@ impl Default for Options {
             rules: Rules::default(),
             relay: false,
             forward: true,
+            forward_after_ms: 0,
             max_clock_drift_ms: 5_000,
             window_bytes: 4 << 20,
             part_bytes: 256 << 10,
@@ -135,6 +138,8 @@ struct Session {
     held: Vector,
     /// Streams of others that this peer seems not to get from them.
     relay: BTreeSet<Stream>,
+    /// How far the peer was with streams it lacks something of, by its last beats, and since when.
+    stalled: BTreeMap<Stream, (u64, u64)>,
     in_flight: VecDeque<(Stream, u64, usize)>,
     in_flight_bytes: usize,
     partial: Option<(Stream, u64, Vec<u8>)>,
@@ -380,6 +385,7 @@ impl<S: Spill> Replica<S> {
             sent: Vector::default(),
             held: Vector::default(),
             relay: BTreeSet::new(),
+            stalled: BTreeMap::new(),
             in_flight: VecDeque::new(),
             in_flight_bytes: 0,
             partial: None,
@@ -419,7 +425,7 @@ impl<S: Spill> Replica<S> {
             _ if session.peer.is_none() => self.close(link, Reason::Malformed, actions),
             Message::Hello(_) => self.close(link, Reason::Malformed, actions),
             Message::Part(part) => self.part(now_ms, link, part, actions),
-            Message::Beats(beats) => self.heard(link, beats, actions),
+            Message::Beats(beats) => self.heard(now_ms, link, beats, actions),
             Message::Held(vector) => {
                 self.holds(link, &vector);
                 self.pump(link, actions);
@@ -623,7 +629,7 @@ impl<S: Spill> Replica<S> {
         }
     }
 
-    fn heard(&mut self, link: Link, beats: Vec<Beat>, actions: &mut Vec<Action>) {
+    fn heard(&mut self, now_ms: u64, link: Link, beats: Vec<Beat>, actions: &mut Vec<Action>) {
         let peer = self.sessions.get(&link).and_then(|s| s.peer).map(|(author, _)| author);
         for beat in &beats {
             if beat.author.uuid != self.me.uuid {
@@ -633,7 +639,7 @@ impl<S: Spill> Replica<S> {
                 self.horizon.hear(beat, &self.vector);
             }
             if Some(beat.author) == peer {
-                self.acknowledged(link, beat);
+                self.acknowledged(now_ms, link, beat);
             }
         }
         self.pump(link, actions);
@@ -645,14 +651,22 @@ impl<S: Spill> Replica<S> {
     }
 
     /// The peer told what it has.
-    fn acknowledged(&mut self, link: Link, beat: &Beat) {
+    fn acknowledged(&mut self, now_ms: u64, link: Link, beat: &Beat) {
         let Some(session) = self.sessions.get_mut(&link) else { return };
         for (stream, have) in self.vector.iter() {
-            let (now, before) = (beat.held.have(stream).seq, session.held.have(stream).seq);
-            if now < have.seq && now == before {
-                session.relay.insert(stream);
-            } else if now == have.seq {
+            let now = beat.held.have(stream).seq;
+            if now >= have.seq {
                 session.relay.remove(&stream);
+                session.stalled.remove(&stream);
+                continue;
+            }
+            match session.stalled.get(&stream) {
+                Some((seq, since)) if *seq == now => {
+                    if now_ms.saturating_sub(*since) >= self.options.forward_after_ms {
+                        session.relay.insert(stream);
+                    }
+                }
+                _ => drop(session.stalled.insert(stream, (now, now_ms))),
             }
         }
         self.holds(link, &beat.held);
@@ -684,6 +698,10 @@ impl<S: Spill> Replica<S> {
         let Some((peer, _)) = session.peer.filter(|_| !session.wants_all) else { return };
         let mut dropped = false;
         'streams: for (stream, have) in self.vector.iter() {
+            if stream.author == peer {
+                // What it wrote in this life it has.
+                continue;
+            }
             let own = stream.author.uuid == self.me.uuid || stream.author.uuid == peer.uuid;
             let passed_on = self.options.relay || self.options.forward && session.relay.contains(&stream);
             if !own && !passed_on {

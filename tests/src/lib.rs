@@ -10,6 +10,8 @@
 //! - [`client`]: a blocking connection
 //! - [`wait`]: wait for a condition, with a deadline
 //! - [`server`]: a server process in a directory of its own
+//! - [`proxy`]: a network between servers that can be cut
+//! - [`mesh`]: several servers that replicate to each other
 //! - [`process`]: what the kernel says a process has used
 //! - [`golden`]: scripts of requests and the replies they must get
 //! - [`random`]: random requests
@@ -17,7 +19,9 @@
 pub mod client;
 pub mod decode;
 pub mod golden;
+pub mod mesh;
 pub mod process;
+pub mod proxy;
 pub mod random;
 pub mod server;
 pub mod value;

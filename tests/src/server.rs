@@ -161,7 +161,9 @@ impl Server {
             if !matches!(self.child.try_wait(), Ok(None)) {
                 return false;
             }
-            if Client::connect(self.address).and_then(|mut c| c.cmd("PING")).is_ok() {
+            let answer = Client::connect(self.address).and_then(|mut c| c.cmd("PING"));
+            // One that asks for a password is ready, too.
+            if answer.is_ok_and(|reply| !reply.to_string().starts_with("-LOADING")) {
                 self.ready_after = began.elapsed();
                 return true;
             }

@@ -83,6 +83,11 @@ impl Keyspace {
         })
     }
 
+    /// The highest version that any shard has seen.
+    pub fn latest_version(&self) -> u64 {
+        self.shards.iter().map(|cell| cell.lock.lock().clock.last()).max().unwrap_or(0)
+    }
+
     /// Sums something over all shards, one after the other.
     pub fn sum<T: std::iter::Sum>(&self, of: impl Fn(&Shard) -> T) -> T {
         self.shards.iter().map(|cell| of(&cell.lock.lock())).sum()

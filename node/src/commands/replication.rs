@@ -1,4 +1,4 @@
-//! Commands about replication, as a node answers them that has neither master nor replicas.
+//! Commands about the mesh, in Redis's and KeyDB's words.
 
 use engine::commands::{int, is};
 use engine::waiting::TimedOut;
@@ -6,45 +6,164 @@ use protocol::{ErrorReply, error, number};
 
 use super::{NodeRow, row};
 use crate::blocking;
+use crate::config::Config;
+use crate::config::values::Master;
 use crate::dispatch::{Call, Next};
+use crate::mesh::identity::{parse_uuid, show_uuid};
+use crate::mesh::{Order, Wish};
+use crate::worker::unix_ms;
 
 const DONE: Result<Next, ErrorReply> = Ok(Next::Done);
 
+/// Why REPLICAOF does not make a plain replica.
+const NOT_ACTIVE: ErrorReply = ErrorReply::new(
+    "ERR following a master is not supported yet: with active-replica yes this node can be one of several equal ones",
+);
+const NO_MESH: ErrorReply = ErrorReply::new("ERR This node is not part of a mesh: active-replica is off");
+
+/// Without a mesh a master; in it KeyDB's answer: for one target an array of five, for several an array of those.
 fn role(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
-    call.out.array(3);
-    call.out.bulk_str("master");
-    call.out.int(0);
-    call.out.array(0);
+    let status = call.worker.server.mesh.status();
+    if status.targets.is_empty() {
+        call.out.array(3);
+        call.out.bulk_str("master");
+        call.out.int(status.written as i64);
+        let peers: Vec<_> = status.linked().collect();
+        call.out.array(peers.len());
+        for (_, link) in peers {
+            let (host, port) = link.addr.rsplit_once(':').unwrap_or((&link.addr, "0"));
+            call.out.array(3);
+            call.out.bulk_str(host);
+            call.out.bulk_str(port);
+            call.out.bulk_str(&status.written.saturating_sub(link.lag_effects).to_string());
+        }
+        return DONE;
+    }
+    if status.targets.len() > 1 {
+        call.out.array(status.targets.len());
+    }
+    for target in &status.targets {
+        call.out.array(5);
+        call.out.bulk_str("active-replica");
+        call.out.bulk_str(&target.host);
+        call.out.int(i64::from(target.port));
+        call.out.bulk_str(target.state.word());
+        let lag = status.link_of(target).map(|link| link.lag_effects);
+        call.out.int(lag.map_or(-1, |lag| status.written.saturating_sub(lag) as i64));
+    }
     DONE
 }
 
-/// `REPLICAOF NO ONE`; following somebody is not supported yet.
+/// `REPLICAOF host port | NO ONE | REMOVE host port`.
 fn replicaof(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
-    let (host, port) = (call.args.at(1), call.args.at(2));
-    if host.eq_ignore_ascii_case(b"no") && port.eq_ignore_ascii_case(b"one") {
+    let server = call.worker.server;
+    let config = server.config.get();
+    let (first, second) = (call.args.at(1), call.args.at(2));
+    if config.cluster_enabled {
+        return Err(ErrorReply::new("ERR REPLICAOF not allowed in cluster mode."));
+    }
+    if call.args.len() == 4 && first.eq_ignore_ascii_case(b"remove") {
+        let gone = target(second, call.args.at(3))?;
+        if !config.replicaof.0.contains(&gone) {
+            return Err(ErrorReply::new("ERR Master not found"));
+        }
+        follow(call, |masters| masters.retain(|known| *known != gone));
         call.out.ok();
         return DONE;
     }
-    if !number::parse_i64(port).is_some_and(|port| (0..=65535).contains(&port)) {
-        return Err(ErrorReply::new("ERR Invalid master port"));
+    if call.args.len() != 3 {
+        return Err(error::SYNTAX);
     }
-    Err(ErrorReply::new("ERR replication is not supported yet"))
-}
-
-/// There are no replicas: who waits for more than none waits until the time is up.
-fn wait(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
-    let wanted = number::parse_i64(&call.args[1]).ok_or(error::NOT_INTEGER)?;
-    let timeout = number::parse_i64(&call.args[2])
-        .ok_or(ErrorReply::new("ERR timeout is not an integer or out of range"))?;
-    if timeout < 0 {
-        return Err(error::TIMEOUT_NEGATIVE);
-    }
-    if wanted <= 0 || call.session.in_exec {
-        call.out.int(0);
+    if first.eq_ignore_ascii_case(b"no") && second.eq_ignore_ascii_case(b"one") {
+        follow(call, Vec::clear);
+        call.out.ok();
         return DONE;
     }
-    let timeout_ms = Some(timeout as u64).filter(|ms| *ms > 0);
+    let new = target(first, second)?;
+    if !config.active_replica {
+        return Err(NOT_ACTIVE);
+    }
+    if config.replicaof.0.contains(&new) {
+        call.out.simple("OK Already connected to specified master");
+        return DONE;
+    }
+    let several = config.multi_master;
+    follow(call, |masters| {
+        if !several {
+            masters.clear();
+        }
+        masters.push(new);
+    });
+    call.out.ok();
+    DONE
+}
+
+fn target(host: &[u8], port: &[u8]) -> Result<Master, ErrorReply> {
+    let port = number::parse_i64(port).and_then(|port| u16::try_from(port).ok());
+    let host = String::from_utf8(host.to_vec()).ok();
+    match (host, port) {
+        (Some(host), Some(port)) => Ok(Master { host, port }),
+        _ => Err(ErrorReply::new("ERR Invalid master port")),
+    }
+}
+
+/// Changes whom this node follows, in the configuration and at once.
+fn follow(call: &mut Call<'_>, edit: impl FnOnce(&mut Vec<Master>)) {
+    let server = call.worker.server;
+    server.config.update(|config: &mut Config| edit(&mut config.replicaof.0));
+    let masters = server.config.get().replicaof.0.clone();
+    if server.mesh.is_on() {
+        let shown: Vec<String> = masters.iter().map(|m| format!("{}:{}", m.host, m.port)).collect();
+        tracing::info!("REPLICAOF: this node now follows [{}]", shown.join(", "));
+        server.mesh.order(Order::Follow(masters));
+    }
+}
+
+/// `WAIT n ms`: until so many peers hold what was written, or the time is up. How many there are is the reply.
+fn wait(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
+    let wanted = number::parse_i64(&call.args[1]).ok_or(error::NOT_INTEGER)?;
+    let timeout_ms = timeout(&call.args[2])?;
+    let mesh = &call.worker.server.mesh;
+    if mesh.is_on() && !call.session.in_exec {
+        return wait_for(call, |ticket| Order::Wait { ticket, peers: wanted.max(0) as usize, timeout_ms });
+    }
+    if wanted <= 0 || call.session.in_exec {
+        let held = mesh.status().linked().filter(|(_, link)| link.lag_effects == 0).count();
+        call.out.int(held as i64);
+        return DONE;
+    }
+    let timeout_ms = Some(timeout_ms).filter(|ms| *ms > 0);
     Ok(Next::Blocked(blocking::pass_time(call, timeout_ms, TimedOut::Count(0))))
+}
+
+/// `WAITSTABLE ms`: until nothing can be ordered before what was written. 1: that is so; 0: time was up.
+fn wait_stable(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
+    let timeout_ms = timeout(&call.args[1])?;
+    if !call.worker.server.mesh.is_on() {
+        call.out.int(1);
+        return DONE;
+    }
+    if call.session.in_exec {
+        return Err(ErrorReply::new("ERR WAITSTABLE cannot wait inside a transaction"));
+    }
+    wait_for(call, |ticket| Order::WaitStable { ticket, timeout_ms })
+}
+
+fn timeout(arg: &[u8]) -> Result<u64, ErrorReply> {
+    let ms =
+        number::parse_i64(arg).ok_or(ErrorReply::new("ERR timeout is not an integer or out of range"))?;
+    u64::try_from(ms).map_err(|_| error::TIMEOUT_NEGATIVE)
+}
+
+fn wait_for(
+    call: &mut Call<'_>,
+    order: impl FnOnce(std::sync::Arc<engine::waiting::Ticket>) -> Order,
+) -> Result<Next, ErrorReply> {
+    // What this worker has written so far must be in the journal before the mesh looks.
+    call.ctx.locks.release();
+    let blocked = blocking::pass_time(call, None, TimedOut::Count(0));
+    call.worker.server.mesh.order(order(blocked.ticket.clone()));
+    Ok(Next::Blocked(blocked))
 }
 
 /// `FAILOVER [TO host port [FORCE]] [TIMEOUT ms] [ABORT]`
@@ -74,10 +193,115 @@ fn failover(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     Err(ErrorReply::new("ERR FAILOVER requires connected replicas."))
 }
 
+/// `REPLICATION PEERS`: a map for each member.
+fn peers(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
+    let status = call.worker.server.mesh.status();
+    call.out.array(status.members.len());
+    for member in &status.members {
+        let link = member.link.as_ref();
+        let state = match link {
+            _ if member.detached => "detached",
+            Some(link) if link.takes_snapshot || link.sends_snapshot => "syncing",
+            Some(_) => "connected",
+            None => "away",
+        };
+        let texts = [
+            ("uuid", show_uuid(member.author.uuid)),
+            ("state", state.to_owned()),
+            ("addr", link.map_or(String::new(), |link| link.addr.clone())),
+        ];
+        let numbers = [
+            ("incarnation", member.author.incarnation as i64),
+            ("lag-ms", link.map_or(-1, |link| link.lag_ms as i64)),
+            ("lag-effects", link.map_or(-1, |link| link.lag_effects as i64)),
+            ("bytes-in", link.map_or(0, |link| link.bytes_in as i64)),
+            ("bytes-out", link.map_or(0, |link| link.bytes_out as i64)),
+            ("clock-offset-ms", link.map_or(0, |link| link.clock_ms)),
+        ];
+        call.out.map(texts.len() + numbers.len());
+        for (name, text) in texts {
+            call.out.bulk_str(name);
+            call.out.bulk_str(&text);
+        }
+        for (name, n) in numbers {
+            call.out.bulk_str(name);
+            call.out.int(n);
+        }
+    }
+    DONE
+}
+
+/// `REPLICATION CLOCK`: this node's time in ms, and each linked peer's offset.
+fn clock(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
+    let status = call.worker.server.mesh.status();
+    let linked: Vec<_> = status.linked().collect();
+    call.out.map(1 + linked.len());
+    call.out.bulk_str("now-ms");
+    call.out.int(unix_ms() as i64);
+    for (member, link) in linked {
+        call.out.bulk_str(&show_uuid(member.author.uuid));
+        call.out.int(link.clock_ms);
+    }
+    DONE
+}
+
+/// `REPLICATION CONFLICTS`: how often writes of different nodes met that cannot both be.
+fn conflicts(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
+    let status = call.worker.server.mesh.status();
+    call.out.map(2);
+    call.out.bulk_str("other-type-skipped");
+    call.out.int(status.conflicts_skipped as i64);
+    call.out.bulk_str("other-type-replaced");
+    call.out.int(status.conflicts_replaced as i64);
+    DONE
+}
+
+fn forget(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
+    ask(call, Wish::Forget)
+}
+
+fn detach(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
+    ask(call, Wish::Detach)
+}
+
+fn attach(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
+    ask(call, Wish::Attach)
+}
+
+fn new_id(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
+    wish(call, Wish::NewId)
+}
+
+fn ask(call: &mut Call<'_>, of: fn(u128) -> Wish) -> Result<Next, ErrorReply> {
+    let text = String::from_utf8_lossy(call.args.at(2)).into_owned();
+    let uuid = parse_uuid(&text).ok_or_else(|| ErrorReply::err("Invalid UUID"))?;
+    wish(call, of(uuid))
+}
+
+fn wish(call: &mut Call<'_>, wish: Wish) -> Result<Next, ErrorReply> {
+    if !call.worker.server.mesh.is_on() {
+        return Err(NO_MESH);
+    }
+    if call.session.in_exec {
+        return Err(ErrorReply::new("ERR This command cannot wait inside a transaction"));
+    }
+    wait_for(call, |ticket| Order::Ask { ticket, wish })
+}
+
 pub const ROWS: &[NodeRow] = &[
     row("ROLE", role),
     row("REPLICAOF", replicaof),
     row("SLAVEOF", replicaof),
     row("WAIT", wait),
+    row("WAITPEERS", wait),
+    row("WAITSTABLE", wait_stable),
     row("FAILOVER", failover),
+    row("REPLICATION PEERS", peers),
+    row("REPLICATION CLOCK", clock),
+    row("REPLICATION CONFLICTS", conflicts),
+    row("REPLICATION FORGET", forget),
+    row("REPLICATION DETACH", detach),
+    row("REPLICATION ATTACH", attach),
+    row("REPLICATION NEWID", new_id),
+    row("REPLICATION HELP", super::help::help),
 ];

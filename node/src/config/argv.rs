@@ -19,6 +19,8 @@ pub enum Invocation {
     CheckSystem,
     /// With what was said after it.
     TestMemory(Vec<OsString>),
+    /// The same.
+    Demo(Vec<OsString>),
     Serve(Arguments),
 }
 
@@ -41,6 +43,7 @@ pub fn parse(args: &[OsString]) -> Invocation {
         Some(b"-v" | b"--version") if args.len() == 1 => Invocation::Version,
         Some(b"-h" | b"--help") if args.len() == 1 => Invocation::Help,
         Some(b"--check-system") if args.len() == 1 => Invocation::CheckSystem,
+        Some(b"demo") => Invocation::Demo(args[1..].to_vec()),
         Some(b"--test-memory") => Invocation::TestMemory(args[1..].to_vec()),
         _ => Invocation::Serve(arguments(args)),
     }

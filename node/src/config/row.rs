@@ -57,6 +57,7 @@ pub enum Source {
     Valkey,
     KeyDb,
     Dragonfly,
+    Everwrite,
 }
 
 impl Source {
@@ -69,6 +70,7 @@ impl Source {
             Source::Valkey => "Valkey",
             Source::KeyDb => "KeyDB",
             Source::Dragonfly => "Dragonfly",
+            Source::Everwrite => "Everwrite",
         }
     }
 }

@@ -409,6 +409,14 @@ directives! {
         multi_master: bool, "multi-master" [], "no", yes_no(), Boot, Now, KeyDb, [];
         /// Do not pass on what came from a peer; right only in a full mesh.
         multi_master_no_forward: bool, "multi-master-no-forward" [], "no", yes_no(), Live, Now, KeyDb, [];
+        /// Milliseconds by which a peer's clock may be ahead: what it wrote further in the future is not taken, and its link is closed.
+        max_clock_drift: u64, "max-clock-drift" [], "5000", int(1, 3_600_000), Live, Now, Everwrite, [];
+        /// Bytes of writes kept in memory for peers that are away. Older ones go to disk.
+        repl_memory_limit: u64, "repl-memory-limit" [], "256mb", mem_at_least(1, I64, 1 << 20), Boot, Now, Everwrite, [];
+        /// Bytes of writes kept on disk for peers that are away. Who needs older ones gets all data.
+        repl_spill_limit: u64, "repl-spill-limit" [], "8gb", mem(0, I64), Boot, Now, Everwrite, [];
+        /// Compress what peers send each other, but for links within one machine.
+        repl_compression: bool, "repl-compression" [], "no", yes_no(), Live, Now, Everwrite, [];
         /// Take writes while a peer's snapshot is merged.
         allow_write_during_load: bool, "allow-write-during-load" [], "no", yes_no(), Live, Later, KeyDb, [];
         /// Peers that must be connected before data is served when replica-serve-stale-data is no; -1 for all.

@@ -1,0 +1,164 @@
+//! The way to the data: what clients wrote comes out of the journal, what peers wrote goes into the engine.
+
+use std::rc::Rc;
+
+use engine::active::{self, remote, settle};
+use engine::ctx::Ctx;
+use engine::journal::Drain;
+use replication::codec;
+use replication::message::Head;
+use replication::overlay::Levels;
+use replication::shared::Shared;
+
+use crate::blocking;
+use crate::tracking::Own;
+use crate::worker::{Worker, unix_ms};
+
+/// Bytes of a chunk, if one group is not larger by itself: a message carries it as it is.
+const CHUNK_BYTES: usize = super::frames::PART_BYTES;
+
+/// What a look at the journal has brought.
+pub struct Drained {
+    /// Groups that follow each other, in chunks.
+    pub chunks: Vec<Shared>,
+    /// Nothing up to this version follows.
+    pub promise: u64,
+    /// A writer is at work: there is more soon.
+    pub waiting: bool,
+}
+
+/// See the [module's page](self).
+pub struct Data {
+    worker: Rc<Worker>,
+    drain: Drain,
+    gathered: Vec<u8>,
+    levels: Levels,
+    /// Groups of others carried out.
+    pub applied: u64,
+}
+
+impl Data {
+    pub fn new(worker: Rc<Worker>) -> Data {
+        Data { worker, drain: Drain::default(), gathered: Vec::new(), levels: Levels::default(), applied: 0 }
+    }
+
+    /// Takes what clients have written since the last time.
+    pub fn drain(&mut self) -> Drained {
+        let now = unix_ms() << replication::stamp::COUNTER_BITS;
+        let (mut chunks, gathered) = (Vec::new(), &mut self.gathered);
+        let done = self.drain.round(&self.worker.server.keyspace.journal, now, |run| {
+            let mut rest = run.bytes;
+            while !rest.is_empty() {
+                let n = fitting(rest, CHUNK_BYTES.saturating_sub(gathered.len()), gathered.is_empty());
+                gathered.extend_from_slice(&rest[..n]);
+                rest = &rest[n..];
+                if !rest.is_empty() {
+                    chunks.push(Shared::from(gathered.as_slice()));
+                    gathered.clear();
+                }
+            }
+        });
+        if !gathered.is_empty() {
+            chunks.push(gathered.as_slice().into());
+            gathered.clear();
+        }
+        Drained { chunks, promise: done.promise, waiting: done.waiting }
+    }
+}
+
+/// Bytes of the groups at the front of a run that take at most `room` together; of one at least, if there must be one.
+fn fitting(run: &[u8], room: usize, must: bool) -> usize {
+    if run.len() <= room {
+        return run.len();
+    }
+    let mut to = 0;
+    while let Some((_, len)) = codec::peek_group(&run[to..])
+        && (to + len <= room || to == 0 && must)
+    {
+        to += len;
+    }
+    to
+}
+
+/// A snapshot being made.
+pub struct Export;
+
+/// A snapshot being merged.
+pub struct Merge;
+
+/// A piece that makes no sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nonsense;
+
+impl Data {
+    /// Begins to remember what late effects of others may need, and to note what is written here.
+    pub fn listen(&mut self, label: u16) {
+        let keyspace = &self.worker.server.keyspace;
+        active::activate(keyspace, Some(label));
+        keyspace.journal.listen(true);
+    }
+
+    /// Carries out what a node wrote. The groups are well formed.
+    pub fn apply(&mut self, label: u16, groups: &[u8]) {
+        let mut ctx = self.worker.ctx.borrow_mut();
+        self.worker.tick(&mut ctx);
+        for (version, writes) in codec::groups(groups).flatten() {
+            if let Err(e) = remote::apply(&mut ctx, label, version, writes) {
+                tracing::error!("A peer's group {version} cannot be read: {e:?}");
+            }
+            self.deliver(&mut ctx);
+            self.applied += 1;
+        }
+        ctx.locks.release();
+    }
+
+    /// Forgets what nobody needs any more, if the members have got further.
+    pub fn settle(&mut self, levels: Levels) {
+        if levels == self.levels {
+            return;
+        }
+        self.levels = levels;
+        let mut ctx = self.worker.ctx.borrow_mut();
+        self.worker.tick(&mut ctx);
+        for shard in 0..ctx.keyspace.shard_count() {
+            settle::settle(&mut ctx, shard, levels);
+            self.deliver(&mut ctx);
+        }
+        ctx.locks.release();
+    }
+
+    /// Serves clients that wait for what has come, and tells those who want to hear of it.
+    fn deliver(&self, ctx: &mut Ctx<'static>) {
+        if !ctx.out.is_quiet() {
+            blocking::deliver(&self.worker, &mut Own::nobody(), ctx);
+        }
+    }
+
+    /// What is remembered. Looks at every shard.
+    pub fn overlay(&self) -> settle::Size {
+        settle::size(&self.worker.server.keyspace)
+    }
+
+    /// Whether a snapshot can be made for a peer.
+    pub const CAN_EXPORT: bool = false;
+
+    pub fn export(&self) -> Export {
+        Export
+    }
+
+    /// The next piece, of about so many bytes.
+    pub fn next_piece(&mut self, export: &mut Export, bytes: usize) -> Option<Vec<u8>> {
+        let _ = (export, bytes);
+        None
+    }
+
+    pub fn merge(&self, head: &Head) -> Merge {
+        let _ = head;
+        Merge
+    }
+
+    pub fn merge_piece(&mut self, merge: &mut Merge, piece: &[u8]) -> Result<(), Nonsense> {
+        let _ = (merge, piece);
+        Ok(())
+    }
+}

@@ -1,0 +1,292 @@
+//! Events go into the machine, its actions are carried out: the one place that knows both the machine and the world.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use engine::active::settle::Size;
+use proto::peer::{Goodbye, Why};
+use replication::log::Log;
+use replication::message::{Head, Message, Reason};
+use replication::origin::{Author, Uuid};
+use replication::replica::{Action, Event, Link, Options, Replica};
+
+use super::data::Data;
+use super::frames::PART_BYTES;
+use super::identity::{Identity, show_uuid};
+use super::link::{End, LinkState};
+use super::outbox::Outbox;
+use super::spill::FileSpill;
+use super::waits::Waits;
+use crate::config::Config;
+use crate::server::Server;
+use crate::worker::{Worker, unix_ms};
+
+/// How far ahead of the clock the bound is saved, ms: below any sensible `max-clock-drift`, for after a crash the clock
+/// goes on from there.
+const LEASE_MS: u64 = 1_000;
+/// A peer that makes no progress with another one's writes for so long seems not to get them: they are passed on.
+const FORWARD_AFTER_MS: u64 = 1_000;
+/// How often the overlays are looked at, for INFO.
+const OVERLAY_EVERY: Duration = Duration::from_millis(500);
+/// A link that is silent for so long is as good as gone when another one comes.
+const SILENT: Duration = Duration::from_secs(1);
+
+/// See the [module's page](self).
+pub struct Driver {
+    pub server: &'static Server,
+    pub worker: Rc<Worker>,
+    pub data: Data,
+    pub replica: Replica<FileSpill>,
+    pub identity: Identity,
+    pub boot: u64,
+    pub links: BTreeMap<Link, LinkState>,
+    pub waits: Waits,
+    next_link: Link,
+    /// Of the configuration that is heeded.
+    generation: u64,
+    /// Snapshots that the machine wants sent; the thread sends them.
+    pub exports: Vec<(Link, Head)>,
+    /// Who has answered at which target; the thread notes it.
+    pub met: Vec<(usize, Uuid)>,
+    /// What the overlays held when they were looked at last.
+    pub overlay: Size,
+    overlay_seen: Instant,
+    pub full_syncs: (u64, u64),
+    pub links_refused: u64,
+    pub last_error: String,
+    /// Clients' writes are refused until a peer's state has come, or this moment.
+    pub trust_at: Option<Instant>,
+}
+
+pub fn options(config: &Config) -> Options {
+    Options {
+        forward: !config.multi_master_no_forward,
+        forward_after_ms: FORWARD_AFTER_MS,
+        max_clock_drift_ms: config.max_clock_drift,
+        window_bytes: 16 << 20,
+        part_bytes: PART_BYTES,
+        lease_ms: LEASE_MS,
+        volatile: true,
+        ..Options::default()
+    }
+}
+
+impl Driver {
+    pub fn new(server: &'static Server, worker: Rc<Worker>, identity: Identity) -> Driver {
+        let config = server.config.get();
+        let boot = uuid::Uuid::new_v4().as_u64_pair().0;
+        let spill = FileSpill::new(config.dir.path().into(), config.repl_spill_limit);
+        let log = Log::new(config.repl_memory_limit as usize, spill);
+        let mut replica = Replica::new(identity.me, boot, identity.me.incarnation + 1, options(&config), log);
+        identity.members.iter().for_each(|member| replica.expect_member(*member));
+        Driver {
+            server,
+            data: Data::new(worker.clone()),
+            worker,
+            replica,
+            identity,
+            boot,
+            links: BTreeMap::new(),
+            waits: Waits::default(),
+            next_link: 1,
+            generation: server.config.generation(),
+            exports: Vec::new(),
+            met: Vec::new(),
+            overlay: Size::default(),
+            overlay_seen: Instant::now(),
+            full_syncs: (0, 0),
+            links_refused: 0,
+            last_error: String::new(),
+            trust_at: None,
+        }
+    }
+
+    /// Takes over what may change while the node runs.
+    pub fn heed_configuration(&mut self) {
+        let generation = self.server.config.generation();
+        if generation != self.generation {
+            self.generation = generation;
+            let config = self.server.config.get();
+            self.replica.tune(|now| *now = options(&config));
+        }
+    }
+
+    /// Gives the machine an event and carries out what follows.
+    pub fn step(&mut self, event: Event) {
+        let mut actions = Vec::new();
+        self.replica.step(unix_ms(), event, &mut actions);
+        self.act(actions);
+    }
+
+    pub fn act(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Send(link, message) => self.send(link, &message),
+                Action::SendSnapshot(link, head) => self.full_sync(link, head),
+                // Its pieces were merged as they came.
+                Action::Merge(..) => {}
+                Action::Close(link, reason) => self.closed_by_machine(link, reason),
+                Action::Apply { author, groups } => {
+                    self.data.apply(author.label(), &groups);
+                }
+                Action::Settle(levels) => self.data.settle(levels),
+                Action::SaveBound(bound) => {
+                    self.identity.bound = bound;
+                    self.save(false);
+                }
+                Action::Reincarnated { was } => self.reincarnated(was),
+                Action::ClockOff { link, ms } => self.clock_off(link, ms),
+            }
+        }
+    }
+
+    /// The other end needs all there is.
+    fn full_sync(&mut self, link: Link, head: Head) {
+        if !Data::CAN_EXPORT {
+            let text = "the other end needs a full sync, which is not supported yet";
+            tracing::error!("Link closed: {text}");
+            self.last_error = text.into();
+            return self.hang_up(link, Why::Unwanted, text, End::Refused(text.into()));
+        }
+        self.exports.push((link, head));
+    }
+
+    fn send(&mut self, link: Link, message: &Message) {
+        let Some(state) = self.links.get(&link) else { return };
+        if matches!(message, Message::Beats(_)) && state.outbox.is_stuffed() {
+            return;
+        }
+        state.outbox.push(message);
+    }
+
+    /// Looks at the journal: what clients wrote goes to the peers. True if there is more soon.
+    pub fn drain(&mut self) -> (usize, bool) {
+        let drained = self.data.drain();
+        let mut bytes = 0;
+        for chunk in drained.chunks {
+            bytes += chunk.len();
+            self.step(Event::Local(chunk));
+        }
+        self.replica.promise(drained.promise);
+        (bytes, drained.waiting)
+    }
+
+    /// Groups written here since the stream began.
+    pub fn written(&self) -> u64 {
+        self.replica.vector().have(self.replica.own_stream()).seq
+    }
+
+    /// Looks at the overlays now and then.
+    pub fn look_at_overlay(&mut self) {
+        if self.overlay_seen.elapsed() >= OVERLAY_EVERY && self.server.keyspace.journal.is_on() {
+            self.overlay_seen = Instant::now();
+            self.overlay = self.data.overlay();
+        }
+    }
+
+    pub fn save(&mut self, durable: bool) {
+        self.identity.me = self.replica.me();
+        self.identity.members = self.replica.horizon().members().collect();
+        if let Err(e) = self.identity.save(durable) {
+            tracing::error!("Can't save this node's identity: {e}");
+            self.last_error = format!("saving the identity: {e}");
+        }
+    }
+
+    fn reincarnated(&mut self, was: Author) {
+        tracing::warn!(
+            "Node {}: incarnation {} gives way to {}",
+            show_uuid(was.uuid),
+            was.incarnation,
+            self.replica.me().incarnation
+        );
+        self.server.keyspace.journal.set_label(self.replica.label());
+        self.save(true);
+    }
+
+    fn clock_off(&mut self, link: Link, ms: i64) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        state.clock_ms = ms;
+        tracing::warn!("The clock of peer {} is off by {ms} ms", state.addr);
+    }
+
+    /// A link has opened. Its reader stops when the receiver tells it to.
+    pub fn open(
+        &mut self,
+        outbox: Outbox,
+        addr: String,
+        target: Option<usize>,
+    ) -> (Link, tokio::sync::oneshot::Receiver<End>) {
+        let link = self.next_link;
+        self.next_link += 1;
+        self.listen();
+        let (state, stopped) = LinkState::new(outbox, addr, target, unix_ms());
+        self.links.insert(link, state);
+        self.step(Event::Connected(link));
+        (link, stopped)
+    }
+
+    /// A link has ended.
+    pub fn ended(&mut self, link: Link) {
+        if let Some(state) = self.links.remove(&link) {
+            state.outbox.close(None);
+            self.step(Event::Disconnected(link));
+        }
+    }
+
+    /// Ends a link with a word to the other end.
+    pub fn hang_up(&mut self, link: Link, why: Why, text: &str, end: End) {
+        let Some(mut state) = self.links.remove(&link) else { return };
+        state.outbox.close(Some(Goodbye { why: why as i32, text: text.into() }));
+        if let Some(stop) = state.stop.take() {
+            let _ = stop.send(end);
+        }
+        self.step(Event::Disconnected(link));
+    }
+
+    fn closed_by_machine(&mut self, link: Link, reason: Reason) {
+        let addr = self.links.get(&link).map(|state| state.addr.clone()).unwrap_or_default();
+        let (why, text) = super::dial::explain(reason, &addr, self.identity.me);
+        match reason {
+            Reason::Reincarnated => tracing::info!("{text}"),
+            _ => tracing::error!("{text}"),
+        }
+        self.links_refused += 1;
+        self.last_error = text.clone();
+        let end = match reason {
+            Reason::Reincarnated => End::Broken(text.clone()),
+            _ => End::Refused(text.clone()),
+        };
+        self.hang_up(link, why, &text, end);
+    }
+
+    /// The other link to the same process, if there is one: which must go?
+    pub fn twin(&self, link: Link, peer: Uuid, boot: u64) -> Option<Link> {
+        let other = self.links.keys().copied().find(|other| {
+            let same = self.replica.peer(*other).is_some_and(|p| p.author.uuid == peer && p.boot == boot);
+            *other != link && same
+        })?;
+        if self.links.get(&other)?.heard.elapsed() > SILENT {
+            return Some(other);
+        }
+        let me = self.replica.me().uuid;
+        let dialled = |link: Link| self.links.get(&link).is_some_and(|l| l.target.is_some());
+        match (dialled(link), dialled(other)) {
+            // This node dialled one process twice, by two names.
+            (true, true) => Some(link.max(other)),
+            // The other end did: it decides.
+            (false, false) => None,
+            // The one that the node with the lower identity dialled stays.
+            (new, _) => Some(if new == (me < peer) { other } else { link }),
+        }
+    }
+
+    /// Clients may write, or not.
+    pub fn show_serves(&self) {
+        if self.server.mesh.set_refuses_writes(!self.replica.serves()) {
+            // The workers look at it anew.
+            self.server.config.touch();
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! A link as the driver keeps it, from the call to its end.
+
+use std::time::{Duration, Instant};
+
+use replication::message::Head;
+use tokio::sync::oneshot;
+
+use super::data::Merge;
+use super::outbox::Outbox;
+
+/// Acknowledgements go out at most this often, if not for bytes.
+pub const ACK_EVERY: Duration = Duration::from_millis(2);
+/// Bytes after which one goes out at once.
+pub const ACK_BYTES: usize = 512 << 10;
+
+/// Why a link ended, as far as the one who dialled it has to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The connection broke, or the other end closed it without a reason.
+    Broken(String),
+    /// The two nodes have another link.
+    Duplicate,
+    /// Both ends are one node.
+    Itself,
+    /// Worth another try, but not soon.
+    Refused(String),
+    /// The target is not wanted any more.
+    Unwanted,
+}
+
+/// A snapshot being received.
+pub struct Incoming {
+    pub head: Head,
+    pub merge: Merge,
+}
+
+/// See the [module's page](self).
+pub struct LinkState {
+    pub outbox: Outbox,
+    pub addr: String,
+    /// The target that was dialled. `None`: the other end called.
+    pub target: Option<usize>,
+    pub opened: Instant,
+    pub opened_ms: u64,
+    pub heard: Instant,
+    pub bytes_in: u64,
+    pub clock_ms: i64,
+    pub incoming: Option<Incoming>,
+    pub sends_snapshot: bool,
+    /// Bytes of effects that were not acknowledged yet.
+    pub unacknowledged: usize,
+    pub acknowledged: Instant,
+    /// Tells its reader to stop.
+    pub stop: Option<oneshot::Sender<End>>,
+}
+
+impl LinkState {
+    pub fn new(
+        outbox: Outbox,
+        addr: String,
+        target: Option<usize>,
+        now_ms: u64,
+    ) -> (LinkState, oneshot::Receiver<End>) {
+        let (stop, stopped) = oneshot::channel();
+        let now = Instant::now();
+        let link = LinkState {
+            outbox,
+            addr,
+            target,
+            opened: now,
+            opened_ms: now_ms,
+            heard: now,
+            bytes_in: 0,
+            clock_ms: 0,
+            incoming: None,
+            sends_snapshot: false,
+            unacknowledged: 0,
+            acknowledged: now,
+            stop: Some(stop),
+        };
+        (link, stopped)
+    }
+
+    /// Whether an acknowledgement is due now.
+    pub fn owes(&self) -> bool {
+        self.unacknowledged > ACK_BYTES || self.unacknowledged > 0 && self.acknowledged.elapsed() >= ACK_EVERY
+    }
+}

@@ -1,0 +1,90 @@
+//! The mesh: links to the other nodes, and what comes and goes over them.
+//!
+//! One thread with an event loop of its own does all of it, beside the workers: it drains the journal of what clients
+//! wrote here, owns the [machine](replication::replica::Replica) that knows who has what, carries its actions out,
+//! applies what peers wrote, and runs the links' transport (gRPC over HTTP/2 on the server's own port). From a client's
+//! write to a peer's data there is one hand-over between threads on each side. Nothing here is ever waited for by a
+//! client's command, except where the client asks for it (WAIT).
+//!
+//! Without `active-replica yes` there is no such thread.
+//!
+//! Reading order: [`identity`] (who this node is), [`order`] and [`status`] (how the rest of the server talks to the
+//! mesh), [`driver`] (events and actions), [`link`], [`frames`] and [`outbox`] (what a link sends), [`serve`] and
+//! [`transport`] (its two ends), [`dial`] (keeping links to configured nodes), [`thread`] (the loop).
+
+pub mod data;
+pub mod dial;
+pub mod driver;
+pub mod frames;
+pub mod identity;
+pub mod link;
+pub mod operate;
+pub mod order;
+pub mod outbox;
+pub mod pace;
+pub mod receive;
+pub mod serve;
+pub mod spill;
+pub mod status;
+pub mod thread;
+pub mod transport;
+pub mod waits;
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
+use tokio::sync::mpsc::UnboundedSender;
+
+pub use order::{Order, Wish};
+pub use status::Status;
+
+use crate::config::Config;
+
+/// The mesh as the rest of the server sees it.
+#[derive(Default)]
+pub struct Mesh {
+    orders: OnceLock<UnboundedSender<Order>>,
+    /// Clients may not write: this node may have lost what others rely on, and has yet to get it back.
+    refuses_writes: AtomicBool,
+    status: Mutex<Arc<Status>>,
+}
+
+impl Mesh {
+    pub fn is_on(&self) -> bool {
+        self.orders.get().is_some()
+    }
+
+    /// Whether clients' writes are refused for now.
+    pub fn refuses_writes(&self) -> bool {
+        self.refuses_writes.load(Relaxed)
+    }
+
+    pub fn status(&self) -> Arc<Status> {
+        self.status.lock().clone()
+    }
+
+    fn open(&self, orders: UnboundedSender<Order>) {
+        let _ = self.orders.set(orders);
+    }
+
+    /// Whether `min-replicas-to-write` asks for more peers than there are.
+    pub fn lacks_peers(&self, config: &Config) -> bool {
+        let (wanted, max_lag) = (config.min_replicas_to_write, config.min_replicas_max_lag);
+        wanted > 0 && max_lag > 0 && self.status().good_peers(u64::from(max_lag)) < wanted as usize
+    }
+
+    /// True if that is news.
+    fn set_refuses_writes(&self, refuses: bool) -> bool {
+        self.refuses_writes.swap(refuses, Relaxed) != refuses
+    }
+
+    fn publish(&self, status: Status) {
+        *self.status.lock() = Arc::new(status);
+    }
+
+    /// Asks something of the mesh. False: there is none.
+    pub fn order(&self, order: Order) -> bool {
+        self.orders.get().is_some_and(|orders| orders.send(order).is_ok())
+    }
+}

@@ -1,0 +1,166 @@
+//! Frames from peers: unpacked, checked, and given to the machine. Whatever makes no sense ends the link and changes
+//! nothing.
+
+use std::time::Instant;
+
+use proto::peer::frame::Body;
+use proto::peer::{Frame, Why};
+use replication::message::{Hello, Message};
+use replication::replica::{Event, Link};
+
+use super::driver::Driver;
+use super::frames;
+use super::identity::show_uuid;
+use super::link::{End, Incoming};
+
+impl Driver {
+    /// A frame has come.
+    pub fn frame(&mut self, link: Link, frame: Frame) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        state.heard = Instant::now();
+        state.bytes_in += frame.body.as_ref().map_or(0, frames::size) as u64;
+        match frame.body {
+            Some(Body::Messages(bytes)) => self.messages(link, &bytes),
+            Some(Body::Packed(packed)) => match frames::unpack(&packed) {
+                Some(bytes) => self.messages(link, &bytes),
+                None => self.malformed(link, "a frame that cannot be unpacked"),
+            },
+            Some(Body::Snapshot(head)) => self.begin_merge(link, &head),
+            Some(Body::Piece(piece)) => self.piece(link, &piece),
+            Some(Body::Goodbye(goodbye)) => self.farewell(link, goodbye.why(), goodbye.text),
+            None => self.malformed(link, "a frame without anything in it"),
+        }
+        self.acknowledge(link);
+    }
+
+    fn messages(&mut self, link: Link, bytes: &[u8]) {
+        for message in frames::messages(bytes) {
+            if !self.links.contains_key(&link) {
+                return;
+            }
+            match message {
+                Ok(Message::Hello(hello)) => self.hello(link, hello),
+                // The end of a snapshot counts only behind its pieces.
+                Ok(Message::Snapshot(head)) => {
+                    let Some(state) = self.links.get_mut(&link) else { return };
+                    match state.incoming.take() {
+                        Some(incoming) if incoming.head == head => self.complete(link, head),
+                        _ => self.malformed(link, "the end of a snapshot that did not begin"),
+                    }
+                }
+                Ok(message) => {
+                    if let (Message::Part(part), Some(state)) = (&message, self.links.get_mut(&link)) {
+                        state.unacknowledged += part.bytes.len().max(1);
+                    }
+                    self.step(Event::Received(link, message));
+                }
+                Err(e) => self.malformed(link, &format!("a message that cannot be read: {e:?}")),
+            }
+        }
+    }
+
+    fn malformed(&mut self, link: Link, what: &str) {
+        let addr = self.links.get(&link).map(|state| state.addr.clone()).unwrap_or_default();
+        let text = format!("Peer {addr} sent {what}");
+        tracing::error!("{text}. The link is closed.");
+        self.last_error = text.clone();
+        self.links_refused += 1;
+        self.hang_up(link, Why::Malformed, &text, End::Refused(text.clone()));
+    }
+
+    /// Who is at the other end?
+    fn hello(&mut self, link: Link, hello: Hello) {
+        let (author, boot) = (hello.author, hello.boot);
+        if author.uuid == self.replica.me().uuid && boot == self.boot {
+            return self.hang_up(link, Why::Self_, "this is the node that called", End::Itself);
+        }
+        if let Some(target) = self.links.get(&link).and_then(|state| state.target) {
+            self.met.push((target, author.uuid));
+        }
+        if self.replica.peer(link).is_none()
+            && let Some(loser) = self.twin(link, author.uuid, boot)
+        {
+            self.hang_up(loser, Why::Duplicate, "there is another link", End::Duplicate);
+            if loser == link {
+                return;
+            }
+        }
+        let known: Vec<_> = self.replica.horizon().members().collect();
+        self.step(Event::Received(link, Message::Hello(hello)));
+        if let Some(state) = self.links.get(&link)
+            && self.replica.peer(link).is_some()
+        {
+            tracing::info!("Linked with node {} at {}", show_uuid(author.uuid), state.addr);
+        }
+        if !known.iter().eq(&self.replica.horizon().members().collect::<Vec<_>>()) {
+            self.save(true);
+        }
+    }
+
+    fn begin_merge(&mut self, link: Link, head: &[u8]) {
+        let known = self.replica.peer(link).is_some();
+        let Ok(Message::Snapshot(head)) = Message::decode(head) else {
+            return self.malformed(link, "a snapshot that begins with something else");
+        };
+        let merge = self.data.merge(&head);
+        let Some(state) = self.links.get_mut(&link) else { return };
+        if !known || state.incoming.is_some() {
+            return self.malformed(link, "a snapshot that was not expected");
+        }
+        tracing::info!("Full sync from {}: receiving", state.addr);
+        state.incoming = Some(Incoming { head, merge });
+    }
+
+    fn piece(&mut self, link: Link, piece: &[u8]) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        let Some(incoming) = &mut state.incoming else {
+            return self.malformed(link, "a piece of no snapshot");
+        };
+        if self.data.merge_piece(&mut incoming.merge, piece).is_err() {
+            self.malformed(link, "a piece of a snapshot that cannot be read");
+        }
+    }
+
+    fn complete(&mut self, link: Link, head: replication::message::Head) {
+        self.step(Event::Received(link, Message::Snapshot(head)));
+        self.full_syncs.1 += 1;
+        self.show_serves();
+        if let Some(state) = self.links.get(&link) {
+            tracing::info!("Full sync from {}: done", state.addr);
+        }
+    }
+
+    fn farewell(&mut self, link: Link, why: Why, text: String) {
+        let end = match why {
+            Why::Duplicate => End::Duplicate,
+            Why::Self_ => End::Itself,
+            Why::Restart | Why::Unspecified => End::Broken(text),
+            _ => End::Refused(text),
+        };
+        if let End::Refused(text) = &end {
+            let addr = self.links.get(&link).map(|state| state.addr.clone()).unwrap_or_default();
+            tracing::error!("Peer {addr} closed the link: {text}");
+            self.last_error = text.clone();
+        }
+        // The machine's part of it: a label that is taken calls for another incarnation.
+        if let Some(mut state) = self.links.remove(&link) {
+            state.outbox.close(None);
+            if let Some(stop) = state.stop.take() {
+                let _ = stop.send(end);
+            }
+            self.step(Event::Disconnected(link));
+        }
+    }
+
+    /// Tells the other end how far this node is, if it is time.
+    pub fn acknowledge(&mut self, link: Link) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        if state.owes() {
+            state.unacknowledged = 0;
+            state.acknowledged = Instant::now();
+            let mut actions = Vec::new();
+            self.replica.acknowledge(link, &mut actions);
+            self.act(actions);
+        }
+    }
+}

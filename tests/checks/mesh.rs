@@ -1,0 +1,165 @@
+//! Equal nodes, seen from outside: what one takes all have, whatever happens between them.
+
+use harness::mesh::{ACTIVE, Mesh, SOON, info};
+use harness::wait::wait_until;
+use harness::{Client, Kind, Server, Value};
+use std::io::{Read, Write};
+
+fn text(value: &str) -> Value {
+    Value::Bulk(value.into())
+}
+
+fn ok(client: &mut Client, line: &str) -> Value {
+    let reply = client.cmd(line).unwrap();
+    assert!(!reply.is_error(), "{line}: {reply}");
+    reply
+}
+
+/// Two nodes, each taking writes to the same keys at the same time.
+#[test]
+fn crossing_writes_converge() {
+    let mesh = Mesh::start(2);
+    let (mut a, mut b) = (mesh.client(0), mesh.client(1));
+    ok(&mut a, "SET gone 1");
+    ok(&mut a, "SET number 100");
+    mesh.wait_for("GET number", &text("100"));
+    for i in 0..200 {
+        ok(&mut a, &format!("SET same a{i}"));
+        ok(&mut b, &format!("SET same b{i}"));
+        ok(&mut a, &format!("HSET hash a{} {i} both a{i}", i % 7));
+        ok(&mut b, &format!("HSET hash b{} {i} both b{i}", i % 5));
+        ok(&mut a, "INCR number");
+        ok(&mut b, "INCRBY number 10");
+        ok(&mut a, "HINCRBY hash count 1");
+        ok(&mut b, "HINCRBY hash count 1");
+        ok(&mut a, &format!("SADD set {i}"));
+        ok(&mut b, &format!("SREM set {i}"));
+    }
+    ok(&mut a, "DEL gone");
+    ok(&mut a, "EXPIREAT same 4102444800");
+    mesh.wait_for("GET number", &text("2300"));
+    mesh.wait_for("HGET hash count", &text("400"));
+    mesh.wait_for("HLEN hash", &Value::Int(14));
+    mesh.wait_for("EXISTS gone", &Value::Int(0));
+    mesh.wait_for("EXPIRETIME same", &Value::Int(4_102_444_800));
+    mesh.wait_equal();
+}
+
+#[test]
+fn a_healed_partition_loses_nothing() {
+    let mesh = Mesh::start(3);
+    mesh.cut(0, 1);
+    mesh.cut(0, 2);
+    mesh.wait_links(0, 0);
+    let mut clients: Vec<Client> = (0..3).map(|node| mesh.client(node)).collect();
+    for (node, client) in clients.iter_mut().enumerate() {
+        for i in 0..100 {
+            ok(client, "INCR hits");
+            ok(client, &format!("SADD all {node}:{i}"));
+            ok(client, &format!("HSET last {} {node}", i % 3));
+            ok(client, &format!("ZADD scores {i} {node}:{i}"));
+        }
+        ok(client, &format!("SET name {node}"));
+    }
+    mesh.heal();
+    mesh.wait_linked();
+    mesh.wait_for("GET hits", &text("300"));
+    mesh.wait_for("SCARD all", &Value::Int(300));
+    mesh.wait_for("ZCARD scores", &Value::Int(300));
+    mesh.wait_for("GET name", &text("2"));
+    mesh.wait_equal();
+}
+
+#[test]
+fn a_wrong_password_lets_nothing_in() {
+    let locked = Server::start_with(Kind::Everwrite, &[&ACTIVE[..], &["--requirepass", "secret"]].concat());
+    let open = Server::start_with(Kind::Everwrite, &[&ACTIVE[..], &["--masterauth", "guess"]].concat());
+    let (mut l, mut o) = (locked.client(), open.client());
+    ok(&mut l, "AUTH secret");
+    ok(&mut o, &format!("REPLICAOF 127.0.0.1 {}", locked.address().port()));
+    wait_until("the refusal", SOON, || info(&mut o, "master_last_error").contains("wrong masteruser"));
+    assert!(locked.log().contains("Refused a link from"), "{}", locked.log());
+    assert_eq!(l.cmd("DBSIZE").unwrap(), Value::Int(0));
+    assert_eq!(info(&mut l, "mesh_members"), "0");
+    ok(&mut o, "CONFIG SET masterauth secret");
+    wait_until("a link", SOON, || info(&mut o, "connected_slaves") == "1");
+    ok(&mut o, "SET intruder 1");
+    wait_until("the key", SOON, || l.cmd("GET intruder").unwrap() == text("1"));
+}
+
+#[test]
+fn a_node_that_is_told_to_follow_itself_does_not() {
+    let node = Server::start_with(Kind::Everwrite, &ACTIVE);
+    let mut client = node.client();
+    ok(&mut client, &format!("REPLICAOF 127.0.0.1 {}", node.address().port()));
+    wait_until("a word about it", SOON, || node.log().contains("is this node itself: ignored"));
+    assert_eq!(ok(&mut client, "ROLE").items().unwrap()[3], text("itself"));
+    ok(&mut client, "INCR n");
+    assert_eq!(info(&mut client, "connected_slaves"), "0");
+}
+
+#[test]
+fn replicaof_adds_and_removes() {
+    let mesh = Mesh::start(2);
+    let mut a = mesh.client(0);
+    let role = ok(&mut a, "ROLE");
+    let items = role.items().unwrap();
+    assert_eq!((&items[0], items.len()), (&text("active-replica"), 5));
+    let port = items[2].int().unwrap();
+    assert_eq!(
+        ok(&mut a, &format!("REPLICAOF 127.0.0.1 {port}")),
+        Value::Simple("OK Already connected to specified master".into())
+    );
+    assert_eq!(ok(&mut a, "WAIT 1 10000"), Value::Int(1));
+    ok(&mut a, &format!("REPLICAOF REMOVE 127.0.0.1 {port}"));
+    assert!(a.cmd(&format!("REPLICAOF REMOVE 127.0.0.1 {port}")).unwrap().is_error());
+    assert_eq!(ok(&mut a, "ROLE").items().unwrap()[0], text("master"));
+    ok(&mut mesh.client(1), "REPLICAOF NO ONE");
+    mesh.wait_links(0, 0);
+    assert_eq!(ok(&mut a, "WAIT 1 50"), Value::Int(0));
+}
+
+#[test]
+fn wait_counts_who_holds_the_write() {
+    let mesh = Mesh::start(3);
+    let mut a = mesh.client(0);
+    ok(&mut a, "SET a 1");
+    assert_eq!(ok(&mut a, "WAIT 2 10000"), Value::Int(2));
+    assert_eq!(ok(&mut a, "WAITSTABLE 10000"), Value::Int(1));
+    mesh.cut(0, 2);
+    mesh.cut(1, 2);
+    mesh.wait_links(0, 1);
+    ok(&mut a, "SET a 2");
+    assert_eq!(ok(&mut a, "WAIT 2 300"), Value::Int(1));
+    assert_eq!(
+        ok(&mut a, "WAITSTABLE 100"),
+        Value::Int(0),
+        "the member that is away may have written before"
+    );
+}
+
+/// Whatever comes over HTTP/2 to this port, the server goes on and its data are what they were.
+#[test]
+fn hostile_bytes_change_nothing() {
+    let node = Server::start_with(Kind::Everwrite, &ACTIVE);
+    let mut client = node.client();
+    ok(&mut client, "SET a 1");
+    let preface: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let settings: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let mut seed = 12_345_u64;
+    for round in 0..40 {
+        let mut stream = std::net::TcpStream::connect(node.address()).unwrap();
+        stream.set_read_timeout(Some(std::time::Duration::from_millis(20))).unwrap();
+        let noise: Vec<u8> = (0..round * 37)
+            .map(|_| {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (seed >> 56) as u8
+            })
+            .collect();
+        let settings = if round % 2 == 0 { settings } else { &[] };
+        let _ = stream.write_all(&[preface, settings, &noise].concat());
+        let _ = stream.read(&mut [0; 1024]);
+    }
+    assert_eq!(ok(&mut client, "GET a"), text("1"));
+    assert_eq!(info(&mut client, "mesh_members"), "0");
+}
