@@ -41,18 +41,18 @@ pub struct Run {
 
 /// Runs `command` (with `__rand_int__` replaced by numbers below `keys`) `count` times.
 pub fn run(server: &Server, command: &[String], pipeline: usize, keys: usize, count: usize) -> Run {
-    let before = process::cpu_time(server.pid()).expect("the server's CPU time");
+    let before = process::cpu_nanos(server.pid()).expect("the server's CPU time");
     let output = Command::new("redis-benchmark")
         .args(["-p", &server.address().port().to_string(), "-c", CONNECTIONS, "-P", &pipeline.to_string()])
         .args(["-r", &keys.to_string(), "-n", &count.to_string(), "--csv"])
         .args(command)
         .output()
         .expect("redis-benchmark runs");
-    let after = process::cpu_time(server.pid()).expect("the server's CPU time");
+    let after = process::cpu_nanos(server.pid()).expect("the server's CPU time");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let [rate, p50_ms, p99_ms] = figures(&text)
         .unwrap_or_else(|| panic!("redis-benchmark said: {text}{}", String::from_utf8_lossy(&output.stderr)));
-    Run { cpu_ns: (after - before).as_nanos() as f64 / count as f64, rate, p50_ms, p99_ms }
+    Run { cpu_ns: (after - before) as f64 / count as f64, rate, p50_ms, p99_ms }
 }
 
 /// From the CSV row "test","rps","avg","min","p50","p95","p99","max": rps, p50 and p99. Commands may contain commas, so

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! cargo run --release -p everwrite-tests --bin bench -- [OPTION...]
-//!   --only a,b           only these parts (get set incr lpush hset sadd zadd mget mset memory pause start idle)
+//!   --only a,b           only these parts (get set incr lpush hset sadd zadd mget mset families memory pause start idle
+//!                        expiry eviction maxmemory)
 //!   --pipeline 1,16      only these pipeline depths
 //!   --rounds N           runs per server and workload; the medians are shown (default 5)
 //!   --seconds S          length of one run (default 3)
@@ -17,6 +18,9 @@
 //! within each pair, and the median ratio counts. `EVERWRITE_BIN=redis-server` compares Redis with itself: what then
 //! differs from 1.0 is noise.
 
+mod eviction;
+mod expiry;
+mod families;
 mod load;
 mod memory;
 mod options;
@@ -37,8 +41,11 @@ fn main() {
     };
     let mut report = Report::new(&options);
     speed::run(&options, &mut report);
+    families::run(&options, &mut report);
     memory::run(&options, &mut report);
     response::run(&options, &mut report);
+    expiry::run(&options, &mut report);
+    eviction::run(&options, &mut report);
     let missed = report.finish(&options.output);
     std::process::exit(if options.strict && missed > 0 { 1 } else { 0 });
 }

@@ -122,7 +122,7 @@ fn snapshot(server: &Server, client: &mut Client) -> (u64, u64) {
     last
 }
 
-fn used_memory(client: &mut Client) -> u64 {
+pub fn used_memory(client: &mut Client) -> u64 {
     let info = client.cmd("INFO memory").expect("INFO memory").text();
     let field = info.lines().find_map(|l| l.strip_prefix("used_memory:"));
     field.and_then(|f| f.trim().parse().ok()).unwrap_or(0)

@@ -24,8 +24,24 @@ pub struct Options {
 }
 
 /// Every name `--only` knows.
-pub const PARTS: [&str; 13] = [
-    "get", "set", "incr", "lpush", "hset", "sadd", "zadd", "mget", "mset", "memory", "pause", "start", "idle",
+pub const PARTS: [&str; 17] = [
+    "get",
+    "set",
+    "incr",
+    "lpush",
+    "hset",
+    "sadd",
+    "zadd",
+    "mget",
+    "mset",
+    "families",
+    "memory",
+    "pause",
+    "start",
+    "idle",
+    "expiry",
+    "eviction",
+    "maxmemory",
 ];
 
 impl Options {
@@ -82,12 +98,17 @@ impl Options {
 
     /// Starts a server as it is measured: without persistence, ours with the chosen number of workers.
     pub fn start(&self, kind: Kind) -> Server {
+        self.start_with(kind, &[])
+    }
+
+    /// [`Options::start`] with options that both servers know.
+    pub fn start_with(&self, kind: Kind, common: &[&str]) -> Server {
         let threads = self.server_threads.to_string();
         let stands_in = kind.program().file_name().is_some_and(|n| n != "everwrite");
         if kind == Kind::Redis || stands_in {
-            return Server::start(kind);
+            return Server::start_with(kind, common);
         }
-        Server::start_with(kind, &["--server-threads", &threads])
+        Server::start_with(kind, &[&["--server-threads", &threads], common].concat())
     }
 }
 

@@ -17,8 +17,27 @@ pub struct Row {
     pub rate: Triple,
     pub p50_ms: Triple,
     pub p99_ms: Triple,
-    /// The most that the ratio of CPU may be.
-    pub cpu_bar: Option<f64>,
+    pub bar: Option<SpeedBar>,
+}
+
+/// What a row about speed has to reach, in ratios of ours to theirs.
+#[derive(Debug, Clone, Copy)]
+pub enum SpeedBar {
+    /// CPU per operation, at most.
+    Cpu(f64),
+    /// Throughput, at least, with a 99th percentile of latency that is no worse.
+    Rate(f64),
+}
+
+/// What another row has to reach.
+#[derive(Debug, Clone, Copy)]
+pub enum Bar {
+    /// Ours over theirs, at most.
+    Ratio(f64),
+    /// Ours over theirs, at least.
+    RatioMin(f64),
+    /// Ours, at most.
+    Ours(f64),
 }
 
 /// Bytes per element, [theirs, ours].
@@ -45,8 +64,8 @@ const SPEED: &str = "| command | depth | redis ns CPU/op | ours | ratio | bar | 
 const MEMORY: &str =
     "| element | redis used bytes | ours | ratio | redis resident bytes | ours | ratio | bar |
 |---|---|---|---|---|---|---|---|";
-const RESPONSE: &str = "| what | redis | ours | ratio |
-|---|---|---|---|";
+const RESPONSE: &str = "| what | redis | ours | ratio | bar |
+|---|---|---|---|---|";
 
 impl Report {
     /// Begins with what is being measured.
@@ -67,7 +86,14 @@ impl Report {
     /// A row about speed.
     pub fn add_speed(&mut self, row: Row) {
         self.begin(SPEED);
-        let bar = row.cpu_bar.map_or(String::new(), |bar| self.verdict(row.cpu_ns[2], bar));
+        let bar = match row.bar {
+            None => String::new(),
+            Some(SpeedBar::Cpu(bar)) => self.verdict(row.cpu_ns[2], bar),
+            Some(SpeedBar::Rate(bar)) => {
+                let met = row.rate[2] >= bar && row.p99_ms[2] <= 1.0;
+                self.judge(met, &format!("rate {bar:.1}, p99 1.0"))
+            }
+        };
         let ([c0, c1, c2], [r0, r1, r2], [p0, p1, _], [q0, q1, q2]) =
             (row.cpu_ns, row.rate, row.p50_ms, row.p99_ms);
         self.line(&format!(
@@ -92,10 +118,17 @@ impl Report {
         ));
     }
 
-    /// A row about responsiveness.
-    pub fn add_response(&mut self, name: &str, [theirs, ours]: [f64; 2]) {
+    /// A row about anything else.
+    pub fn add_response(&mut self, name: &str, [theirs, ours]: [f64; 2], bar: Option<Bar>) {
         self.begin(RESPONSE);
-        self.line(&format!("| {name} | {theirs:.2} | {ours:.2} | {:.2} |", ours / theirs));
+        let ratio = ours / theirs;
+        let bar = match bar {
+            None => String::new(),
+            Some(Bar::Ratio(most)) => self.judge(ratio <= most, &format!("ratio <= {most}")),
+            Some(Bar::RatioMin(least)) => self.judge(ratio >= least, &format!("ratio >= {least}")),
+            Some(Bar::Ours(most)) => self.judge(ours <= most, &format!("ours <= {most}")),
+        };
+        self.line(&format!("| {name} | {theirs:.3} | {ours:.3} | {ratio:.2} | {bar} |"));
     }
 
     /// Writes the file and tells how many bars were missed.
@@ -113,10 +146,13 @@ impl Report {
     }
 
     fn verdict(&mut self, ratio: f64, bar: f64) -> String {
+        self.judge(ratio <= bar, &format!("{bar:.2}"))
+    }
+
+    fn judge(&mut self, met: bool, bar: &str) -> String {
         self.bars += 1;
-        let met = ratio <= bar;
         self.missed += usize::from(!met);
-        format!("{bar:.2} {}", if met { "met" } else { "**missed**" })
+        format!("{bar} {}", if met { "met" } else { "**missed**" })
     }
 
     fn begin(&mut self, head: &'static str) {

@@ -2,12 +2,12 @@
 
 use crate::load::fill;
 use crate::options::Options;
-use crate::report::{Report, median};
+use crate::report::{Bar, Report, median};
 use harness::{Kind, Server, process};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-const INSERTED: usize = 4_000_000;
+const INSERTED: usize = 20_000_000;
 const STARTS: usize = 11;
 const IDLE_CLIENTS: usize = 50;
 const PING_EVERY: Duration = Duration::from_micros(500);
@@ -17,15 +17,15 @@ pub fn run(options: &Options, report: &mut Report) {
     if options.wants("pause") {
         let count = options.scaled(INSERTED);
         let name = format!("longest PING while {count} keys are inserted, ms");
-        report.add_response(&name, pair(options, |s| pause_ms(&s, count)));
+        report.add_response(&name, pair(options, |s| pause_ms(&s, count)), Some(Bar::Ratio(0.2)));
     }
     if options.wants("start") {
-        report.add_response("start to first PONG, ms", starts(options));
+        report.add_response("start to first PONG, ms", starts(options), Some(Bar::Ours(50.0)));
     }
     if options.wants("idle") {
         let window = Duration::from_secs(if options.quick { 2 } else { 10 });
         let name = format!("CPU with {IDLE_CLIENTS} idle clients, % of a core");
-        report.add_response(&name, pair(options, |s| idle_percent(&s, window)));
+        report.add_response(&name, pair(options, |s| idle_percent(&s, window)), Some(Bar::Ours(0.5)));
     }
 }
 

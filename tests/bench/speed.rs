@@ -2,7 +2,7 @@
 
 use crate::load::{self, Run, fill};
 use crate::options::Options;
-use crate::report::{Report, Row, median};
+use crate::report::{Report, Row, SpeedBar, median};
 use harness::{Client, Kind, Server};
 
 /// Keys, members and fields are drawn from this many.
@@ -96,7 +96,12 @@ pub fn run(options: &Options, report: &mut Report) {
         for depth in options.depths(workload.depths) {
             if options.server_threads == 1 || THREADED_DEPTHS.contains(&depth) {
                 let pairs = measure(options, workload, depth);
-                report.add_speed(row(options, workload.name, depth, &pairs));
+                let bar = match (options.server_threads, depth) {
+                    (1, _) => SpeedBar::Cpu(cpu_bar(workload.name, depth)),
+                    (_, 1) => SpeedBar::Rate(1.0),
+                    _ => SpeedBar::Rate(1.5),
+                };
+                report.add_speed(row(workload.name, depth, &pairs, Some(bar)));
             }
         }
     }
@@ -117,16 +122,21 @@ fn measure(options: &Options, workload: &Workload, depth: usize) -> Vec<(Run, Ru
         }
         load::run(server, &command, depth, keys, count)
     };
+    pairs(options.rounds, [&redis, &ours], once)
+}
+
+/// Runs on both servers, in turns.
+pub fn pairs(rounds: usize, [redis, ours]: [&Server; 2], once: impl Fn(&Server) -> Run) -> Vec<(Run, Run)> {
     // Redis first, then ours first, and so on: a drift of the machine hits both alike.
     let pair = |round| {
         if round % 2 == 0 {
-            (once(&redis), once(&ours))
+            (once(redis), once(ours))
         } else {
-            let ours = once(&ours);
-            (once(&redis), ours)
+            let ours = once(ours);
+            (once(redis), ours)
         }
     };
-    (0..options.rounds).map(pair).collect()
+    (0..rounds).map(pair).collect()
 }
 
 fn prepare(client: &mut Client, workload: &Workload, keys: usize) {
@@ -140,7 +150,7 @@ fn prepare(client: &mut Client, workload: &Workload, keys: usize) {
 }
 
 /// The words of a request; `{...}` stands for itself ten times, `__value__` for 64 bytes.
-fn words(request: &str) -> Vec<String> {
+pub fn words(request: &str) -> Vec<String> {
     let request = match request.split_once('{') {
         Some((head, tail)) => format!("{head}{}", tail.trim_end_matches('}').repeat(10)),
         None => request.to_owned(),
@@ -148,7 +158,8 @@ fn words(request: &str) -> Vec<String> {
     request.replace("__value__", &"x".repeat(VALUE_BYTES)).split(' ').map(str::to_owned).collect()
 }
 
-fn row(options: &Options, name: &str, depth: usize, pairs: &[(Run, Run)]) -> Row {
+/// Medians of pairs of runs.
+pub fn row(name: &str, depth: usize, pairs: &[(Run, Run)], bar: Option<SpeedBar>) -> Row {
     let both = |figure: fn(&Run) -> f64| {
         let (theirs, ours): (Vec<f64>, Vec<f64>) = pairs.iter().map(|(r, o)| (figure(r), figure(o))).unzip();
         let ratios = theirs.iter().zip(&ours).map(|(r, o)| o / r).collect();
@@ -161,6 +172,6 @@ fn row(options: &Options, name: &str, depth: usize, pairs: &[(Run, Run)]) -> Row
         rate: both(|r| r.rate),
         p50_ms: both(|r| r.p50_ms),
         p99_ms: both(|r| r.p99_ms),
-        cpu_bar: (options.server_threads == 1).then(|| cpu_bar(name, depth)),
+        bar,
     }
 }
