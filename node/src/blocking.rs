@@ -23,6 +23,7 @@ use smallvec::SmallVec;
 
 use crate::client::{Client, Mail};
 use crate::dispatch::{Call, Handler};
+use crate::feed;
 use crate::session::Session;
 use crate::ticks;
 use crate::tracking::Own;
@@ -271,7 +272,9 @@ fn again(worker: &Worker, ctx: &mut Ctx<'static>, ticket: &Ticket) -> Option<(Ve
     let mut out = Reply::new(ticket.resp3);
     let db = std::mem::replace(&mut ctx.db, ticket.db);
     ctx.begin();
+    let before = feed::Before::of(ctx);
     let result = run(ctx, ticket.args.view(), &mut out);
+    feed::note(ctx, CommandId(ticket.command), ticket.args.view(), &out.buf, before);
     ctx.db = db;
     match result {
         Ok(Flow::Done) => Some((out.buf, false)),

@@ -120,6 +120,8 @@ struct Connection {
     /// Replies not sent: usually empty.
     unsent: Vec<u8>,
     sent: usize,
+    /// Replies that tell of what has this version wait until it is durable; 0: none wait.
+    until: u64,
     /// Waiting for keys.
     blocked: Option<Blocked>,
     /// Waiting for the end of a pause, or to try again.
@@ -210,6 +212,7 @@ impl Connection {
             pending: Vec::new(),
             unsent: Vec::new(),
             sent: 0,
+            until: 0,
             blocked: None,
             held: false,
             timer: None,
@@ -375,7 +378,13 @@ impl Connection {
         for mail in mail {
             match mail {
                 Mail::Send(bytes) => self.unsent.extend_from_slice(&bytes),
-                Mail::Unblocked(reply) => self.unblock(worker, &reply),
+                Mail::Unblocked(reply) => {
+                    if worker.server.aof.is_strict() {
+                        // What served it was done by now.
+                        self.until = replication::stamp::at(Duration::from_millis(unix_ms()));
+                    }
+                    self.unblock(worker, &reply);
+                }
             }
         }
         Ok(())
@@ -383,6 +392,9 @@ impl Connection {
 
     /// Sends what is left over from before.
     fn send(&mut self, cx: &mut Context<'_>, worker: &Worker) -> Result<(), Closed> {
+        if self.until > 0 && !self.is_durable(worker) {
+            return Ok(());
+        }
         while self.sent < self.unsent.len() {
             match self.stream.poll_write(cx, &self.unsent[self.sent..]) {
                 Poll::Ready(Ok(n)) if n > 0 => {
@@ -404,6 +416,17 @@ impl Connection {
             return Ok(());
         }
         self.check_unsent(worker)
+    }
+
+    /// Whether replies may be sent as far as the disk goes; if not, the connection is woken when they may.
+    #[cold]
+    fn is_durable(&mut self, worker: &Worker) -> bool {
+        let aof = &worker.server.aof;
+        if aof.is_strict() && aof.wait(worker.server, self.until, &self.session.client) {
+            return false;
+        }
+        self.until = 0;
+        true
     }
 
     /// Closes a client whose unsent replies exceed its class's limits.
@@ -560,6 +583,7 @@ impl Connection {
         }
         let mut ctx = worker.ctx.borrow_mut();
         worker.tick(&mut ctx);
+        let strict_since = worker.server.aof.is_strict().then(|| ctx.locks.last_version());
         if !self.session.access.refresh(&worker.server.users) {
             return Err(Closed);
         }
@@ -576,6 +600,9 @@ impl Connection {
             prefetch(worker, &ctx, &self.session, buffers, batch);
             let executed = self.execute_batch(worker, &mut ctx, buffers, batch);
             ctx.locks.release();
+            if strict_since.is_some_and(|before| ctx.locks.last_version() != before) {
+                self.until = ctx.locks.last_version();
+            }
             if !self.held {
                 self.show_paused(worker, false);
             }
@@ -659,7 +686,12 @@ impl Connection {
         if reply.buf.is_empty() {
             return Ok(());
         }
-        let result = self.hand_out(cx, worker, reply);
+        let result = if self.until > 0 && !self.is_durable(worker) {
+            self.unsent.extend_from_slice(&reply.buf);
+            self.check_unsent(worker)
+        } else {
+            self.hand_out(cx, worker, reply)
+        };
         // The buffer is the worker's: whatever became of this client, the next one must find nothing in it.
         reply.buf.clear();
         result

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::aof::rewrite;
 use crate::persist::background;
 use crate::samples::Reading;
 use crate::server::Server;
@@ -24,6 +25,7 @@ pub async fn run(server: &'static Server) {
         shutdown::look(server);
         sample(server);
         background::look(server);
+        rewrite::look(server);
         server.tracking.limit(server, server.config.get().tracking_table_max_keys);
         if server.config.generation() != generation {
             generation = server.config.generation();

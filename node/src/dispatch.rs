@@ -15,6 +15,7 @@ use crate::acl;
 use crate::blocking::{self, Blocked};
 use crate::commands::transactions;
 use crate::eviction;
+use crate::feed;
 use crate::hindrance;
 use crate::scripting;
 use crate::session::{ReplyMode, Session};
@@ -214,7 +215,7 @@ fn check(
     }
     match worker.hindrances.get() {
         0 => Ok(()),
-        hindrances => hindrance::check(hindrances, flags, facts.id == id::PING),
+        hindrances => hindrance::check(worker.server, hindrances, flags, facts.id == id::PING),
     }
 }
 
@@ -363,7 +364,10 @@ fn data(
     if !session.in_exec {
         lock(ctx, id.facts(), locking, args);
     }
-    match run(ctx, args, out)? {
+    let (before, start) = (feed::Before::of(ctx), out.buf.len());
+    let flow = run(ctx, args, out)?;
+    feed::note(ctx, id, args, &out.buf[start..], before);
+    match flow {
         Flow::Done => Ok(Next::Done),
         Flow::Block(block) if session.in_exec => {
             blocking::refuse(block.refusal, out);

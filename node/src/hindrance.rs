@@ -12,6 +12,8 @@ use crate::server::Server;
 pub const LOADING: u8 = 1;
 /// The last save failed.
 pub const DISK: u8 = 2;
+/// The append-only file can't be written.
+pub const LOG: u8 = 16;
 /// `min-replicas-to-write` asks for replicas that are not there.
 pub const REPLICAS: u8 = 4;
 /// This node has yet to get back what its peers rely on.
@@ -24,14 +26,19 @@ pub fn now(server: &Server, config: &Config) -> u8 {
         | bit(background::refuses_writes(server), DISK)
         | bit(server.mesh.lacks_peers(config), REPLICAS)
         | bit(server.mesh.refuses_writes(), SYNCING)
+        | bit(server.aof.books().write_error.is_some(), LOG)
 }
 
 /// Whether a command with these flags may run, given what hinders; PING fails like a write, to be noticed.
 #[cold]
-pub fn check(hindrances: u8, flags: Flags, is_ping: bool) -> Result<(), ErrorReply> {
+pub fn check(server: &Server, hindrances: u8, flags: Flags, is_ping: bool) -> Result<(), ErrorReply> {
     let writes = flags.has(Flags::WRITE);
     if hindrances & DISK != 0 && (writes || is_ping) {
         return Err(MISCONF);
+    }
+    if hindrances & LOG != 0 && (writes || is_ping) {
+        let reason = server.aof.books().write_error.unwrap_or_default();
+        return Err(ErrorReply(format!("MISCONF Errors writing to the AOF file: {reason}").into()));
     }
     if hindrances & REPLICAS != 0 && writes {
         return Err(error::NO_REPLICAS);

@@ -3,6 +3,7 @@
 
 pub mod acceptor;
 pub mod acl;
+pub mod aof;
 pub mod balance;
 pub mod blocking;
 pub mod client;
@@ -16,6 +17,7 @@ pub mod demo;
 pub mod dispatch;
 pub mod eviction;
 pub mod expiry;
+pub mod feed;
 pub mod hindrance;
 pub mod info;
 pub mod latency;

@@ -1,6 +1,7 @@
 //! What happens at once when a directive changes while the server runs. Most directives need nothing here: whoever
 //! depends on them reads the configuration, see [`crate::config::store`].
 
+use crate::aof::rewrite;
 use crate::config::{Change, choice::OomScoreAdj};
 use crate::process;
 use crate::server::Server;
@@ -24,9 +25,17 @@ pub fn register(server: &'static Server) {
         server.users.set_default_password(&change.new.requirepass);
         Ok(())
     });
-    config.on_change(&["appendonly"], |change| match change.new.appendonly {
-        true => Err("the append-only file is not supported yet".into()),
-        false => Ok(()),
+    config.on_change(&["appendonly"], move |change| {
+        match change.new.appendonly {
+            true if !server.aof.is_on() => rewrite::turn_on(server),
+            false if server.aof.is_on() => rewrite::turn_off(server),
+            _ => {}
+        }
+        Ok(())
+    });
+    config.on_change(&["appendfsync"], move |change| {
+        server.aof.configure(change.new);
+        Ok(())
     });
     config.on_change(&["dir"], |change| {
         std::env::set_current_dir(change.new.dir.path()).map_err(|e| process::reason(&e))

@@ -10,6 +10,7 @@ use engine::keyspace::Keyspace;
 use parking_lot::Mutex;
 
 use crate::acl::Users;
+use crate::aof::Aof;
 use crate::blocking::Tickets;
 use crate::client::{Client, Mail};
 use crate::clients::Clients;
@@ -18,6 +19,7 @@ use crate::config::{ConfigStore, Loaded};
 use crate::control::Control;
 use crate::dispatch::Handler;
 use crate::eviction::Memory;
+use crate::feed::pump::Pump;
 use crate::latency::LatencyMonitor;
 use crate::mesh::Mesh;
 use crate::monitors::Monitors;
@@ -58,6 +60,8 @@ pub struct Server {
     pub mesh: Mesh,
     pub reclaim: Reclaim,
     pub persistence: Persistence,
+    pub aof: Aof,
+    pub pump: Pump,
     pub samples: Samples,
     pub switches: Switches,
     pub control: Control,
@@ -114,6 +118,8 @@ impl Server {
             mesh: Mesh::default(),
             reclaim: Reclaim::start().map_err(|e| format!("Can't start a thread: {e}"))?,
             persistence,
+            aof: Aof::default(),
+            pump: Pump::default(),
             samples: Samples::default(),
             switches: Switches::default(),
             control: Control::default(),

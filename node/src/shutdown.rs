@@ -105,6 +105,11 @@ pub fn leave(server: &Server, ctx: &mut Ctx<'_>, flags: ShutdownFlags) -> Result
         tracing::warn!("There is a child saving an .rdb. Killing it!");
     }
     background::abort(server);
+    if server.aof.is_on() {
+        tracing::info!("Calling fsync() on the AOF file.");
+        server.aof.drain(server);
+        server.aof.sync();
+    }
     if !loading && (flags.save || !flags.nosave && !config.save.rules().is_empty()) {
         tracing::info!("Saving the final RDB snapshot before exiting.");
         ctx.locks.hold_all();

@@ -158,3 +158,123 @@ fn a_damaged_file_stops_the_start() {
     fs::write(&path, &sound).unwrap();
     server.start_again();
 }
+
+/// Writes as long as the server lives; how often it said that it had.
+fn write_until_it_dies(server: &Server, key: usize, round: u64) -> u64 {
+    let (mut client, mut acknowledged) = (server.client(), 0);
+    loop {
+        let line = match acknowledged % 3 {
+            0 => format!("INCR counter:{key}"),
+            1 => format!("RPUSH list:{key} {acknowledged}"),
+            _ => format!("HSET hash:{key} {round}:{acknowledged} x"),
+        };
+        match client.cmd(&line) {
+            Ok(reply) if !reply.is_error() => acknowledged += 1,
+            _ => return acknowledged,
+        }
+    }
+}
+
+/// What is there of the writes of one writer.
+fn written(server: &Server, key: usize) -> u64 {
+    let mut client = server.client();
+    let number = |text: String| text.trim_matches('"').parse::<u64>().unwrap_or(0);
+    number(ask(&mut client, &format!("GET counter:{key}")))
+        + number(ask(&mut client, &format!("LLEN list:{key}")))
+        + number(ask(&mut client, &format!("HLEN hash:{key}")))
+}
+
+#[test]
+fn nothing_is_lost_that_was_acknowledged() {
+    const ROUNDS: u64 = 20;
+    const WRITERS: usize = 4;
+    let mut server = Server::start_with(
+        Kind::Everwrite,
+        &["--appendonly", "yes", "--appendfsync", "always", "--auto-aof-rewrite-min-size", "20kb"],
+    );
+    let mut before = [0; WRITERS];
+    for round in 0..ROUNDS {
+        let pid = server.pid().to_string();
+        let acknowledged: Vec<u64> = std::thread::scope(|scope| {
+            let server = &server;
+            let writers: Vec<_> = (0..WRITERS)
+                .map(|key| scope.spawn(move || write_until_it_dies(server, key, round)))
+                .collect();
+            if round % 4 == 3 {
+                ask(&mut server.client(), "BGREWRITEAOF");
+            }
+            std::thread::sleep(Duration::from_millis(20 + round * 37 % 200));
+            std::process::Command::new("kill").args(["-9", &pid]).status().unwrap();
+            writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+        });
+        server.kill();
+        server.start_again();
+        wait_until("the data are loaded", SOON, || !ask(&mut server.client(), "DBSIZE").contains("LOADING"));
+        for (key, acknowledged) in acknowledged.into_iter().enumerate() {
+            let now = written(&server, key);
+            let least = before[key] + acknowledged;
+            // One more may have been done than was told.
+            assert!(now >= least && now <= least + 1, "round {round}: {now} of {least}");
+            before[key] = now;
+        }
+    }
+}
+
+/// What is logged is what redis-server makes the same data of.
+#[test]
+fn logs_travel_both_ways() {
+    for (from, to) in [(Kind::Everwrite, Kind::Redis), (Kind::Redis, Kind::Everwrite)] {
+        let options = &["--appendonly", "yes"];
+        let (mut writer, mut reader) = (Server::start_with(from, options), Server::start_with(to, options));
+        let mut client = writer.client();
+        fill(&mut client);
+        for line in [
+            "SET set:px 1 PX 100000000",
+            "GETEX set:px PERSIST",
+            "INCRBYFLOAT float 1.1",
+            "HINCRBYFLOAT hash:float f 2.5",
+            "SPOP set 20",
+            "SPOP set",
+            "LMPOP 1 list RIGHT COUNT 30",
+            "ZMPOP 1 zset MAX COUNT 10",
+            "EXPIRE string:1 100000",
+            "PERSIST expires:7",
+            "GETDEL string:2",
+            "GETSET string:3 other",
+            "COPY hash hash:copy",
+            "RENAME small:list renamed",
+            "LMOVE renamed moved LEFT RIGHT",
+            "SETRANGE string:10 5 patched",
+            "BITFIELD bits SET u8 0 200 INCRBY i5 100 1",
+            "SET short 1 PX 1",
+            "SORT intset LIMIT 0 10 STORE sorted",
+            "MOVE sorted 5",
+            "SWAPDB 9 6",
+            "MULTI",
+            "SET in:multi 1",
+            "DEL string:5",
+            "EXEC",
+        ] {
+            ask(&mut client, line);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+        ask(&mut client, "GET short");
+        let expected = digest(&writer);
+        writer.terminate();
+        reader.terminate();
+        let (source, target) = (writer.dir().join("appendonlydir"), reader.dir().join("appendonlydir"));
+        fs::remove_dir_all(&target).unwrap();
+        fs::create_dir_all(&target).unwrap();
+        for file in fs::read_dir(source).unwrap() {
+            let file = file.unwrap();
+            fs::copy(file.path(), target.join(file.file_name())).unwrap();
+        }
+        for server in [&mut reader, &mut writer] {
+            server.start_again();
+            wait_until("the data are loaded", SOON, || {
+                !ask(&mut server.client(), "DBSIZE").contains("LOADING")
+            });
+            assert_eq!(digest(server), expected, "{from:?} to {to:?}: {}", server.log());
+        }
+    }
+}

@@ -122,6 +122,8 @@ pub struct Outbox {
     pub garbage: Vec<Garbage>,
     /// Effects applied.
     pub dirty: u64,
+    /// Of these, how many nobody asked for: keys that expired or made room.
+    pub reclaimed: u64,
     expired_seen: RefCell<Vec<(usize, Vec<u8>)>>,
     /// Keys that were read and not there: how many events came before, database and key. Only while somebody listens.
     missed: RefCell<Vec<(usize, usize, Vec<u8>)>>,
@@ -171,6 +173,13 @@ impl<'e> Ctx<'e> {
     #[inline]
     pub fn begin(&mut self) {
         self.locks.writer.end_group();
+    }
+
+    /// Begins a group if none is under way: what is written down without having changed anything needs a version, too.
+    pub fn ensure_group(&mut self) {
+        if self.locks.writer.version() == 0 {
+            self.locks.mint(self.env.now_ms);
+        }
     }
 
     /// Tells the hash of an argument of the command that is about to run. The argument must stay where it is until
@@ -444,6 +453,12 @@ impl<'e> Ctx<'e> {
         self.out.flushed = true;
     }
 
+    /// Empties a database to fill it from a file: nobody is told. All shards must be held.
+    pub fn empty(&mut self, db: usize) {
+        let garbage = self.locks.take_db(db);
+        self.out.garbage.extend(garbage.into_iter().map(Garbage::Db));
+    }
+
     /// Exchanges the contents of two databases, all of whose shards must be held; tells watchers of what either has, and
     /// wakes who waits for a key that has come or gone.
     pub fn swap(&mut self, a: usize, b: usize) {
@@ -481,6 +496,11 @@ impl Outbox {
             && self.changed.is_empty()
             && self.garbage.is_empty()
             && !self.flushed
+    }
+
+    /// What a command left to do is not to be done: it only repeats what was done before.
+    pub fn forget(&mut self) {
+        *self = Outbox { wants_changed: self.wants_changed, ..Outbox::default() };
     }
 
     #[inline]
@@ -685,6 +705,7 @@ impl KeyMut<'_, '_> {
             _ => return,
         };
         self.tell_due_members(now, if all { usize::MAX } else { RECLAIM_MAX });
+        self.out.reclaimed += 1;
         let (removed, left) = match self.value_mut() {
             Some(ValueMut::Hash(v)) if all => (v.len(), 0),
             Some(ValueMut::Set(v)) if all => (v.len(), 0),
@@ -703,6 +724,15 @@ impl KeyMut<'_, '_> {
         }
     }
 
+    /// The key goes by itself: that is a command, too.
+    fn feed_removal(&mut self, lazily: bool) {
+        self.out.reclaimed += 1;
+        if let Some(feed) = self.writer.feed() {
+            let name: &[u8] = if lazily { b"UNLINK" } else { b"DEL" };
+            feed.command(self.db, [name, self.key].into_iter());
+        }
+    }
+
     /// Lets the expiry cycle know that a member of the key expires at `deadline`.
     pub(crate) fn note_member_deadline(&mut self, deadline: u64) {
         self.shard.dbs[self.db].note_deadline(self.hash, deadline);
@@ -713,6 +743,7 @@ impl KeyMut<'_, '_> {
         if let Some(deadline) = self.deadline().filter(|_| self.writer.is_on()) {
             self.tell_reclaim_at(deadline);
         }
+        self.feed_removal(self.env.tuning.lazyfree_expire);
         self.remove(true);
         self.shard.stats.expired += 1;
         self.changed(false);
@@ -727,6 +758,7 @@ impl KeyMut<'_, '_> {
         } else {
             self.tell_clear();
         }
+        self.feed_removal(self.env.tuning.lazyfree_eviction);
         let before = used();
         self.remove(true);
         let freed = before - used();

@@ -21,6 +21,8 @@ pub struct Keyspace {
     pub journal: Arc<Journal>,
     /// Somebody who can let go of nothing waits for a shard, see [`Locks::insist`].
     insisting: AtomicBool,
+    /// The same as commands, see [`crate::journal::feed`].
+    pub feed: Arc<Journal>,
 }
 
 impl Keyspace {
@@ -31,7 +33,7 @@ impl Keyspace {
         let hasher = ahash::RandomState::new();
         let shards = (0..count).map(|_| ShardCell::new(databases, bits, &hasher)).collect();
         let insisting = AtomicBool::new(false);
-        Keyspace { shards, bits, databases, hasher, journal: Arc::default(), insisting }
+        Keyspace { shards, bits, databases, hasher, journal: Arc::default(), feed: Arc::default(), insisting }
     }
 
     pub fn databases(&self) -> usize {
@@ -111,7 +113,12 @@ pub struct Locks<'e> {
 
 impl<'e> Locks<'e> {
     pub fn new(keyspace: &'e Keyspace) -> Locks<'e> {
-        Locks { keyspace, held: SmallVec::new(), pinned: false, writer: Writer::new(&keyspace.journal) }
+        Locks {
+            keyspace,
+            held: SmallVec::new(),
+            pinned: false,
+            writer: Writer::new(&keyspace.journal).with_feed(&keyspace.feed),
+        }
     }
 
     /// Lets go of everything, and hands over what was written down meanwhile.
@@ -121,6 +128,23 @@ impl<'e> Locks<'e> {
         }
         self.held.clear();
         self.writer.flush();
+    }
+
+    /// The writer of commands, if they are written down in the group under way.
+    #[inline]
+    pub fn feed(&mut self) -> Option<&mut Writer> {
+        self.writer.feed()
+    }
+
+    /// Whether commands are written down, as of the last group.
+    #[inline]
+    pub fn feeds(&self) -> bool {
+        self.writer.feeds()
+    }
+
+    /// The version of the last group.
+    pub fn last_version(&self) -> u64 {
+        self.writer.last()
     }
 
     /// Lets go of what is held; a group of effects never goes on under other locks.

@@ -3,6 +3,7 @@
 use protocol::{ErrorReply, error};
 
 use super::{NodeRow, row};
+use crate::aof::rewrite;
 use crate::dispatch::{Call, Next};
 use crate::persist::background::{self, Busy};
 use crate::persist::snapshot::Purpose;
@@ -64,10 +65,47 @@ fn bgsave(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     DONE
 }
 
+/// `BGREWRITEAOF`
+fn bgrewriteaof(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
+    let server = call.worker.server;
+    if server.aof.books().rewriting {
+        return Err(ErrorReply::new("ERR Background append only file rewriting already in progress"));
+    }
+    if server.persistence.job().is_some() || call.session.in_exec {
+        server.aof.note(|books| (books.scheduled, books.failures_in_a_row) = (true, 0));
+        call.out.simple("Background append only file rewriting scheduled");
+        return DONE;
+    }
+    if !server.aof.is_on() {
+        return Err(ErrorReply::err("The append-only file is off: there is nothing to rewrite"));
+    }
+    call.ctx.locks.hold_all();
+    let begun = rewrite::start(server, call.ctx);
+    call.ctx.locks.release();
+    match begun {
+        Ok(()) => call.out.simple("Background append only file rewriting started"),
+        Err(rewrite::Failed::Busy(_)) => {
+            server.aof.note(|books| books.scheduled = true);
+            call.out.simple("Background append only file rewriting scheduled");
+        }
+        Err(rewrite::Failed::Io(_)) => {
+            return Err(ErrorReply::err(
+                "Can't execute an AOF background rewriting. Please check the server logs for more information.",
+            ));
+        }
+    }
+    DONE
+}
+
 /// `LASTSAVE`
 fn last_save(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     call.out.int(call.worker.server.persistence.saves.books().last_s as i64);
     DONE
 }
 
-pub const ROWS: &[NodeRow] = &[row("SAVE", save), row("BGSAVE", bgsave), row("LASTSAVE", last_save)];
+pub const ROWS: &[NodeRow] = &[
+    row("SAVE", save),
+    row("BGSAVE", bgsave),
+    row("BGREWRITEAOF", bgrewriteaof),
+    row("LASTSAVE", last_save),
+];

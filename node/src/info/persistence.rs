@@ -38,20 +38,36 @@ pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
     let loaded = |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
     lines.put("rdb_last_load_keys_expired", loaded(&persistence.loading.expired));
     lines.put("rdb_last_load_keys_loaded", loaded(&persistence.loading.keys));
-    lines.put("aof_enabled", u8::from(info.config.appendonly));
-    lines.put("aof_rewrite_in_progress", u8::from(running(Purpose::Rewrite).is_some()));
-    lines.put("aof_rewrite_scheduled", 0);
-    lines.put("aof_last_rewrite_time_sec", -1);
-    lines.put("aof_current_rewrite_time_sec", seconds(Purpose::Rewrite));
-    lines.put("aof_last_bgrewrite_status", "ok");
-    lines.put("aof_rewrites", 0);
-    lines.put("aof_rewrites_consecutive_failures", 0);
-    lines.put("aof_last_write_status", "ok");
-    for field in ["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"] {
-        lines.put(field, 0);
-    }
+    write_log(info, lines);
     if loading {
         write_loading(info, lines);
+    }
+}
+
+fn write_log(info: &Info<'_>, lines: &mut Lines) {
+    let (aof, books) = (&info.server.aof, info.server.aof.books());
+    let job = info.server.persistence.job().filter(|job| job.purpose == Purpose::Rewrite);
+    let (on, copied) = (aof.is_on(), job.as_ref().map_or(0, |job| job.copied()));
+    lines.put("aof_enabled", u8::from(on));
+    lines.put("aof_rewrite_in_progress", u8::from(books.rewriting));
+    lines.put("aof_rewrite_scheduled", u8::from(books.scheduled));
+    lines.put("aof_last_rewrite_time_sec", books.rewrite_seconds);
+    let seconds = job.as_ref().map_or(-1, |job| job.started.elapsed().as_secs() as i64);
+    lines.put("aof_current_rewrite_time_sec", seconds);
+    lines.put("aof_last_bgrewrite_status", status(books.rewrite_ok));
+    lines.put("aof_rewrites", books.rewrites);
+    lines.put("aof_rewrites_consecutive_failures", books.failures_in_a_row);
+    lines.put("aof_last_write_status", status(books.write_error.is_none()));
+    lines.put("aof_last_cow_size", copied);
+    lines.put("module_fork_in_progress", 0);
+    lines.put("module_fork_last_cow_size", 0);
+    if on {
+        lines.put("aof_current_size", books.size);
+        lines.put("aof_base_size", books.base_size);
+        lines.put("aof_pending_rewrite", 0);
+        lines.put("aof_buffer_length", books.pending);
+        lines.put("aof_pending_bio_fsync", 0);
+        lines.put("aof_delayed_fsync", books.delayed_syncs);
     }
 }
 

@@ -68,7 +68,7 @@ pub fn after_flush(server: &'static Server) {
 }
 
 /// What a thread that is no worker works with.
-fn own_context(server: &'static Server) -> Ctx<'static> {
+pub fn own_context(server: &'static Server) -> Ctx<'static> {
     let mut ctx = Ctx::new(&server.keyspace, server.seed);
     ctx.env.tuning = crate::settings::tuning(&server.config.get(), server);
     ctx.env.tick(unix_ms());

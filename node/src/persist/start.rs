@@ -11,10 +11,15 @@ use crate::server::Server;
 use crate::worker::{self, unix_ms};
 
 /// Loads the data, on this thread and another. An error is why the server must not start.
-pub fn load_all(server: &Server) -> Result<(), String> {
+pub fn load_all(server: &'static Server) -> Result<(), String> {
     let (config, began) = (server.config.get(), Instant::now());
     let path = Path::new(&config.dbfilename);
-    let loaded = load_file(server, path, Policy::default(), Shards::Free)?;
+    let loaded = if config.appendonly {
+        crate::aof::load::at_start(server)?;
+        false
+    } else {
+        load_file(server, path, Policy::default(), Shards::Free)?
+    };
     server.persistence.saves.note(|books| {
         books.last_s = unix_ms() / 1000;
         books.changes = worker::changes(server.workers());
@@ -40,12 +45,21 @@ pub fn load_file(
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(e) => return Err(fatal(&process::reason(&e))),
     };
-    let len = file.metadata().map_err(|e| fatal(&process::reason(&e)))?.len();
+    load_open(server, &mut file, policy, shards).map(|_| true).map_err(|reason| fatal(&reason))
+}
+
+/// Loads what is in a file up to its end, or to where something else follows: where that is.
+pub fn load_open(
+    server: &Server,
+    file: &mut File,
+    policy: Policy,
+    shards: Shards<'_, '_>,
+) -> Result<u64, String> {
+    let len = file.metadata().map_err(|e| process::reason(&e))?.len();
     server.persistence.loading.add_total(len);
-    let result = load::load(server, &mut file, Some(len), policy, shards, unix_ms());
-    match result {
-        Ok(_) => Ok(true),
-        Err(LoadError::Rdb { error: protocol::rdb::Error::Io(e), .. }) => Err(fatal(&process::reason(&e))),
-        Err(e) => Err(fatal(&e)),
-    }
+    let result = load::load(server, file, Some(len), policy, shards, unix_ms());
+    result.map_err(|e| match e {
+        LoadError::Rdb { error: protocol::rdb::Error::Io(e), .. } => process::reason(&e),
+        e => e.to_string(),
+    })
 }

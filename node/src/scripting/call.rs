@@ -161,7 +161,7 @@ impl Run<'_> {
         }
         let hindrances = self.worker.hindrances.get();
         if hindrances != 0 && writes && !self.wrote {
-            hindrance::check(hindrances, facts.flags, false)?;
+            hindrance::check(self.worker.server, hindrances, facts.flags, false)?;
         }
         // Once it has written, a script is not stopped half-way.
         if self.short_of_memory && !self.wrote && facts.flags.has(Flags::DENYOOM) {

@@ -36,6 +36,7 @@
 mod desk;
 mod drain;
 pub mod encode;
+pub mod feed;
 mod tell;
 #[cfg(test)]
 mod tests;

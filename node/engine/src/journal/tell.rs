@@ -115,11 +115,21 @@ impl KeyMut<'_, '_> {
 
     /// At most so many members go because their time has come.
     pub(crate) fn tell_due_members(&mut self, now: u64, max: usize) {
-        if !self.writer.is_on() {
+        if !self.writer.is_on() && !self.writer.feeds() {
             return;
         }
         let is_hash = matches!(self.value(), Some(ValueRef::Hash(_)));
-        for name in self.due_members(now, max) {
+        let names = self.due_members(now, max);
+        if let Some(feed) = self.writer.feed() {
+            let command: &[u8] = if is_hash { b"HDEL" } else { b"SREM" };
+            for name in &names {
+                feed.command(self.db, [command, self.key, name].into_iter());
+            }
+        }
+        if !self.writer.is_on() {
+            return;
+        }
+        for name in names {
             let effect = if is_hash { Effect::DelField(&name) } else { Effect::DelMember(&name) };
             self.tell(&effect);
         }

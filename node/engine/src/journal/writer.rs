@@ -31,6 +31,8 @@ pub struct Writer {
     last: u64,
     /// Writes of the group under way.
     subs: u32,
+    /// Writes down commands beside the effects, under the same versions: see [`super::feed`].
+    feed: Option<Box<Writer>>,
 }
 
 impl Writer {
@@ -45,7 +47,38 @@ impl Writer {
             version: 0,
             last: 0,
             subs: 0,
+            feed: None,
         }
+    }
+
+    pub(crate) fn with_feed(mut self, feed: &Arc<Journal>) -> Writer {
+        self.feed = Some(Box::new(Writer::new(feed)));
+        self
+    }
+
+    /// The writer of commands, if they are written down in the group under way.
+    #[inline]
+    pub fn feed(&mut self) -> Option<&mut Writer> {
+        self.feed.as_deref_mut().filter(|feed| feed.on)
+    }
+
+    /// Whether commands are written down, as of the last group.
+    #[inline]
+    pub fn feeds(&self) -> bool {
+        self.feed.as_ref().is_some_and(|feed| feed.on)
+    }
+
+    /// Makes ready for a group whose version another writer mints: above what this returns.
+    #[inline]
+    fn prepare(&mut self, now_ms: u64) -> u64 {
+        self.on = self.journal.is_on();
+        if !self.on {
+            return 0;
+        }
+        if !self.opened {
+            self.open(now_ms);
+        }
+        self.last
     }
 
     /// Whether the group under way is written down.
@@ -88,6 +121,11 @@ impl Writer {
         if self.begun.is_some() {
             self.close();
         }
+        if let Some(feed) = &mut self.feed
+            && feed.begun.is_some()
+        {
+            feed.close();
+        }
     }
 
     /// Begins a group: its version is above `seen`, which is the highest that the shards it writes to have seen.
@@ -98,12 +136,19 @@ impl Writer {
         if self.on && !self.opened {
             self.open(now_ms);
         }
-        let base = seen.max(self.last).max((now_ms << replication::stamp::COUNTER_BITS).saturating_sub(1));
+        let prepared = self.feed.as_mut().map_or(0, |feed| feed.prepare(now_ms));
+        let base = seen
+            .max(self.last)
+            .max(prepared)
+            .max((now_ms << replication::stamp::COUNTER_BITS).saturating_sub(1));
         let number = u64::from(self.desk.number);
         let step = 1 << WRITER_BITS;
         self.subs = 0;
         self.version = (base + step) & !(step - 1) | number;
         self.last = self.version;
+        if let Some(feed) = &mut self.feed {
+            (feed.version, feed.last) = (self.version, self.version);
+        }
         self.version
     }
 
@@ -153,6 +198,11 @@ impl Writer {
         self.end_group();
         if self.opened {
             self.hand_over();
+        }
+        if let Some(feed) = &mut self.feed
+            && feed.opened
+        {
+            feed.hand_over();
         }
     }
 

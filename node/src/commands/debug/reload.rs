@@ -56,7 +56,7 @@ fn reload_held(call: &mut Call<'_>, options: &Options) -> Result<(), ErrorReply>
         return Err(ErrorReply::new("ERR"));
     }
     if !options.no_flush {
-        (0..ctx.keyspace.databases()).for_each(|db| ctx.flush(db));
+        (0..ctx.keyspace.databases()).for_each(|db| ctx.empty(db));
     }
     server.persistence.libraries.lock().clear();
     let name = server.config.get().dbfilename.clone();
@@ -67,10 +67,36 @@ fn reload_held(call: &mut Call<'_>, options: &Options) -> Result<(), ErrorReply>
     }
 }
 
-pub const SUBS: &[Sub] = &[sub(
-    "RELOAD",
-    0..=ANY,
-    reload,
-    "[option ...]",
-    "Save the RDB on disk and reload it back to memory: [NOSAVE] [NOFLUSH] [MERGE].",
-)];
+/// What is in the log comes back from it, while nobody sees the data.
+fn load_aof(call: &mut Call<'_>) -> Result<(), ErrorReply> {
+    let server = call.worker.server;
+    call.ctx.locks.release();
+    if !server.aof.is_on() {
+        return Err(ErrorReply::err("The append-only file is off"));
+    }
+    server.aof.drain(server);
+    call.ctx.locks.hold_all();
+    let ctx = &mut *call.ctx;
+    (0..ctx.keyspace.databases()).for_each(|db| ctx.empty(db));
+    let (db, result) = (ctx.db, crate::aof::load::again(server, ctx));
+    ctx.db = db;
+    ctx.locks.release();
+    if let Err(reason) = result {
+        tracing::error!("{reason}");
+        return Err(ErrorReply::err("Error trying to load the AOF files, check server logs."));
+    }
+    tracing::warn!("Append Only File loaded by DEBUG LOADAOF");
+    call.out.ok();
+    Ok(())
+}
+
+pub const SUBS: &[Sub] = &[
+    sub(
+        "RELOAD",
+        0..=ANY,
+        reload,
+        "[option ...]",
+        "Save the RDB on disk and reload it back to memory: [NOSAVE] [NOFLUSH] [MERGE].",
+    ),
+    sub("LOADAOF", 0..=0, load_aof, "", "Flush the AOF buffers on disk and reload the AOF in memory."),
+];

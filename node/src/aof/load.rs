@@ -1,0 +1,345 @@
+//! Reading the append-only files when the server starts, and by DEBUG LOADAOF.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::time::Instant;
+
+use engine::command::{CommandId, id};
+use engine::commands::Locking;
+use engine::ctx::Ctx;
+use protocol::number::parse_u64;
+use protocol::{Args, Reply};
+
+use super::Aof;
+use super::log::Log;
+use super::manifest::{Entry, Manifest, Names, Part};
+use super::records::{Record, Records, Stop};
+use crate::dispatch::{self, Handler};
+use crate::persist::load::{Policy, Shards};
+use crate::persist::rdb_file::{self, About};
+use crate::persist::{background, start};
+use crate::process;
+use crate::server::Server;
+
+/// Bytes between two notes of how far loading is.
+const NOTE_EVERY: u64 = 1 << 20;
+/// Bytes read at once.
+const BUFFER: usize = 256 * 1024;
+
+/// Loads the data from the log and goes on writing it. An error is why the server must not start.
+pub fn at_start(server: &'static Server) -> Result<(), String> {
+    let names = Names::of(&server.config.get());
+    let mut manifest = match Manifest::load(&names)? {
+        Some(manifest) => manifest,
+        None => adopt_old(&names)?,
+    };
+    check_files(&names, &manifest)?;
+    let mut ctx = background::own_context(server);
+    let began = Instant::now();
+    let found = manifest.entries.iter().any(|entry| entry.part != Part::History);
+    load_all(server, &mut ctx, &names, &manifest)?;
+    if found {
+        tracing::info!("DB loaded from append only file: {:.3} seconds", began.elapsed().as_secs_f64());
+    }
+    open(server, &mut ctx, &names, &mut manifest).map_err(|e| {
+        format!("Can't open or create append-only files in {}: {}", names.dir.display(), process::reason(&e))
+    })
+}
+
+/// A log of one file, as it was before Redis 7, becomes the base of one of many.
+fn adopt_old(names: &Names) -> Result<Manifest, String> {
+    let old = Path::new(&names.stem);
+    if !old.is_file() {
+        return Ok(Manifest::default());
+    }
+    let entry = Entry { name: names.stem.clone(), seq: 1, part: Part::Base };
+    let manifest = Manifest { entries: vec![entry] };
+    let moved = fs::create_dir_all(&names.dir)
+        .and_then(|()| manifest.save(names))
+        .and_then(|()| rdb_file::replace(old, &names.dir.join(&names.stem)));
+    moved.map_err(|e| {
+        format!(
+            "Error trying to move the old AOF file {} into dir {}: {}",
+            names.stem,
+            names.dir.display(),
+            process::reason(&e)
+        )
+    })?;
+    tracing::info!(
+        "Successfully migrated an old-style AOF file ({}) into the AOF directory ({}).",
+        names.stem,
+        names.dir.display()
+    );
+    Ok(manifest)
+}
+
+fn check_files(names: &Names, manifest: &Manifest) -> Result<(), String> {
+    for entry in manifest.entries.iter().filter(|entry| entry.part != Part::History) {
+        let path = names.path(entry);
+        if !path.exists() {
+            let reason = "No such file or directory";
+            return Err(format!("The append log file {} doesn't exist: {reason}", entry.name));
+        }
+    }
+    Ok(())
+}
+
+/// Opens the file that is written from now on, after what it takes for a start to find everything.
+fn open(
+    server: &'static Server,
+    ctx: &mut Ctx<'static>,
+    names: &Names,
+    manifest: &mut Manifest,
+) -> std::io::Result<()> {
+    fs::create_dir_all(&names.dir)?;
+    server.pump.listen(server);
+    let before = manifest.clone();
+    if manifest.base().is_none() && manifest.increments().next().is_none() {
+        let entry = manifest.next_base(names, true);
+        tracing::info!("Creating AOF base file {} on server start", entry.name);
+        ctx.locks.hold_all();
+        let begun = background::begin(server, ctx, crate::persist::snapshot::Purpose::Rewrite);
+        let (job, _) = begun.map_err(|_| std::io::Error::other("another snapshot is under way"))?;
+        let written = rdb_file::write(
+            server,
+            &job,
+            &names.path(&entry),
+            About { aof_base: true },
+            rdb_file::Shards::Held(ctx),
+        );
+        background::end(server, &job);
+        ctx.locks.release();
+        written?;
+        manifest.rebase(entry, 1);
+    }
+    let last = match manifest.increments().last().cloned() {
+        Some(entry) => {
+            tracing::info!("Opening AOF incr file {} on server start", entry.name);
+            entry
+        }
+        None => {
+            let entry = manifest.add_increment(names);
+            tracing::info!("Creating AOF incr file {} on server start", entry.name);
+            entry
+        }
+    };
+    let log = Log::open(&names.path(&last))?;
+    if *manifest != before {
+        rdb_file::sync_directory(&names.path(&last))?;
+        manifest.save(names)?;
+    }
+    let bytes = |entry: &Entry| fs::metadata(names.path(entry)).map_or(0, |data| data.len());
+    let settled = manifest.entries.iter().filter(|e| e.part != Part::History && **e != last).map(bytes).sum();
+    if !server.config.get().aof_disable_auto_gc && manifest.entries.iter().any(|e| e.part == Part::History) {
+        manifest.delete_history(names);
+        manifest.save(names)?;
+    }
+    server.aof.begin(manifest.clone(), log, settled);
+    server.aof.configure(&server.config.get());
+    Ok(())
+}
+
+impl Aof {
+    fn begin(&self, manifest: Manifest, log: Log, settled: u64) {
+        let mut state = self.state.lock();
+        (state.manifest, state.log, state.settled) = (manifest, Some(log), settled);
+        state.books.size = state.size();
+        state.books.base_size = state.size();
+        self.on.store(true, std::sync::atomic::Ordering::Release);
+    }
+}
+
+/// DEBUG LOADAOF: all that was logged again, into what is empty. All shards must be held.
+pub fn again(server: &'static Server, ctx: &mut Ctx<'static>) -> Result<(), String> {
+    let names = Names::of(&server.config.get());
+    let manifest = server.aof.state.lock().manifest.clone();
+    load_all(server, ctx, &names, &manifest)
+}
+
+/// Loads all files of a manifest. With all shards held, they stay so.
+fn load_all(
+    server: &'static Server,
+    ctx: &mut Ctx<'static>,
+    names: &Names,
+    manifest: &Manifest,
+) -> Result<(), String> {
+    let parts: Vec<&Entry> = manifest.entries.iter().filter(|entry| entry.part != Part::History).collect();
+    let expiry = std::mem::replace(&mut ctx.env.expiry, false);
+    let result = load_parts(server, ctx, names, &parts);
+    ctx.env.expiry = expiry;
+    result
+}
+
+fn load_parts(
+    server: &'static Server,
+    ctx: &mut Ctx<'static>,
+    names: &Names,
+    parts: &[&Entry],
+) -> Result<(), String> {
+    for (i, entry) in parts.iter().enumerate() {
+        let began = Instant::now();
+        let last = i + 1 == parts.len();
+        load_file(server, ctx, &names.path(entry), &entry.name, last)?;
+        let kind = if entry.part == Part::Base { "base" } else { "incr" };
+        tracing::info!(
+            "DB loaded from {kind} file {}: {:.3} seconds",
+            entry.name,
+            began.elapsed().as_secs_f64()
+        );
+    }
+    Ok(())
+}
+
+/// Loads one file: a snapshot, commands, or one before the other.
+fn load_file(
+    server: &'static Server,
+    ctx: &mut Ctx<'static>,
+    path: &Path,
+    name: &str,
+    last: bool,
+) -> Result<(), String> {
+    let io = |e: std::io::Error| {
+        format!("Unrecoverable error reading the append only file {name}: {}", process::reason(&e))
+    };
+    let mut file = File::open(path).map_err(io)?;
+    let mut magic = [0; 5];
+    let read = file.read(&mut magic).map_err(io)?;
+    file.seek(SeekFrom::Start(0)).map_err(io)?;
+    let mut at = 0;
+    if magic[..read] == *b"REDIS" {
+        tracing::info!("Reading RDB base file on AOF loading...");
+        let held = ctx.locks.holds_all();
+        let shards = if held { Shards::Held(&mut ctx.locks) } else { Shards::Free };
+        let policy = Policy { keep_expired: true, ..Policy::default() };
+        at = start::load_open(server, &mut file, policy, shards).map_err(|reason| {
+            format!("Error reading the RDB base file {name}, AOF loading aborted: {reason}")
+        })?;
+        file.seek(SeekFrom::Start(at)).map_err(io)?;
+    }
+    let len = file.metadata().map_err(io)?.len();
+    server.persistence.loading.add_total(len.saturating_sub(at));
+    let source = BufReader::with_capacity(BUFFER, file);
+    let mut player = Player { server, ctx, valid: at, multi: None, noted: at };
+    player.ctx.db = 0;
+    match player.play(Records::new(source, at)) {
+        Ok(()) => Ok(()),
+        Err(Broken::Stop(Stop::Short | Stop::End)) => truncate(server, path, name, player.valid, last),
+        Err(Broken::Stop(Stop::Io(e))) => Err(io(e)),
+        Err(Broken::Stop(Stop::Format(reason))) => Err(format!(
+            "Bad file format reading the append only file {name}: {reason}; make a backup of your AOF file, then use \
+             ./redis-check-aof --fix <filename.manifest>"
+        )),
+        Err(Broken::Command(reason)) => Err(reason),
+    }
+}
+
+/// The file ends in the middle of a command or a transaction.
+fn truncate(server: &Server, path: &Path, name: &str, valid: u64, last: bool) -> Result<(), String> {
+    if !last {
+        return Err("Fatal error: the truncated file is not the last file".into());
+    }
+    if !server.config.get().aof_load_truncated {
+        return Err(format!(
+            "Unexpected end of file reading the append only file {name}. You can: 1) Make a backup of your AOF file, then \
+             use ./redis-check-aof --fix <filename.manifest>. 2) Alternatively you can set the 'aof-load-truncated' \
+             configuration option to yes and restart the server."
+        ));
+    }
+    tracing::warn!("!!! Warning: short read while loading the AOF file {name}!!!");
+    tracing::warn!("AOF {name} loaded anyway because aof-load-truncated is enabled");
+    tracing::warn!("Truncating the AOF {name} at offset {valid}");
+    let cut = OpenOptions::new().write(true).open(path).and_then(|file| {
+        file.set_len(valid)?;
+        file.sync_all()
+    });
+    cut.map_err(|e| format!("Error truncating the AOF file {name}: {}", process::reason(&e)))
+}
+
+/// Why playing came to a halt.
+enum Broken {
+    Stop(Stop),
+    Command(String),
+}
+
+/// Runs the commands of a file.
+struct Player<'a> {
+    server: &'static Server,
+    ctx: &'a mut Ctx<'static>,
+    /// The end of the last command outside of a transaction.
+    valid: u64,
+    /// Commands of a transaction whose end has not come yet.
+    multi: Option<Vec<protocol::OwnedArgs>>,
+    noted: u64,
+}
+
+impl Player<'_> {
+    fn play<R: std::io::BufRead>(&mut self, mut records: Records<R>) -> Result<(), Broken> {
+        loop {
+            match records.next() {
+                Ok(Record::Annotation(_)) => {}
+                Ok(Record::Command(args)) => self.take(args).map_err(Broken::Command)?,
+                Err(Stop::End) if self.multi.is_none() => return Ok(()),
+                Err(stop) => return Err(Broken::Stop(stop)),
+            }
+            if self.multi.is_none() {
+                self.valid = records.position();
+            }
+            if records.position() - self.noted >= NOTE_EVERY {
+                self.server.persistence.loading.advance(records.position() - self.noted);
+                self.noted = records.position();
+            }
+        }
+    }
+
+    fn take(&mut self, args: protocol::OwnedArgs) -> Result<(), String> {
+        let unknown = |args: Args<'_>| {
+            let name = String::from_utf8_lossy(&args[0]).into_owned();
+            format!("Unknown command '{name}' reading the append only file")
+        };
+        let view = args.view();
+        let Ok(id) = self.server.lookup.resolve(view) else { return Err(unknown(view)) };
+        match id {
+            id::MULTI => self.multi = Some(Vec::new()),
+            id::EXEC => {
+                // Nobody sees the data meanwhile: one after the other is as good as all at once.
+                for args in self.multi.take().unwrap_or_default() {
+                    self.take(args)?;
+                }
+            }
+            _ if self.multi.is_some() => {
+                if let Some(multi) = &mut self.multi {
+                    multi.push(args);
+                }
+            }
+            id::SELECT => {
+                let db = view.get(1).and_then(parse_u64).map(|db| db as usize);
+                match db.filter(|db| *db < self.ctx.keyspace.databases()) {
+                    Some(db) => self.ctx.db = db,
+                    None => return Err("Invalid database reading the append only file".into()),
+                }
+            }
+            id => self.run(id, view).then_some(()).ok_or_else(|| unknown(view))?,
+        }
+        Ok(())
+    }
+
+    /// Runs a command on data; what it answers is of no interest, as it was when it was logged. False: it is none.
+    fn run(&mut self, id: CommandId, args: Args<'_>) -> bool {
+        let Handler::Data(run, locking) = self.server.handler(id) else {
+            return matches!(id, id::PUBLISH | id::SPUBLISH | id::PING);
+        };
+        if !id.facts().admits(args) {
+            return false;
+        }
+        self.ctx.begin();
+        if !self.ctx.locks.holds_all() {
+            let locking = if matches!(locking, Locking::Own) { Locking::All } else { locking };
+            dispatch::lock(self.ctx, id.facts(), locking, args);
+        }
+        let mut reply = Reply::default();
+        let _ = run(self.ctx, args, &mut reply);
+        self.ctx.out.forget();
+        true
+    }
+}

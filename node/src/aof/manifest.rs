@@ -1,0 +1,277 @@
+//! The manifest: which files the append-only log consists of, in which order.
+//!
+//! ```text
+//! file appendonly.aof.2.base.rdb seq 2 type b      one base: the data at the last rewrite
+//! file appendonly.aof.4.incr.aof seq 4 type i      what was done since, oldest first
+//! file appendonly.aof.1.incr.aof seq 1 type h      no longer needed, to be deleted
+//! ```
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::config::Config;
+use crate::persist::rdb_file;
+
+/// Longest line that is taken for one.
+const LINE_MAX: usize = 1024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Base,
+    Increment,
+    History,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub name: String,
+    pub seq: u64,
+    pub part: Part,
+}
+
+/// See the [module's page](self).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Manifest {
+    pub entries: Vec<Entry>,
+}
+
+/// What is wrong with a manifest, and in which line.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Invalid {
+    pub line: Option<(usize, String)>,
+    pub reason: &'static str,
+}
+
+/// Names of the log's files.
+#[derive(Clone, Debug)]
+pub struct Names {
+    pub dir: PathBuf,
+    pub stem: String,
+}
+
+impl Names {
+    pub fn of(config: &Config) -> Names {
+        Names { dir: PathBuf::from(&config.appenddirname), stem: config.appendfilename.clone() }
+    }
+
+    pub fn manifest(&self) -> PathBuf {
+        self.dir.join(format!("{}.manifest", self.stem))
+    }
+
+    pub fn path(&self, entry: &Entry) -> PathBuf {
+        self.dir.join(&entry.name)
+    }
+
+    fn base(&self, seq: u64, rdb: bool) -> Entry {
+        let name = format!("{}.{seq}.base.{}", self.stem, if rdb { "rdb" } else { "aof" });
+        Entry { name, seq, part: Part::Base }
+    }
+
+    fn increment(&self, seq: u64) -> Entry {
+        Entry { name: format!("{}.{seq}.incr.aof", self.stem), seq, part: Part::Increment }
+    }
+}
+
+impl Manifest {
+    pub fn parse(text: &str) -> Result<Manifest, Invalid> {
+        if text.is_empty() {
+            return Err(Invalid { line: None, reason: "Found an empty AOF manifest" });
+        }
+        let (mut manifest, mut highest) = (Manifest::default(), 0);
+        for (number, raw) in text.split_inclusive('\n').enumerate() {
+            if raw.starts_with('#') {
+                continue;
+            }
+            let invalid = |reason| Invalid { line: Some((number + 1, raw.trim().to_string())), reason };
+            if !raw.ends_with('\n') || raw.len() > LINE_MAX {
+                return Err(Invalid { line: None, reason: "The AOF manifest file contains too long line" });
+            }
+            let entry = parse_line(raw.trim()).map_err(invalid)?;
+            match entry.part {
+                Part::Base if manifest.base().is_some() => {
+                    return Err(invalid("Found duplicate base file information"));
+                }
+                Part::Increment if entry.seq <= highest => {
+                    return Err(invalid("Found a non-monotonic sequence number"));
+                }
+                Part::Increment => highest = entry.seq,
+                _ => {}
+            }
+            manifest.entries.push(entry);
+        }
+        Ok(manifest)
+    }
+
+    pub fn text(&self) -> String {
+        let letter = |part| match part {
+            Part::Base => 'b',
+            Part::History => 'h',
+            Part::Increment => 'i',
+        };
+        let line = |part: Part| {
+            let of_part = self.entries.iter().filter(move |entry| entry.part == part);
+            of_part.map(move |e| format!("file {} seq {} type {}\n", quoted(&e.name), e.seq, letter(part)))
+        };
+        line(Part::Base).chain(line(Part::History)).chain(line(Part::Increment)).collect()
+    }
+
+    /// Writes the manifest in the old one's place.
+    pub fn save(&self, names: &Names) -> io::Result<()> {
+        let path = names.manifest();
+        let temporary = names.dir.join(format!("temp-{}.manifest", names.stem));
+        let mut file = File::create(&temporary)?;
+        file.write_all(self.text().as_bytes())?;
+        file.sync_all()?;
+        rdb_file::replace(&temporary, &path)
+    }
+
+    /// The manifest on the disk; `None`: there is none.
+    pub fn load(names: &Names) -> Result<Option<Manifest>, String> {
+        let text = match fs::read_to_string(names.manifest()) {
+            Ok(text) => text,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => {
+                let (path, reason) = (names.manifest(), crate::process::reason(&e));
+                return Err(format!(
+                    "Fatal error: can't open the AOF manifest file {} for reading: {reason}",
+                    path.display()
+                ));
+            }
+        };
+        Manifest::parse(&text).map(Some).map_err(|invalid| {
+            let place = invalid.line.map_or_else(String::new, |(number, line)| {
+                format!("Reading the manifest file, at line {number}\n>>> '{line}'\n")
+            });
+            format!("\n*** FATAL AOF MANIFEST FILE ERROR ***\n{place}{}", invalid.reason)
+        })
+    }
+
+    pub fn base(&self) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.part == Part::Base)
+    }
+
+    pub fn increments(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| entry.part == Part::Increment)
+    }
+
+    fn next_seq(&self, part: Part) -> u64 {
+        let of_kind = |entry: &&Entry| (entry.name.contains(".base.")) == (part == Part::Base);
+        self.entries.iter().filter(of_kind).map(|entry| entry.seq).max().unwrap_or(0) + 1
+    }
+
+    /// Adds another increment.
+    pub fn add_increment(&mut self, names: &Names) -> Entry {
+        let entry = names.increment(self.next_seq(Part::Increment));
+        self.entries.push(entry.clone());
+        entry
+    }
+
+    /// The base that would come next.
+    pub fn next_base(&self, names: &Names, rdb: bool) -> Entry {
+        names.base(self.next_seq(Part::Base), rdb)
+    }
+
+    /// A new base: what came before the increment `first` is history.
+    pub fn rebase(&mut self, base: Entry, first: u64) {
+        for entry in &mut self.entries {
+            if entry.part == Part::Base || entry.part == Part::Increment && entry.seq < first {
+                entry.part = Part::History;
+            }
+        }
+        self.entries.insert(0, base);
+    }
+
+    /// Deletes what is history.
+    pub fn delete_history(&mut self, names: &Names) {
+        for entry in self.entries.iter().filter(|entry| entry.part == Part::History) {
+            tracing::info!("Removing the history file {} in the background", entry.name);
+            let _ = fs::remove_file(names.path(entry));
+        }
+        self.entries.retain(|entry| entry.part != Part::History);
+    }
+}
+
+fn quoted(name: &str) -> String {
+    if name.bytes().any(|b| b <= b' ' || b == b'"' || b == b'\\' || b == b'\'') {
+        format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
+    } else {
+        name.to_string()
+    }
+}
+
+fn parse_line(line: &str) -> Result<Entry, &'static str> {
+    const FORMAT: &str = "Invalid AOF manifest file format";
+    let words = protocol::quote::split(line.as_bytes()).ok_or(FORMAT)?;
+    if words.len() < 6 || !words.len().is_multiple_of(2) {
+        return Err(FORMAT);
+    }
+    let (mut name, mut seq, mut part) = (None, 0, None);
+    for pair in words.chunks_exact(2) {
+        let value = String::from_utf8_lossy(&pair[1]).into_owned();
+        match pair[0].to_ascii_lowercase().as_slice() {
+            b"file" if Path::new(&value).file_name().is_none_or(|base| base != value.as_str()) => {
+                return Err("File can't be a path, just a filename");
+            }
+            b"file" => name = Some(value),
+            b"seq" => seq = value.parse().unwrap_or(0),
+            b"type" => part = value.chars().next(),
+            _ => {}
+        }
+    }
+    let part = match part {
+        Some('b') => Part::Base,
+        Some('i') => Part::Increment,
+        Some('h') => Part::History,
+        Some(_) => return Err("Unknown AOF file type"),
+        None => return Err(FORMAT),
+    };
+    match name {
+        Some(name) if seq > 0 => Ok(Entry { name, seq, part }),
+        _ => Err(FORMAT),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> Names {
+        Names { dir: PathBuf::from("d"), stem: "a.aof".into() }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let mut manifest = Manifest::default();
+        manifest.add_increment(&names());
+        let base = manifest.next_base(&names(), true);
+        manifest.rebase(base, 1);
+        let second = manifest.add_increment(&names());
+        let base = manifest.next_base(&names(), false);
+        manifest.rebase(base, second.seq);
+        let text = manifest.text();
+        assert_eq!(
+            text,
+            "file a.aof.2.base.aof seq 2 type b\nfile a.aof.1.base.rdb seq 1 type h\nfile a.aof.1.incr.aof seq 1 type h\n\
+             file a.aof.2.incr.aof seq 2 type i\n"
+        );
+        assert_eq!(Manifest::parse(&text).unwrap().text(), text);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (text, reason) in [
+            ("", "Found an empty AOF manifest"),
+            ("\n", "Invalid AOF manifest file format"),
+            ("file a seq 1 type b", "The AOF manifest file contains too long line"),
+            ("file a seq 1 type x\n", "Unknown AOF file type"),
+            ("file ../a seq 1 type b\n", "File can't be a path, just a filename"),
+            ("file a seq 0 type b\n", "Invalid AOF manifest file format"),
+            ("file a seq 1 type b\nfile b seq 2 type b\n", "Found duplicate base file information"),
+            ("file a seq 2 type i\nfile b seq 1 type i\n", "Found a non-monotonic sequence number"),
+        ] {
+            assert_eq!(Manifest::parse(text).unwrap_err().reason, reason, "{text}");
+        }
+        assert!(Manifest::parse("# comment\nfile \"a b\" seq 1 type i future x\n").is_ok());
+    }
+}

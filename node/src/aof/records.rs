@@ -1,0 +1,149 @@
+//! What is in a file of commands, one record after the other, with the places where they end.
+
+use std::io::{self, BufRead};
+
+use protocol::OwnedArgs;
+use protocol::number::parse_u64;
+
+/// Longest line before a string or of an annotation.
+const LINE_MAX: usize = 1024;
+/// How much room is made for a string on its length's word alone.
+const TRUST: u64 = 1 << 20;
+const STRING_MAX: u64 = 4 << 30;
+
+#[derive(Debug)]
+pub enum Record {
+    Command(OwnedArgs),
+    /// A line that begins with `#`, without its end.
+    Annotation(Vec<u8>),
+}
+
+/// Why there is no further record.
+#[derive(Debug)]
+pub enum Stop {
+    /// The end, where one may be.
+    End,
+    /// The end, in the middle of a record.
+    Short,
+    /// Something that is no command.
+    Format(&'static str),
+    Io(io::Error),
+}
+
+impl From<io::Error> for Stop {
+    fn from(e: io::Error) -> Stop {
+        if e.kind() == io::ErrorKind::UnexpectedEof { Stop::Short } else { Stop::Io(e) }
+    }
+}
+
+/// Reads records.
+pub struct Records<R> {
+    source: R,
+    /// Bytes that were read.
+    at: u64,
+}
+
+impl<R: BufRead> Records<R> {
+    /// `at`: where in the file the source begins.
+    pub fn new(source: R, at: u64) -> Records<R> {
+        Records { source, at }
+    }
+
+    /// Where the next record begins, or, after a failure, about where that was.
+    pub fn position(&self) -> u64 {
+        self.at
+    }
+
+    pub fn next(&mut self) -> Result<Record, Stop> {
+        match self.source.fill_buf()?.first() {
+            None => Err(Stop::End),
+            Some(b'#') => self.line().map(Record::Annotation),
+            Some(b'*') => self.command().map(Record::Command),
+            Some(_) => Err(Stop::Format("Expected a command, which begins with *")),
+        }
+    }
+
+    fn command(&mut self) -> Result<OwnedArgs, Stop> {
+        let count = self.number(b'*')?;
+        if !(1..=u64::from(u32::MAX)).contains(&count) {
+            return Err(Stop::Format("A command of no words, or of too many"));
+        }
+        let (mut args, mut word) = (OwnedArgs::default(), Vec::new());
+        for _ in 0..count {
+            let len = self.number(b'$')?;
+            if len > STRING_MAX {
+                return Err(Stop::Format("A string that is too long"));
+            }
+            self.bytes(len, &mut word)?;
+            args.push(&word);
+            self.bytes(2, &mut word)?;
+            if word != b"\r\n" {
+                return Err(Stop::Format("Expected \\r\\n after a string"));
+            }
+        }
+        Ok(args)
+    }
+
+    fn number(&mut self, mark: u8) -> Result<u64, Stop> {
+        let line = self.line()?;
+        match line.split_first() {
+            Some((first, digits)) if *first == mark => {
+                parse_u64(digits).ok_or(Stop::Format("Expected a number"))
+            }
+            _ => Err(Stop::Format("Expected a length")),
+        }
+    }
+
+    fn line(&mut self) -> Result<Vec<u8>, Stop> {
+        let mut line = Vec::new();
+        let read = io::Read::take(&mut self.source, LINE_MAX as u64 + 2).read_until(b'\n', &mut line)?;
+        self.at += read as u64;
+        if line.last() != Some(&b'\n') {
+            let long = line.len() > LINE_MAX;
+            return Err(if long { Stop::Format("A line that is too long") } else { Stop::Short });
+        }
+        line.pop();
+        if line.last() == Some(&b'\r') {
+            line.pop();
+        }
+        Ok(line)
+    }
+
+    fn bytes(&mut self, len: u64, out: &mut Vec<u8>) -> Result<(), Stop> {
+        out.clear();
+        out.reserve(len.min(TRUST) as usize);
+        let read = io::Read::read_to_end(&mut io::Read::take(&mut self.source, len), out)?;
+        self.at += read as u64;
+        if (read as u64) < len { Err(Stop::Short) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_and_where_they_stop() {
+        let file = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n#TS:12\r\n*1\r\n$4\r\nPING\r\n";
+        for cut in 0..=file.len() {
+            let mut records = Records::new(&file[..cut], 0);
+            let mut ends = vec![0];
+            let stop = loop {
+                match records.next() {
+                    Ok(_) => ends.push(records.position()),
+                    Err(stop) => break stop,
+                }
+            };
+            let whole: Vec<u64> = [0, 22, 30, 44].into_iter().filter(|end| *end <= cut as u64).collect();
+            assert_eq!(ends, whole, "{cut}");
+            let clean = whole.last() == Some(&(cut as u64));
+            assert!(
+                if clean { matches!(stop, Stop::End) } else { matches!(stop, Stop::Short) },
+                "{cut} {stop:?}"
+            );
+        }
+        for bad in [&b"GET k\r\n"[..], b"*x\r\n", b"*1\r\n+4\r\n", b"*1\r\n$4\r\nPINGxx", b"*0\r\n"] {
+            assert!(matches!(Records::new(bad, 0).next(), Err(Stop::Format(_))), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! BGREWRITEAOF, and turning the log on and off while the server runs.
+//!
+//! A rewrite is a snapshot: at its cut, which has a version, another file begins, and the groups above that version go
+//! there. When the snapshot is complete the manifest names it as the base and that file as what follows; until then it
+//! names all the files, so that whatever happens a start finds everything.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::*;
+use std::time::Instant;
+
+use engine::ctx::Ctx;
+
+use super::Aof;
+use super::log::Log;
+use super::manifest::{Entry, Manifest, Names};
+use crate::persist::background::{self, Busy};
+use crate::persist::rdb_file::{self, About, Shards};
+use crate::persist::snapshot::{Job, Purpose};
+use crate::process;
+use crate::server::Server;
+use crate::worker::unix_ms;
+
+/// Seconds after a failed rewrite before another is begun by itself.
+const RETRY_S: u64 = 60;
+
+/// A rewrite that has begun.
+pub struct Begun {
+    job: Arc<Job>,
+    names: Names,
+    /// The version of the cut, and the increment that follows the new base.
+    version: u64,
+    increment: Entry,
+    /// The log is being turned on.
+    first: bool,
+}
+
+/// Begins a rewrite: fixes its moment and the file that follows it. All shards must be held.
+pub fn begin(server: &'static Server, ctx: &mut Ctx<'_>) -> Result<Begun, Failed> {
+    let aof = &server.aof;
+    let first = !aof.is_on();
+    let names = Names::of(&server.config.get());
+    fs::create_dir_all(&names.dir)?;
+    let (job, _) = background::begin(server, ctx, Purpose::Rewrite)?;
+    ctx.begin();
+    ctx.ensure_group();
+    let version = ctx.locks.last_version();
+    let increment = aof.begin_increment(&names, version, first);
+    match increment {
+        Ok(increment) => Ok(Begun { job, names, version, increment, first }),
+        Err(e) => {
+            job.abort();
+            let mut nowhere = io::sink();
+            // The walks that have begun have to come to their ends.
+            let head = rdb_file::head(server, &server.config.get(), About::default());
+            let _ = job.run_held(&mut ctx.locks, head, &mut nowhere);
+            background::end(server, &job);
+            Err(e.into())
+        }
+    }
+}
+
+/// Why a rewrite could not begin.
+#[derive(Debug)]
+pub enum Failed {
+    Busy(Purpose),
+    Io(io::Error),
+}
+
+impl From<io::Error> for Failed {
+    fn from(e: io::Error) -> Failed {
+        Failed::Io(e)
+    }
+}
+
+impl From<Busy> for Failed {
+    fn from(Busy(purpose): Busy) -> Failed {
+        Failed::Busy(purpose)
+    }
+}
+
+impl Aof {
+    /// Opens the file that what is done after `version` goes to.
+    fn begin_increment(&self, names: &Names, version: u64, first: bool) -> io::Result<Entry> {
+        let mut state = self.state.lock();
+        // Files of an earlier time stay, and stay in force, until there is a new base.
+        let mut manifest = if first {
+            Manifest::load(names).ok().flatten().unwrap_or_default()
+        } else {
+            state.manifest.clone()
+        };
+        let entry = manifest.add_increment(names);
+        let path = names.path(&entry);
+        if first {
+            let _ = fs::remove_file(&path);
+        }
+        let log = Log::open(&path)?;
+        rdb_file::sync_directory(&path)?;
+        if first {
+            (state.log, state.next, state.skip, state.settled) = (Some(log), None, version, 0);
+            self.on.store(true, Release);
+        } else {
+            manifest.save(names)?;
+            tracing::info!("Creating AOF incr file {} on background rewrite", entry.name);
+            // A rewrite that failed may have left one that nothing has come for yet.
+            if let Some((_, before)) = state.next.take() {
+                state.turn_to(before);
+            }
+            state.next = Some((version, log));
+        }
+        state.manifest = manifest;
+        state.books.rewriting = true;
+        state.books.scheduled = false;
+        Ok(entry)
+    }
+
+    /// The base is complete: what came before it is no longer needed.
+    fn finish(&self, server: &Server, begun: &Begun, temporary: &Path, base: u64) -> io::Result<()> {
+        let mut state = self.state.lock();
+        let entry = state.manifest.next_base(&begun.names, true);
+        let path = begun.names.path(&entry);
+        rdb_file::replace(temporary, &path)?;
+        let mut manifest = state.manifest.clone();
+        manifest.rebase(entry, begun.increment.seq);
+        manifest.save(&begun.names)?;
+        if !server.config.get().aof_disable_auto_gc {
+            manifest.delete_history(&begun.names);
+            manifest.save(&begun.names)?;
+        }
+        state.manifest = manifest;
+        // What comes late is in the base.
+        state.skip = begun.version;
+        if let Some((_, next)) = state.next.take() {
+            state.turn_to(next);
+        }
+        state.settled = base;
+        state.books.base_size = state.size();
+        Ok(())
+    }
+}
+
+/// Writes the base of a rewrite that has begun; returns when all is over. No shard may be held.
+pub fn run(server: &'static Server, begun: Begun) -> bool {
+    let started = Instant::now();
+    let temporary = begun.names.dir.join(format!("temp-rewriteaof-bg-{}.aof", std::process::id()));
+    let result = rdb_file::write(server, &begun.job, &temporary, About { aof_base: true }, Shards::Free)
+        .and_then(|()| fs::metadata(&temporary))
+        .and_then(|data| server.aof.finish(server, &begun, &temporary, data.len()));
+    let ok = result.is_ok();
+    match result {
+        Ok(()) => {
+            tracing::info!("Background AOF rewrite terminated with success");
+            tracing::info!("Background AOF rewrite finished successfully");
+        }
+        Err(e) => {
+            let _ = fs::remove_file(&temporary);
+            tracing::warn!("Background AOF rewrite terminated with error: {}", process::reason(&e));
+        }
+    }
+    server.aof.note(|books| {
+        books.rewriting = false;
+        books.rewrite_ok = ok;
+        books.rewrite_seconds = started.elapsed().as_secs() as i64;
+        books.failures_in_a_row = if ok { 0 } else { books.failures_in_a_row + 1 };
+        books.tried_s = unix_ms() / 1000;
+    });
+    if !ok && begun.first {
+        // Without a base the log is worth nothing: it is tried again.
+        turn_off_log(server);
+        server.aof.note(|books| books.scheduled = true);
+    }
+    background::end(server, &begun.job);
+    ok
+}
+
+/// BGREWRITEAOF: all shards must be held.
+pub fn start(server: &'static Server, ctx: &mut Ctx<'_>) -> Result<(), Failed> {
+    let begun = begin(server, ctx)?;
+    server.aof.note(|books| books.rewrites += 1);
+    tracing::info!("Background append only file rewriting started by pid {}", std::process::id());
+    let run = move || {
+        run(server, begun);
+    };
+    std::thread::Builder::new().name("rewrite".into()).spawn(run).expect("a thread can be started");
+    Ok(())
+}
+
+/// CONFIG SET appendonly yes. The first rewrite begins on a thread of its own: the caller may hold shards.
+pub fn turn_on(server: &'static Server) {
+    server.pump.listen(server);
+    server.aof.note(|books| books.rewriting = true);
+    let run = move || {
+        let mut ctx = background::own_context(server);
+        loop {
+            ctx.locks.hold_all();
+            let started = start(server, &mut ctx);
+            ctx.locks.release();
+            match started {
+                Ok(()) => break,
+                Err(Failed::Busy(_)) => std::thread::sleep(super::LOOK),
+                Err(Failed::Io(e)) => {
+                    tracing::warn!("Can't open or create append-only files: {}", process::reason(&e));
+                    server.aof.note(|books| (books.rewriting, books.scheduled) = (false, true));
+                    break;
+                }
+            }
+        }
+        server.aof.configure(&server.config.get());
+    };
+    std::thread::Builder::new().name("aof".into()).spawn(run).expect("a thread can be started");
+}
+
+/// CONFIG SET appendonly no.
+pub fn turn_off(server: &'static Server) {
+    if let Some(job) = server.persistence.job().filter(|job| job.purpose == Purpose::Rewrite) {
+        tracing::info!("Killing running AOF rewrite child: {}", std::process::id());
+        job.abort();
+    }
+    turn_off_log(server);
+}
+
+fn turn_off_log(server: &'static Server) {
+    let aof = &server.aof;
+    let mut state = aof.state.lock();
+    for mut log in state.log.take().into_iter().chain(state.next.take().map(|(_, log)| log)) {
+        if let Err(e) = log.write().and_then(|()| log.sync()) {
+            tracing::warn!("Fail to fsync the AOF file: {}", process::reason(&e));
+        }
+    }
+    aof.on.store(false, Release);
+    aof.strict.store(false, Release);
+    state.books.write_error = None;
+    drop(state);
+    server.pump.rest(server);
+    aof.release(u64::MAX >> 1);
+    aof.durable.store(0, Release);
+}
+
+/// Begins a rewrite if one is scheduled or the log has grown enough.
+pub fn look(server: &'static Server) {
+    let (config, books) = (server.config.get(), server.aof.books());
+    if server.persistence.loading.is_active() || server.persistence.job().is_some() || books.rewriting {
+        return;
+    }
+    let waits = books.failures_in_a_row >= 3 && (unix_ms() / 1000).saturating_sub(books.tried_s) < RETRY_S;
+    if books.scheduled && config.appendonly && !server.aof.is_on() && !waits {
+        return turn_on(server);
+    }
+    let grown = config.auto_aof_rewrite_percentage > 0 && books.size >= config.auto_aof_rewrite_min_size && {
+        let base = books.base_size.max(1);
+        let growth = books.size.saturating_sub(base) * 100 / base;
+        growth >= u64::from(config.auto_aof_rewrite_percentage)
+    };
+    if !(books.scheduled || grown && server.aof.is_on()) || waits {
+        return;
+    }
+    if grown && !books.scheduled {
+        let growth = books.size * 100 / books.base_size.max(1) - 100;
+        tracing::info!("Starting automatic rewriting of AOF on {growth}% growth");
+    }
+    let mut ctx = background::own_context(server);
+    ctx.locks.hold_all();
+    if let Err(Failed::Io(e)) = start(server, &mut ctx) {
+        tracing::warn!("Can't begin to rewrite the AOF: {}", process::reason(&e));
+        server.aof.note(|books| {
+            books.failures_in_a_row += 1;
+            books.tried_s = unix_ms() / 1000;
+            books.rewrite_ok = false;
+        });
+    }
+}
