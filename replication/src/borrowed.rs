@@ -82,6 +82,16 @@ pub fn writes(bytes: &[u8]) -> impl Iterator<Item = Result<WriteRef<'_>, Malform
     })
 }
 
+/// One effect, and what is behind it.
+pub(crate) fn effect<'a>(r: &mut Reader<'a>) -> Result<EffectRef<'a>, Malformed> {
+    EffectRef::take(r)
+}
+
+/// One value, and what is behind it.
+pub fn take_value<'a>(r: &mut Reader<'a>) -> Result<ValueRef<'a>, Malformed> {
+    ValueRef::take(r)
+}
+
 /// A value on its own. `None`: it is none, or more than one.
 pub fn value(bytes: &[u8]) -> Option<ValueRef<'_>> {
     let mut r = Reader(bytes);
@@ -291,7 +301,7 @@ fn offset(n: u64) -> Result<u64, Malformed> {
     if n > 512 << 20 { Err(Malformed::Number) } else { Ok(n) }
 }
 
-fn take_spot(r: &mut Reader<'_>) -> Result<Spot, Malformed> {
+pub(crate) fn take_spot(r: &mut Reader<'_>) -> Result<Spot, Malformed> {
     Ok(match r.int()? {
         0 => Spot::Head,
         1 => Spot::Tail,
@@ -301,7 +311,7 @@ fn take_spot(r: &mut Reader<'_>) -> Result<Spot, Malformed> {
     })
 }
 
-fn take_element(r: &mut Reader<'_>) -> Result<Element, Malformed> {
+pub(crate) fn take_element(r: &mut Reader<'_>) -> Result<Element, Malformed> {
     match r.int()? {
         0 => {
             let place = Place { version: r.int()?, origin: r.label()?, sub: r.small()? };

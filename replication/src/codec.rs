@@ -451,7 +451,7 @@ fn put_value(w: &mut Writer, value: &Value) {
     }
 }
 
-fn put_spot(w: &mut Writer, spot: Spot) {
+pub(crate) fn put_spot(w: &mut Writer, spot: Spot) {
     match spot {
         Spot::Head => w.int(0),
         Spot::Tail => w.int(1),
@@ -466,7 +466,7 @@ fn put_spot(w: &mut Writer, spot: Spot) {
     }
 }
 
-fn put_element(w: &mut Writer, element: Element) {
+pub(crate) fn put_element(w: &mut Writer, element: Element) {
     match element {
         Element::Id(id) => {
             w.int(0);

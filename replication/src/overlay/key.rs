@@ -26,7 +26,7 @@ pub(super) struct Fold<'a, P> {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum Event {
+pub(super) enum Event {
     /// Only as the first: a Put makes all before it irrelevant.
     Put(Kind),
     Clear,
@@ -42,19 +42,19 @@ enum Event {
 #[derive(Clone, Debug)]
 pub(super) struct Marks {
     /// Type before the log.
-    base_kind: Option<Kind>,
+    pub(super) base_kind: Option<Kind>,
     /// The string before the log (after the Put, if the log begins with one). Outer `None`: it is the one in the store.
-    base_text: Option<Option<Bytes>>,
-    log: Vec<(Place, Event)>,
-    register: Register,
+    pub(super) base_text: Option<Option<Bytes>>,
+    pub(super) log: Vec<(Place, Event)>,
+    pub(super) register: Register,
     /// Type after the log.
-    kind: Option<Kind>,
-    wipe: Place,
+    pub(super) kind: Option<Kind>,
+    pub(super) wipe: Place,
     /// The newest effect of all.
-    newest: Place,
-    cells: HashMap<Bytes, CellMark>,
-    list: Option<ListMarks>,
-    skipped: Vec<(Place, Effect)>,
+    pub(super) newest: Place,
+    pub(super) cells: HashMap<Bytes, CellMark>,
+    pub(super) list: Option<ListMarks>,
+    pub(super) skipped: Vec<(Place, Effect)>,
 }
 
 /// The outcome of walking the log.

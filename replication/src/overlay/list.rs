@@ -13,7 +13,10 @@ use std::collections::VecDeque;
 
 use crate::HashMap;
 
+use super::packed::{put_place, take_place};
 use super::plain::Plain;
+use crate::borrowed::take_spot;
+use crate::codec::{Malformed, Reader, Writer, put_spot};
 use crate::effect::{Bytes, Effect, Element, ElementId, Key, Spot};
 use crate::stamp::Place;
 
@@ -48,6 +51,15 @@ struct One {
     /// When its content was set.
     set: Place,
     died: Option<Place>,
+}
+
+fn put_id(w: &mut Writer, id: ElementId) {
+    put_place(w, id.place);
+    w.int(u64::from(id.index));
+}
+
+fn take_id(r: &mut Reader<'_>) -> Result<ElementId, Malformed> {
+    Ok(ElementId { place: take_place(r)?, index: r.small()? })
 }
 
 impl Mark {
@@ -101,6 +113,90 @@ impl ListMarks {
         let marks =
             if len > 0 { VecDeque::from([Mark::Run { place, first: 0, len }]) } else { VecDeque::new() };
         ListMarks { marks, anchors: HashMap::default(), astray: 0, next_settled: len }
+    }
+
+    /// Elements that are there.
+    pub fn alive(&self) -> usize {
+        self.marks.iter().map(Mark::alive).sum()
+    }
+
+    pub fn pack(&self, w: &mut Writer) {
+        w.int(self.marks.len() as u64);
+        for mark in &self.marks {
+            match mark {
+                Mark::Run { place, first, len } => {
+                    w.int(0);
+                    put_place(w, *place);
+                    w.int(u64::from(*first));
+                    w.int(u64::from(*len));
+                }
+                Mark::One(one) => self.pack_one(w, one),
+            }
+        }
+        w.int(u64::from(self.next_settled));
+    }
+
+    fn pack_one(&self, w: &mut Writer, one: &One) {
+        w.int(1);
+        put_id(w, one.id);
+        w.int(
+            u64::from(one.spot.is_some()) | u64::from(one.astray) << 1 | u64::from(one.died.is_some()) << 2,
+        );
+        if let Some(spot) = one.spot {
+            put_spot(w, spot);
+        }
+        put_place(w, one.set);
+        if let Some(died) = one.died {
+            put_place(w, died);
+        }
+        let (tag, id) = match self.anchors.get(&one.id) {
+            None => (0, None),
+            Some(Anchor::Head) => (1, None),
+            Some(Anchor::Tail) => (2, None),
+            Some(Anchor::Before(id)) => (3, Some(*id)),
+            Some(Anchor::After(id)) => (4, Some(*id)),
+        };
+        w.int(tag);
+        if let Some(id) = id {
+            put_id(w, id);
+        }
+    }
+
+    pub fn unpack(r: &mut Reader<'_>) -> Result<ListMarks, Malformed> {
+        let mut list = ListMarks::new(Place::ZERO, 0);
+        for _ in 0..r.count()? {
+            let mark = match r.int()? {
+                0 => Mark::Run { place: take_place(r)?, first: r.small()?, len: r.small()? },
+                1 => list.unpack_one(r)?,
+                tag => return Err(Malformed::Tag(tag)),
+            };
+            if matches!(mark, Mark::Run { first, len, .. } if first.checked_add(len).is_none()) {
+                return Err(Malformed::Number);
+            }
+            list.marks.push_back(mark);
+        }
+        list.next_settled = r.small()?;
+        list.astray = list.marks.iter().filter(|m| matches!(m, Mark::One(one) if one.astray)).count();
+        Ok(list)
+    }
+
+    fn unpack_one(&mut self, r: &mut Reader<'_>) -> Result<Mark, Malformed> {
+        let (id, flags) = (take_id(r)?, r.int()?);
+        let spot = if flags & 1 != 0 { Some(take_spot(r)?) } else { None };
+        let set = take_place(r)?;
+        let died = if flags & 4 != 0 { Some(take_place(r)?) } else { None };
+        let anchor = match r.int()? {
+            0 => None,
+            1 => Some(Anchor::Head),
+            2 => Some(Anchor::Tail),
+            3 => Some(Anchor::Before(take_id(r)?)),
+            4 => Some(Anchor::After(take_id(r)?)),
+            tag => return Err(Malformed::Tag(tag)),
+        };
+        if let Some(anchor) = anchor {
+            self.anchors.insert(id, anchor);
+        }
+        Ok(Mark::One(One { id, spot, astray: flags & 2 != 0, set, died }))
     }
 
     pub fn knows(&self, element: Element) -> bool {

@@ -26,6 +26,7 @@ mod dry;
 mod key;
 mod list;
 pub mod memory;
+mod packed;
 mod plain;
 mod register;
 mod text;
@@ -33,6 +34,7 @@ mod text;
 use std::collections::BTreeMap;
 
 use crate::HashMap;
+use crate::codec::{Malformed, Reader, Writer};
 
 use crate::effect::{Bytes, Effect, Element, Key, Kind, Write};
 use crate::stamp::{Place, Stamp};
@@ -80,6 +82,8 @@ pub struct Overlay {
     agreed: u64,
     rules: Rules,
     conflicts: Conflicts,
+    /// Effects up to this version may come that a full sync has brought already.
+    again_until: u64,
 }
 
 /// How far the members are; see the [module's page](self).
@@ -143,7 +147,7 @@ impl Overlay {
 
     /// Folds one effect into the store.
     pub fn apply<P: Plain>(&mut self, plain: &mut P, place: Place, write: &Write) {
-        self.fold(plain, place, write, false);
+        self.fold(plain, place, write, place.version <= self.again_until);
     }
 
     /// Notes an effect that is newer than all that its key has, before it is carried out by other means.
@@ -235,8 +239,9 @@ impl Overlay {
     ///
     /// A deadline that is settled takes effect: what is younger than it survives, here as everywhere.
     pub fn settle<P: Plain>(&mut self, plain: &mut P, levels: Levels) {
-        self.horizon = self.horizon.max(levels.horizon);
-        self.known = self.known.max(levels.known);
+        // What is settled is known, and what is known has arrived, whoever told it first.
+        self.known = self.known.max(levels.known).max(levels.settled);
+        self.horizon = self.horizon.max(levels.horizon).max(self.known);
         self.agreed = self.agreed.max(levels.agreed);
         let agreed = self.agreed;
         self.reclaimed.retain(|_, at| Place::reclaim(*at).version > agreed);
@@ -333,6 +338,85 @@ impl Overlay {
         }
         all.sort_by_key(|(place, _)| *place);
         all
+    }
+
+    /// The names of a database's keys that have marks.
+    pub fn names(&self, db: u32) -> impl Iterator<Item = &Bytes> {
+        self.keys.get(db as usize).into_iter().flat_map(|keys| keys.keys())
+    }
+
+    /// Appends a key's marks as they are. False if it has none.
+    pub fn pack(&self, db: u32, name: &[u8], w: &mut Writer) -> bool {
+        let marks = self.marks(db, name);
+        marks.inspect(|marks| marks.pack(w)).is_some()
+    }
+
+    /// Gives a key that has been replaced by another member's the marks that came with it. They must fit.
+    pub fn unpack<P: Plain>(&mut self, plain: &P, key: &Key, r: &mut Reader<'_>) -> Result<(), Malformed> {
+        let marks = Marks::unpack(r)?;
+        if !marks.fit(plain.kind(key), plain.list_len(key)) {
+            return Err(Malformed::Number);
+        }
+        self.of_db(key.db).insert(key.name.clone(), marks);
+        Ok(())
+    }
+
+    /// What is remembered of one key, as effects in order, the emptying of its database included.
+    pub fn export_key<P: Plain>(&self, plain: &P, key: &Key) -> Vec<(Place, Effect)> {
+        let mut all = match (self.marks(key.db, &key.name), plain.stamp(key)) {
+            (Some(marks), _) => marks.export(plain, key, self.known),
+            (None, Some(stamp)) if stamp.version > self.settled => {
+                let put = |value| Effect::Put { value, deadline: plain.deadline(key), absent: false };
+                plain.value(key).map(|value| (Place::new(stamp, 0), put(value))).into_iter().collect()
+            }
+            _ => Vec::new(),
+        };
+        all.extend(self.cleared(key.db).map(|place| (place, Effect::ClearDb)));
+        all.sort_by_key(|(place, _)| *place);
+        all
+    }
+
+    /// Forgets a key's marks: it is replaced.
+    pub fn forget(&mut self, key: &Key) {
+        self.of_db(key.db).remove(&key.name);
+    }
+
+    /// Effects up to this version may come that have been folded in already.
+    pub fn expect_again(&mut self, until: u64) {
+        self.again_until = self.again_until.max(until);
+    }
+
+    /// Folds in an effect that may have been folded in already.
+    pub fn apply_again<P: Plain>(&mut self, plain: &mut P, place: Place, write: &Write) {
+        if write.effect != Effect::ClearDb {
+            return self.fold(plain, place, write, true);
+        }
+        // Of this key alone.
+        let (rules, settled, key) = (self.rules, self.settled, &write.key);
+        let mut conflicts = self.conflicts;
+        let keys = self.of_db(key.db);
+        let marks = keys.entry(key.name.clone()).or_insert_with(|| Marks::of(plain, key, settled));
+        let mut fold = Fold { plain, key, rules, once: true, conflicts: &mut conflicts };
+        fold.plain.at(place);
+        marks.apply(&mut fold, place, false, &Effect::ClearDb);
+        if marks.is_told_by(plain.stamp(key)) {
+            keys.remove(&key.name);
+        }
+        self.conflicts = conflicts;
+    }
+
+    /// Has a deadline take effect that is settled here, and that came in a full sync.
+    pub fn lapse<P: Plain>(&mut self, plain: &mut P, key: &Key) {
+        if let Some(deadline) = plain.deadline(key).filter(|at| self.is_due(*at)) {
+            let write = Write { key: key.clone(), create: false, effect: Effect::Reclaim { deadline } };
+            self.reclaimed.insert(key.clone(), deadline);
+            self.fold(plain, Place::ZERO, &write, true);
+        }
+    }
+
+    /// What is remembered of a key, readable.
+    pub fn describe(&self, key: &Key) -> String {
+        format!("{:?} {:?}", self.levels(), self.marks(key.db, &key.name))
     }
 
     /// Merges another member's state with mine: takes theirs, and folds in what I know and they do not.

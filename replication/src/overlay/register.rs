@@ -50,6 +50,14 @@ impl Register {
         self.changes.iter().fold(self.base, |old, (at, change)| fold(old, *at, change, took))
     }
 
+    pub fn from_parts(base: Option<u64>, changes: Vec<(Place, Change)>) -> Register {
+        Register { base, changes }
+    }
+
+    pub fn base(&self) -> Option<u64> {
+        self.base
+    }
+
     pub fn changes(&self) -> &[(Place, Change)] {
         &self.changes
     }

@@ -9,13 +9,14 @@
 //! A string that was put as a whole needs no mark: the stamp in its entry says it all. See
 //! [`Plain::stamp`](replication::overlay::Plain::stamp).
 //!
-//! Reading order: [`stage`], [`note`], [`lapse`], [`remote`], [`settle`].
+//! Reading order: [`stage`], [`note`], [`lapse`], [`remote`], [`settle`], [`sync`].
 
 mod lapse;
 pub mod note;
 pub mod remote;
 pub mod settle;
 pub mod stage;
+pub mod sync;
 #[cfg(test)]
 mod tests;
 

@@ -49,6 +49,7 @@ impl KeyMut<'_, '_> {
 
     /// [`KeyMut::apply`] on a node that is a member of a mesh.
     pub(crate) fn apply_as_member(&mut self, effect: Effect<'_>) -> Outcome {
+        let effect = without_due(effect, self.env.due());
         if !self.takes(&effect) {
             return apply::apply(self, effect);
         }
@@ -247,6 +248,22 @@ fn each_position(effect: &Effect<'_>, count: usize, mut each: impl FnMut(usize))
         Effect::DelElementsAt(all) => all.iter().for_each(|at| each(*at)),
         _ => {}
     }
+}
+
+/// A value that is put, without members whose time has come: others do not get them either.
+fn without_due(mut effect: Effect<'_>, due: u64) -> Effect<'_> {
+    let left = match &mut effect {
+        Effect::Put { value: NewValue::Built(Value::Hash(hash)), .. } => {
+            hash.reclaim(due, usize::MAX);
+            hash.len()
+        }
+        Effect::Put { value: NewValue::Built(Value::Set(set)), .. } => {
+            set.reclaim(due, usize::MAX);
+            set.len()
+        }
+        _ => return effect,
+    };
+    if left == 0 { Effect::Clear } else { effect }
 }
 
 /// Deadlines of members that belong to an effect.

@@ -2,6 +2,7 @@
 
 use replication::borrowed::{self, EffectRef, WriteRef};
 use replication::codec::Malformed;
+use replication::effect::{Effect, Key, Write};
 use replication::overlay::Overlay;
 use replication::{Place, Stamp};
 use smallvec::SmallVec;
@@ -47,11 +48,12 @@ fn apply_one(ctx: &mut Ctx<'_>, place: Place, write: &WriteRef<'_>) {
         return clear_db(ctx, place, write);
     }
     let shard = ctx.keyspace.shard_of(ctx.keyspace.hash(write.name));
+    let again = ctx.keyspace.journal.is_merging();
     let (shard, writer) = ctx.locks.get_to_write(shard);
     let mut overlay = shard.overlay.take().unwrap_or_default();
     let (env, out) = (&ctx.env, &mut ctx.out);
     let mut stage = Stage { shard, env, out, writer, stamp: place.stamp(), touched: false };
-    fold(&mut overlay, &mut stage, place, write);
+    fold(&mut overlay, &mut stage, place, write, again);
     let touched = stage.touched;
     if touched {
         let mut key = stage.key(write.db, write.name);
@@ -62,21 +64,32 @@ fn apply_one(ctx: &mut Ctx<'_>, place: Place, write: &WriteRef<'_>) {
     stage.shard.overlay = Some(overlay);
 }
 
-fn fold(overlay: &mut Overlay, stage: &mut Stage<'_>, place: Place, write: &WriteRef<'_>) {
-    overlay.apply(stage, place, &write.to_owned());
+/// `again`: a full sync is being taken, and may have brought the effect already.
+fn fold(overlay: &mut Overlay, stage: &mut Stage<'_>, place: Place, write: &WriteRef<'_>, again: bool) {
+    if again {
+        overlay.apply_again(stage, place, &write.to_owned());
+    } else {
+        overlay.apply(stage, place, &write.to_owned());
+    }
 }
 
 /// Empties a database, but for what is newer.
 fn clear_db(ctx: &mut Ctx<'_>, place: Place, write: &WriteRef<'_>) {
     for shard in 0..ctx.keyspace.shard_count() {
-        let (shard, writer) = ctx.locks.get_to_write(shard);
-        let mut overlay = shard.overlay.take().unwrap_or_default();
-        let (env, out) = (&ctx.env, &mut ctx.out);
-        let mut stage = Stage { shard, env, out, writer, stamp: place.stamp(), touched: false };
-        overlay.apply(&mut stage, place, &write.to_owned());
-        stage.shard.overlay = Some(overlay);
+        clear_shard(ctx, shard, place, write.db);
     }
     ctx.out.flushed = true;
+}
+
+/// The same in one shard, which is held.
+pub(super) fn clear_shard(ctx: &mut Ctx<'_>, shard: usize, place: Place, db: u32) {
+    let (shard, writer) = ctx.locks.get_to_write(shard);
+    let mut overlay = shard.overlay.take().unwrap_or_default();
+    let (env, out) = (&ctx.env, &mut ctx.out);
+    let mut stage = Stage { shard, env, out, writer, stamp: place.stamp(), touched: false };
+    let write = Write { key: Key { db, name: Vec::new() }, create: false, effect: Effect::ClearDb };
+    overlay.apply(&mut stage, place, &write);
+    stage.shard.overlay = Some(overlay);
 }
 
 /// What subscribers to keyspace events are told of an effect from elsewhere.

@@ -9,6 +9,14 @@ use crate::keyspace::Keyspace;
 /// Brings one shard up to date with how far the members are. What is left in the outbox must be seen to while the shard is
 /// held.
 pub fn settle(ctx: &mut Ctx<'_>, shard: usize, levels: Levels) {
+    if ctx.keyspace.journal.is_merging() {
+        // What all others have may be missing in what is still on its way.
+        return;
+    }
+    settle_now(ctx, shard, levels);
+}
+
+pub(super) fn settle_now(ctx: &mut Ctx<'_>, shard: usize, levels: Levels) {
     ctx.locks.hold_one(shard);
     let (shard, writer) = ctx.locks.get_to_write(shard);
     let Some(mut overlay) = shard.overlay.take() else { return };

@@ -9,6 +9,7 @@ use replication::overlay::{Levels, Plain};
 use replication::{Place, Stamp, codec};
 
 use super::stage::{Stage, owned};
+use super::sync::{Export, Merge};
 use super::{activate, remote, settle};
 use crate::commands::testing::{Console, shown};
 use crate::ctx::Ctx;
@@ -50,10 +51,14 @@ struct Node {
     horizon: Vec<u64>,
     known: Vec<u64>,
     settled: Vec<u64>,
+    /// How many groups of each it has received.
+    have: Vec<u64>,
+    /// A full sync has brought some of what is still to come, up to here.
+    ahead: Vec<u64>,
 }
 
 enum Message {
-    Group(u64, Vec<u8>),
+    Group(u64, u64, Vec<u8>),
     Beat { promise: u64, levels: Levels },
 }
 
@@ -76,8 +81,8 @@ impl Node {
         console.ctx.locks.release();
         let (drain, naive) = Default::default();
         let zeros = vec![0; nodes];
-        let [promise, horizon, known, settled] = [0; 4].map(|_| zeros.clone());
-        Node { label, keyspace, console, drain, naive, promise, horizon, known, settled }
+        let [promise, horizon, known, settled, have, ahead] = [0; 6].map(|_| zeros.clone());
+        Node { label, keyspace, console, drain, naive, promise, horizon, known, settled, have, ahead }
     }
 
     fn now(&self) -> u64 {
@@ -110,6 +115,7 @@ impl Node {
         }
         let me = self.label as usize - 1;
         self.promise[me] = round.promise;
+        self.have[me] += groups.len() as u64;
         groups
     }
 
@@ -224,11 +230,23 @@ impl Node {
     }
 
     fn check(&mut self, key: &Key) -> Result<(), String> {
+        if self.have.iter().zip(&self.ahead).any(|(have, ahead)| have < ahead) {
+            return Ok(());
+        }
         let (seen, should) = (self.seen(key), self.should(key));
         if seen == should {
             return Ok(());
         }
         let history = self.naive.history(key);
+        let marks = with_stage(&mut self.console.ctx, &key.name, |stage| {
+            format!(
+                "{:?} {:?} {}",
+                stage.value(key),
+                stage.deadline(key),
+                stage.shard.overlay.as_ref().unwrap().describe(key)
+            )
+        });
+        let seen = (seen, marks);
         Err(format!("node {}: {key:?} is {seen:?}, should be {should:?}: {history:#?}", self.label))
     }
 
@@ -419,6 +437,8 @@ fn run(seed: u64) -> Result<(), String> {
     let steps = 120 + dice.below(200);
     let mut now = 1_700_000_000_000;
     let mut trace: Vec<String> = Vec::new();
+    // By node, of all groups it wrote.
+    let mut versions: Vec<Vec<u64>> = vec![Vec::new(); n];
     for step in 0..steps * 2 + 100 {
         now += dice.below(20);
         let me = dice.below(n as u64) as usize;
@@ -431,7 +451,9 @@ fn run(seed: u64) -> Result<(), String> {
             let line = command(&mut dice);
             let (reply, groups) = nodes[me].run(&line);
             trace.push(format!("{now} {me}: {line} -> {reply}"));
-            for (version, bytes) in groups {
+            let first = nodes[me].have[me] - groups.len() as u64 + 1;
+            for ((version, bytes), seq) in groups.into_iter().zip(first..) {
+                versions[me].push(version);
                 for write in codec::decode_writes(&bytes).unwrap() {
                     trace.push(format!(
                         "    {} {:?}",
@@ -441,9 +463,18 @@ fn run(seed: u64) -> Result<(), String> {
                     nodes[me].check(&write.key).map_err(|e| fail(e, &trace))?;
                 }
                 for to in &others {
-                    queues.entry((me, *to)).or_default().push_back(Message::Group(version, bytes.clone()));
+                    queues.entry((me, *to)).or_default().push_back(Message::Group(
+                        seq,
+                        version,
+                        bytes.clone(),
+                    ));
                 }
             }
+        } else if dice.below(40) == 0 {
+            let from = *dice.pick(&others);
+            nodes[from].console.ctx.env.tick(now);
+            trace.push(format!("{now} {me} takes all from {from}"));
+            sync(&mut nodes, &mut queues, &versions, from, me, &mut dice).map_err(|e| fail(e, &trace))?;
         } else if dice.below(3) == 0 {
             beat(&mut nodes, &mut queues, me).map_err(|e| fail(e, &trace))?;
         } else {
@@ -457,6 +488,55 @@ fn run(seed: u64) -> Result<(), String> {
         }
     }
     finish(nodes, queues, now)
+}
+
+/// A full sync; meanwhile both go on hearing of others.
+fn sync(
+    nodes: &mut [Node],
+    queues: &mut BTreeMap<(usize, usize), VecDeque<Message>>,
+    versions: &[Vec<u64>],
+    from: usize,
+    me: usize,
+    dice: &mut Dice,
+) -> Result<(), String> {
+    let (head, naive) = (nodes[from].have.clone(), nodes[from].naive.clone());
+    let horizon = nodes[from].horizon[from];
+    let last: Vec<u64> =
+        head.iter().zip(versions).map(|(n, all)| n.checked_sub(1).map_or(0, |n| all[n as usize])).collect();
+    let covered = move |place: Place| {
+        let computed = place.origin == u16::MAX;
+        !computed && (place.version <= horizon || place.version <= last[place.origin as usize - 1])
+    };
+    let never = vec![u64::MAX; nodes.len()];
+    let before = std::mem::replace(&mut nodes[me].ahead, never);
+    let most = with_stage(&mut nodes[from].console.ctx, b"", |stage| {
+        stage.shard.overlay.as_ref().map_or(0, |overlay| overlay.levels().settled)
+    });
+    nodes[me].settled[me] = nodes[me].settled[me].max(most);
+    let lapsed = nodes[me].lapsing(Levels { settled: most, ..Levels::default() });
+    let mut export = Export::default();
+    let mut merge = Merge::begin(&mut nodes[me].console.ctx, Box::new(covered));
+    while let Some(piece) = export.next(&mut nodes[from].console.ctx, 2_000) {
+        merge.take(&mut nodes[me].console.ctx, &piece).map_err(|e| format!("a piece: {e:?}"))?;
+        nodes[me].console.ctx.locks.release();
+        for to in [from, me] {
+            let of = dice.below(nodes.len() as u64) as usize;
+            if let Some(message) = queues.get_mut(&(of, to)).and_then(VecDeque::pop_front) {
+                receive(&mut nodes[to], of, message)?;
+            }
+        }
+    }
+    merge.end(&mut nodes[me].console.ctx).map_err(|e| format!("the end: {e:?}"))?;
+    nodes[me].console.ctx.locks.release();
+    let ahead = nodes[from].have.clone();
+    let me = &mut nodes[me];
+    me.naive.join(&naive);
+    lapsed.iter().for_each(|(key, deadline)| me.reclaimed(key, *deadline));
+    for (i, n) in head.iter().enumerate() {
+        me.have[i] = me.have[i].max(*n);
+        me.ahead[i] = before[i].max(ahead[i]);
+    }
+    me.check_all()
 }
 
 fn beat(
@@ -476,7 +556,10 @@ fn beat(
 
 fn receive(node: &mut Node, from: usize, message: Message) -> Result<(), String> {
     match message {
-        Message::Group(version, bytes) => {
+        Message::Group(seq, _, _) if seq <= node.have[from] => {}
+        Message::Group(seq, version, bytes) => {
+            assert_eq!(seq, node.have[from] + 1);
+            node.have[from] = seq;
             node.receive(from as u16 + 1, version, &bytes);
             for write in codec::decode_writes(&bytes).unwrap() {
                 node.check(&write.key).map_err(|e| format!("after {write:?}: {e}"))?;

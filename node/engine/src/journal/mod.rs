@@ -42,7 +42,7 @@ mod tell;
 mod tests;
 mod writer;
 
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU16, AtomicU64, AtomicUsize, Ordering::*};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
@@ -70,6 +70,8 @@ pub struct Journal {
     limit: AtomicUsize,
     /// The node's label in stamps; 0: it has none.
     label: AtomicU16,
+    /// Full syncs being taken.
+    merges: AtomicIsize,
 }
 
 impl Default for Journal {
@@ -82,6 +84,7 @@ impl Default for Journal {
             desks: Mutex::default(),
             limit: AtomicUsize::new(LIMIT),
             label: AtomicU16::new(0),
+            merges: AtomicIsize::new(0),
         }
     }
 }
@@ -121,6 +124,21 @@ impl Journal {
     /// No version up to this one is minted from now on by a writer that has let go of its shards.
     pub fn raise_floor(&self, version: u64) {
         self.floor.fetch_max(version, SeqCst);
+    }
+
+    /// The highest version that may have been minted or seen by now, where the shards have seen `seen`.
+    pub fn ceiling(&self, seen: u64) -> u64 {
+        seen.max(self.floor.load(SeqCst))
+    }
+
+    /// So many more full syncs are being taken.
+    pub(crate) fn merging(&self, more: isize) {
+        self.merges.fetch_add(more, SeqCst);
+    }
+
+    /// Whether a full sync is being taken.
+    pub fn is_merging(&self) -> bool {
+        self.merges.load(SeqCst) > 0
     }
 
     /// Bytes on all desks.

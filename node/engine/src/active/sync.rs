@@ -1,0 +1,385 @@
+//! Full sync: all data with what is remembered of them, from one node to another that merges them into its own.
+//!
+//! The export goes through the shards a bucket of keys at a time, so it shows no single moment. It need not: every effect
+//! that is newer than what the sync's head says is still remembered by marks, which travel with their keys, and so is
+//! recognised when it comes again by its stream. What the export may contain is bounded by the version in its last record.
+//!
+//! The merge takes, for each key, what the other has, and folds into that what it knows itself and the other does not
+//! (S8). What it has and the other has not, and what has no mark that the other lacks, was deleted there.
+//!
+//! A piece is records, one behind the other; a key is in one record, however large.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use replication::borrowed;
+use replication::codec::{Malformed, Reader, Writer};
+use replication::effect::{Key, Write};
+use replication::overlay::{Levels, Plain};
+use replication::{Place, Stamp};
+
+use super::stage::{Stage, built};
+use crate::ctx::Ctx;
+use crate::entry::{Entry, EntryRef};
+use crate::journal::{Journal, encode};
+use crate::shard::Shard;
+use crate::types::{hash, set};
+use crate::value::ValueRef;
+
+const KEY: u64 = 1;
+/// A key that is not there and that has marks.
+const MARKS: u64 = 2;
+const CLEARED: u64 = 3;
+const END: u64 = 4;
+/// What is settled where the records that follow come from.
+const SETTLED: u64 = 5;
+
+/// Unit of positions in a table, bits: none are left out.
+const UNIT: u32 = 0;
+
+/// A full sync being given. One at a time for each who receives one; any number at once.
+#[derive(Debug, Default)]
+pub struct Export {
+    shard: usize,
+    db: usize,
+    /// Position in the table; `None`: the table is done, marks without keys are next.
+    at: Option<u64>,
+    begun: bool,
+    done: bool,
+    /// The last one told.
+    settled: Option<u64>,
+}
+
+impl Export {
+    /// The next piece, of about `bytes` bytes; `None` after the last.
+    pub fn next(&mut self, ctx: &mut Ctx<'_>, bytes: usize) -> Option<Vec<u8>> {
+        if self.done {
+            return None;
+        }
+        ctx.locks.release();
+        let mut w = Writer::default();
+        while w.0.len() < bytes && !self.done {
+            self.step(ctx, &mut w);
+        }
+        Some(w.0)
+    }
+
+    fn step(&mut self, ctx: &mut Ctx<'_>, w: &mut Writer) {
+        if self.shard == ctx.keyspace.shard_count() {
+            let until = ctx.keyspace.journal.ceiling(ctx.keyspace.latest_version());
+            w.int(END);
+            w.int(until);
+            self.done = true;
+            return;
+        }
+        let cell = ctx.keyspace.cell(self.shard);
+        let shard = cell.lock.lock();
+        if !std::mem::replace(&mut self.begun, true) {
+            self.at = Some(0);
+            put_cleared(w, &shard, self.db as u32);
+        }
+        let settled = shard.overlay.as_ref().map_or(0, |overlay| overlay.levels().settled);
+        if self.settled.replace(settled) != Some(settled) {
+            w.int(SETTLED);
+            w.int(settled);
+        }
+        match self.at {
+            Some(at) => {
+                let label = ctx.keyspace.journal.label();
+                let db = &shard.dbs[self.db];
+                self.at = db.scan(at, UNIT, |entry| put_key(w, &shard, self.db, entry, label));
+            }
+            None => {
+                put_lone_marks(w, &shard, self.db);
+                self.begun = false;
+                self.db += 1;
+                if self.db == shard.dbs.len() {
+                    (self.shard, self.db) = (self.shard + 1, 0);
+                }
+            }
+        }
+    }
+}
+
+fn put_cleared(w: &mut Writer, shard: &Shard, db: u32) {
+    if let Some(place) = shard.overlay.as_ref().and_then(|overlay| overlay.cleared(db)) {
+        w.int(CLEARED);
+        w.int(u64::from(db));
+        w.int(place.version);
+        w.int(u64::from(place.origin));
+        w.int(u64::from(place.sub));
+    }
+}
+
+fn put_key(w: &mut Writer, shard: &Shard, db: usize, entry: EntryRef<'_>, label: u16) {
+    w.int(KEY);
+    w.int(db as u64);
+    w.bytes(entry.key());
+    let stamp = entry.stamp();
+    // What is settled here may not be there yet, where the stamp would be taken for that of a young value.
+    let settled = shard.overlay.as_ref().map_or(0, |overlay| overlay.levels().settled);
+    let marked = shard.overlay.as_ref().is_some_and(|overlay| overlay.marked(db as u32, entry.key()));
+    w.int(if marked || stamp.version > settled { stamp.version } else { 0 });
+    w.int(u64::from(if stamp.origin == 0 { label } else { stamp.origin }));
+    w.option(entry.deadline());
+    encode::value(w, entry.value(), 0);
+    put_deadlines(w, entry.value());
+    put_marks(w, shard, db, entry.key());
+}
+
+fn put_deadlines(w: &mut Writer, value: ValueRef<'_>) {
+    let deadlines = match value {
+        ValueRef::Hash(hash) => hash.deadlines(),
+        ValueRef::Set(set) => set.deadlines(),
+        _ => None,
+    };
+    let mut int = itoa::Buffer::new();
+    w.int(deadlines.map_or(0, |all| all.len() as u64));
+    for (member, at) in deadlines.into_iter().flat_map(|all| all.iter()) {
+        w.bytes(member.text(&mut int));
+        w.int(at);
+    }
+}
+
+fn put_marks(w: &mut Writer, shard: &Shard, db: usize, name: &[u8]) {
+    let overlay = shard.overlay.as_ref().filter(|overlay| overlay.marked(db as u32, name));
+    w.int(u64::from(overlay.is_some()));
+    if let Some(overlay) = overlay {
+        overlay.pack(db as u32, name, w);
+    }
+}
+
+fn put_lone_marks(w: &mut Writer, shard: &Shard, db: usize) {
+    let Some(overlay) = &shard.overlay else { return };
+    let table = &shard.dbs[db];
+    for name in overlay.names(db as u32).filter(|name| table.get(table.hash(name), name).is_none()) {
+        w.int(MARKS);
+        w.int(db as u64);
+        w.bytes(name);
+        put_marks(w, shard, db, name);
+    }
+}
+
+/// Whether the other node has received the effect at a place; see [`replication::replica::Replica::covered`].
+pub type Covered = Box<dyn Fn(Place) -> bool>;
+
+/// A full sync being taken. While there is one, nothing is settled here. What is left in the context's outbox must be seen
+/// to after each piece; the context then holds a shard.
+pub struct Merge {
+    covered: Covered,
+    journal: Arc<Journal>,
+    /// Hashes of the keys that came; `None`: there was nothing here before, so nothing can have been deleted there.
+    seen: Option<HashSet<u64>>,
+    ended: bool,
+    /// What is settled where the records come from, and the most that any said.
+    settled: u64,
+    most: u64,
+    /// When databases were emptied last, as the other remembers it.
+    cleared: BTreeMap<u32, Place>,
+}
+
+impl Merge {
+    pub fn begin(ctx: &mut Ctx<'_>, covered: Covered) -> Merge {
+        let journal = ctx.keyspace.journal.clone();
+        journal.merging(1);
+        let idle = |shard: &Shard| {
+            shard.dbs.iter().all(|db| db.is_empty()) && shard.overlay.as_ref().is_none_or(|o| o.is_empty())
+        };
+        ctx.locks.release();
+        let blank = ctx.keyspace.sum(|shard| usize::from(!idle(shard))) == 0;
+        Merge {
+            covered,
+            journal,
+            seen: (!blank).then(HashSet::new),
+            ended: false,
+            settled: 0,
+            most: 0,
+            cleared: BTreeMap::new(),
+        }
+    }
+
+    /// Takes a piece.
+    pub fn take(&mut self, ctx: &mut Ctx<'_>, piece: &[u8]) -> Result<(), Malformed> {
+        let mut r = Reader(piece);
+        while !r.0.is_empty() {
+            match r.int()? {
+                tag @ (KEY | MARKS) => self.key(ctx, &mut r, tag == KEY)?,
+                CLEARED => {
+                    let db = r.small()?;
+                    let place = Place { version: r.int()?, origin: r.label()?, sub: r.small()? };
+                    let last = self.cleared.entry(db).or_default();
+                    *last = place.max(*last);
+                }
+                SETTLED => {
+                    self.settled = r.int()?;
+                    self.settle(ctx);
+                }
+                END => {
+                    let until = r.int()?;
+                    ctx.each_shard(|shard| shard.overlay.get_or_insert_default().expect_again(until));
+                    self.ended = true;
+                }
+                tag => return Err(Malformed::Tag(tag)),
+            }
+        }
+        Ok(())
+    }
+
+    /// All pieces have come: what was deleted there goes here. An error if the last piece is missing.
+    pub fn end(mut self, ctx: &mut Ctx<'_>) -> Result<(), Malformed> {
+        if !self.ended {
+            return Err(Malformed::Short);
+        }
+        if let Some(seen) = self.seen.take() {
+            self.remove_unseen(ctx, &seen)?;
+        }
+        self.clear(ctx);
+        Ok(())
+    }
+
+    /// What the other has emptied is emptied here, but for what is younger.
+    fn clear(&self, ctx: &mut Ctx<'_>) {
+        for (db, place) in &self.cleared {
+            for shard in 0..ctx.keyspace.shard_count() {
+                ctx.locks.hold_one(shard);
+                let overlay = ctx.locks.get(shard).overlay.as_ref();
+                // What is settled has happened to all that came, and to all that was here.
+                if overlay.is_none_or(|overlay| overlay.levels().settled < place.version) {
+                    super::remote::clear_shard(ctx, shard, *place, *db);
+                }
+            }
+        }
+    }
+
+    /// Keys come without marks for what is settled there. It is so everywhere, and has to be so here.
+    fn settle(&mut self, ctx: &mut Ctx<'_>) {
+        if self.settled <= self.most {
+            return;
+        }
+        self.most = self.settled;
+        let levels = Levels { settled: self.most, ..Levels::default() };
+        for shard in 0..ctx.keyspace.shard_count() {
+            super::settle::settle_now(ctx, shard, levels);
+        }
+    }
+
+    fn remove_unseen(&self, ctx: &mut Ctx<'_>, seen: &HashSet<u64>) -> Result<(), Malformed> {
+        for shard in 0..ctx.keyspace.shard_count() {
+            ctx.locks.hold_one(shard);
+            let mut unseen = Vec::new();
+            for (db, table) in ctx.locks.get(shard).dbs.iter().enumerate() {
+                let keys = table.iter().map(|entry| Key { db: db as u32, name: entry.key().to_vec() });
+                unseen.extend(keys.filter(|key| !seen.contains(&number(ctx, key))));
+            }
+            for key in unseen {
+                self.replace(ctx, &key, |_| Ok(()))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn key(&mut self, ctx: &mut Ctx<'_>, r: &mut Reader<'_>, there: bool) -> Result<(), Malformed> {
+        let key = Key { db: r.small()?, name: r.bytes()?.to_vec() };
+        if key.db as usize >= ctx.keyspace.databases() {
+            return Err(Malformed::Number);
+        }
+        let head = if there {
+            Some((Stamp { version: r.int()?, origin: r.label()? }, r.option()?, borrowed::take_value(r)?))
+        } else {
+            None
+        };
+        let mut deadlines = Vec::new();
+        if there {
+            for _ in 0..r.count()? {
+                deadlines.push((r.bytes()?, r.int()?));
+            }
+        }
+        let marked = r.int()? != 0;
+        if let Some(seen) = &mut self.seen {
+            seen.insert(number(ctx, &key));
+        }
+        self.replace(ctx, &key, |stage| {
+            if let Some((stamp, deadline, value)) = head {
+                install(stage, &key, stamp, deadline, &value.to_owned(), &deadlines);
+            }
+            if marked {
+                let mut overlay = stage.shard.overlay.take().unwrap_or_default();
+                let done = overlay.unpack(stage, &key, r);
+                stage.shard.overlay = Some(overlay);
+                done?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Puts what the other has in the place of what is here, and folds in what it does not know.
+    fn replace(
+        &self,
+        ctx: &mut Ctx<'_>,
+        key: &Key,
+        put: impl FnOnce(&mut Stage<'_>) -> Result<(), Malformed>,
+    ) -> Result<(), Malformed> {
+        let number = ctx.keyspace.shard_of(ctx.keyspace.hash(&key.name));
+        ctx.locks.hold_one(number);
+        let (shard, writer) = ctx.locks.get_to_write(number);
+        let (env, out) = (&ctx.env, &mut ctx.out);
+        let mut stage = Stage { shard, env, out, writer, stamp: Stamp::default(), touched: false };
+        let mut overlay = stage.shard.overlay.take().unwrap_or_default();
+        let mut mine = overlay.export_key(&stage, key);
+        // What is settled the other knows, and has maybe forgotten.
+        let settled = overlay.levels().settled;
+        let known_there = |place: Place| match place.origin {
+            // A delete that every node computes alike.
+            u16::MAX => place.version <= self.settled,
+            _ => (self.covered)(place),
+        };
+        mine.retain(|(place, _)| place.version > settled && !known_there(*place));
+        overlay.forget(key);
+        stage.remove(key);
+        stage.shard.overlay = Some(overlay);
+        put(&mut stage)?;
+        let mut overlay = stage.shard.overlay.take().unwrap_or_default();
+        for (place, effect) in mine {
+            let write = Write { key: key.clone(), create: false, effect };
+            overlay.apply_again(&mut stage, place, &write);
+        }
+        overlay.lapse(&mut stage, key);
+        stage.shard.overlay = Some(overlay);
+        stage.key(key.db, &key.name).changed(true);
+        Ok(())
+    }
+}
+
+/// However the sync ends, things may be settled again.
+impl Drop for Merge {
+    fn drop(&mut self) {
+        self.journal.merging(-1);
+    }
+}
+
+/// Tells keys apart.
+fn number(ctx: &Ctx<'_>, key: &Key) -> u64 {
+    ctx.keyspace.hash(&key.name) ^ u64::from(key.db).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+fn install(
+    stage: &mut Stage<'_>,
+    key: &Key,
+    stamp: Stamp,
+    deadline: Option<u64>,
+    value: &replication::effect::Value,
+    deadlines: &[(&[u8], u64)],
+) {
+    stage.shard.clock.observe(stamp.version);
+    let value = built(value, &stage.env.tuning);
+    let mut place = stage.key(key.db, &key.name);
+    let access = place.access();
+    place.put_entry(Entry::new(&key.name, value, deadline, stamp, access));
+    for (member, at) in deadlines {
+        match place.value() {
+            Some(ValueRef::Hash(_)) => drop(hash::apply_expire(&mut place, member, Some(*at))),
+            Some(ValueRef::Set(_)) => drop(set::apply_expire(&mut place, member, Some(*at))),
+            _ => {}
+        }
+    }
+}
