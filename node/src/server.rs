@@ -13,7 +13,6 @@ use crate::acl::Users;
 use crate::aof::Aof;
 use crate::blocking::Tickets;
 use crate::client::{Client, Mail};
-use crate::client_memory::ClientMemory;
 use crate::clients::Clients;
 use crate::commands;
 use crate::config::{ConfigStore, Loaded};
@@ -59,7 +58,6 @@ pub struct Server {
     pub pause: Pause,
     pub memory: Memory,
     pub mesh: Mesh,
-    pub client_memory: ClientMemory,
     pub reclaim: Reclaim,
     pub persistence: Persistence,
     pub aof: Aof,
@@ -118,7 +116,6 @@ impl Server {
             pause: Pause::default(),
             memory: Memory::default(),
             mesh: Mesh::default(),
-            client_memory: ClientMemory::default(),
             reclaim: Reclaim::start().map_err(|e| format!("Can't start a thread: {e}"))?,
             persistence,
             aof: Aof::default(),
@@ -208,7 +205,6 @@ impl Server {
         self.tracking.stop(session);
         self.monitors.leave(session);
         self.clients.remove(session.client.id);
-        self.client_memory.forget(&session.client);
     }
 
     /// Whether the command is answered by this server.

@@ -116,6 +116,10 @@ impl Horizon {
     /// Brings the three versions up to date. `own`: this node's promise. `durable`: the horizon and `known` that it would
     /// still have after a crash; `None`: it announces what it has.
     pub fn update(&mut self, vector: &Vector, own: u64, durable: Option<(u64, u64, u64)>) {
+        if self.members.is_empty() && self.horizon == 0 {
+            // Who has never met anybody knows nothing of what others may have written.
+            return;
+        }
         let ready: Vec<Author> =
             self.ahead.iter().filter(|(_, beat)| covers(vector, beat)).map(|(author, _)| *author).collect();
         for author in ready {

@@ -360,13 +360,13 @@ impl<S: Spill> Replica<S> {
 
     /// Whether a state described by `head` has the effect at a place.
     pub fn covered(&self, head: &Head, place: Place) -> bool {
-        // A computed delete stands earlier than the write it came with: that may still be on its way.
-        let computed = place.origin == u16::MAX;
-        !computed && place.version <= head.horizon
-            || self
-                .origins
-                .of(place.origin)
-                .is_some_and(|author| head.vector.covers_stamp(author, place.stamp()))
+        covered(self.me, &self.origins, head, place)
+    }
+
+    /// [`Replica::covered`] as it is now, to be kept.
+    pub fn coverage(&self, head: &Head) -> impl Fn(Place) -> bool + Send + 'static {
+        let (me, origins, head) = (self.me, self.origins.clone(), head.clone());
+        move |place| covered(me, &origins, &head, place)
     }
 
     pub fn step(&mut self, now_ms: u64, event: Event, actions: &mut Vec<Action>) {
@@ -818,6 +818,20 @@ impl<S: Spill> Replica<S> {
             }
         }
         actions.push(Action::Settle(self.levels()));
+    }
+}
+
+fn covered(me: Author, origins: &Origins, head: &Head, place: Place) -> bool {
+    let author = match place.origin {
+        // A computed delete stands earlier than the write it came with: that may still be on its way.
+        u16::MAX => return false,
+        0 => Some(me),
+        label => origins.of(label),
+    };
+    match author {
+        // Of an author it never met, the other end has nothing, however far its horizon is.
+        Some(author) => head.vector.covers_stamp(author, place.stamp()),
+        None => place.version <= head.horizon,
     }
 }
 

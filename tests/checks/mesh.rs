@@ -163,3 +163,86 @@ fn hostile_bytes_change_nothing() {
     assert_eq!(ok(&mut client, "GET a"), text("1"));
     assert_eq!(info(&mut client, "mesh_members"), "0");
 }
+
+#[test]
+fn what_was_there_before_reaches_a_new_peer() {
+    let mesh = Mesh::start(1);
+    let mut a = mesh.client(0);
+    for i in 0..2_000 {
+        ok(&mut a, &format!("SET key:{i} {i}"));
+    }
+    ok(&mut a, "RPUSH list a b c");
+    ok(&mut a, "HSET hash f v");
+    let late = Server::start_with(Kind::Everwrite, &ACTIVE);
+    let mut b = late.client();
+    ok(&mut b, "SET mine 1");
+    ok(&mut b, &format!("REPLICAOF 127.0.0.1 {}", mesh.nodes[0].address().port()));
+    wait_until("all keys", SOON, || b.cmd("DBSIZE").unwrap() == Value::Int(2_003));
+    assert_eq!(b.cmd("LRANGE list 0 -1").unwrap().items().map(<[_]>::len), Some(3));
+    wait_until("the other's key", SOON, || a.cmd("GET mine").unwrap() == text("1"));
+}
+
+#[test]
+fn a_node_that_comes_back_without_its_data_gets_them_from_its_peers() {
+    let mut mesh = Mesh::start(2);
+    let mut a = mesh.client(0);
+    for i in 0..500 {
+        ok(&mut a, &format!("SADD set {i}"));
+    }
+    mesh.wait_for("SCARD set", &Value::Int(500));
+    mesh.nodes[1].kill();
+    for i in 500..600 {
+        ok(&mut a, &format!("SADD set {i}"));
+    }
+    mesh.nodes[1].start_again();
+    mesh.follow(1, 0);
+    mesh.wait_linked();
+    mesh.wait_for("SCARD set", &Value::Int(600));
+    let mut b = mesh.client(1);
+    wait_until("it takes writes", SOON, || !b.cmd("SET again 1").unwrap().is_error());
+    mesh.wait_for("GET again", &text("1"));
+    mesh.wait_equal();
+}
+
+#[test]
+fn a_copied_identity_is_refused_until_it_is_replaced() {
+    let mesh = Mesh::start(2);
+    mesh.nodes[0].client().cmd("SET a 1").unwrap();
+    let mut twin = Server::start_with(Kind::Everwrite, &ACTIVE);
+    twin.terminate();
+    std::fs::copy(mesh.nodes[0].dir().join("everwrite.node"), twin.dir().join("everwrite.node")).unwrap();
+    twin.start_again();
+    let mut t = twin.client();
+    ok(&mut t, &format!("REPLICAOF 127.0.0.1 {}", mesh.nodes[1].address().port()));
+    wait_until("the refusal", SOON, || info(&mut t, "mesh_last_error").contains("REPLICATION NEWID"));
+    ok(&mut t, "REPLICATION NEWID");
+    wait_until("the data", SOON, || t.cmd("GET a").unwrap() == text("1"));
+    wait_until("to serve", SOON, || !t.cmd("SET b 2").unwrap().is_error());
+    mesh.wait_for("GET b", &text("2"));
+}
+
+/// What is settled among the members, a newcomer has never heard of: its own full sync must not take it for deleted.
+#[test]
+fn a_newcomer_with_data_of_its_own_takes_nothing_away() {
+    let mesh = Mesh::start(2);
+    let mut a = mesh.client(0);
+    for i in 0..300 {
+        ok(&mut a, &format!("SET old:{i} {i}"));
+    }
+    ok(&mut a, "SADD set a b");
+    mesh.wait_for("SCARD set", &Value::Int(2));
+    wait_until("all to be settled", SOON, || info(&mut a, "mesh_overlay_keys") == "0");
+    let late = Server::start_with(Kind::Everwrite, &ACTIVE);
+    let mut c = late.client();
+    ok(&mut c, "SET mine 1");
+    ok(&mut c, "SADD set c");
+    for node in &mesh.nodes {
+        ok(&mut c, &format!("REPLICAOF 127.0.0.1 {}", node.address().port()));
+    }
+    wait_until("all keys", SOON, || c.cmd("DBSIZE").unwrap() == Value::Int(302));
+    mesh.wait_for("DBSIZE", &Value::Int(302));
+    mesh.wait_for("GET mine", &text("1"));
+    mesh.wait_equal();
+    ok(&mut c, "DEL old:7");
+    mesh.wait_for("DBSIZE", &Value::Int(301));
+}

@@ -24,7 +24,9 @@ const NO_MESH: ErrorReply = ErrorReply::new("ERR This node is not part of a mesh
 /// Without a mesh a master; in it KeyDB's answer: for one target an array of five, for several an array of those.
 fn role(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     let status = call.worker.server.mesh.status();
-    if status.targets.is_empty() {
+    let server = call.worker.server;
+    let targets = status.targets(&server.config.get().replicaof);
+    if targets.is_empty() || !server.mesh.is_on() {
         call.out.array(3);
         call.out.bulk_str("master");
         call.out.int(status.written as i64);
@@ -39,10 +41,10 @@ fn role(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
         }
         return DONE;
     }
-    if status.targets.len() > 1 {
-        call.out.array(status.targets.len());
+    if targets.len() > 1 {
+        call.out.array(targets.len());
     }
-    for target in &status.targets {
+    for target in &targets {
         call.out.array(5);
         call.out.bulk_str("active-replica");
         call.out.bulk_str(&target.host);

@@ -10,13 +10,14 @@ const NO_ID: &str = "0000000000000000000000000000000000000000";
 
 pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
     let status = info.server.mesh.status();
-    let follows = !status.targets.is_empty();
+    let targets = status.targets(&info.config.replicaof);
+    let follows = info.server.mesh.is_on() && !targets.is_empty();
     lines.put("role", if follows { "active-replica" } else { "master" });
     if follows {
-        let up = status.targets.iter().all(|target| target.state.is_up());
+        let up = targets.iter().all(|target| target.state.is_up());
         lines.put("master_global_link_status", if up { "up" } else { "down" });
-        lines.put("connected_masters", status.targets.iter().filter(|t| t.state.is_up()).count());
-        for (i, target) in status.targets.iter().enumerate() {
+        lines.put("connected_masters", targets.iter().filter(|t| t.state.is_up()).count());
+        for (i, target) in targets.iter().enumerate() {
             write_target(info, &status, i, target, lines);
         }
         lines.put("slave_priority", info.config.replica_priority);

@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
+use engine::active::sync::{Covered, Export, Merge};
 use engine::active::{self, remote, settle};
 use engine::ctx::Ctx;
 use engine::journal::Drain;
-use replication::codec;
-use replication::message::Head;
+use replication::codec::{self, Malformed};
 use replication::overlay::Levels;
 use replication::shared::Shared;
 
@@ -80,16 +80,6 @@ fn fitting(run: &[u8], room: usize, must: bool) -> usize {
     to
 }
 
-/// A snapshot being made.
-pub struct Export;
-
-/// A snapshot being merged.
-pub struct Merge;
-
-/// A piece that makes no sense.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Nonsense;
-
 impl Data {
     /// Begins to remember what late effects of others may need, and to note what is written here.
     pub fn listen(&mut self, label: u16) {
@@ -139,26 +129,36 @@ impl Data {
         settle::size(&self.worker.server.keyspace)
     }
 
-    /// Whether a snapshot can be made for a peer.
-    pub const CAN_EXPORT: bool = false;
-
-    pub fn export(&self) -> Export {
-        Export
-    }
-
-    /// The next piece, of about so many bytes.
+    /// The next piece of a snapshot, of about so many bytes.
     pub fn next_piece(&mut self, export: &mut Export, bytes: usize) -> Option<Vec<u8>> {
-        let _ = (export, bytes);
-        None
+        let mut ctx = self.worker.ctx.borrow_mut();
+        self.worker.tick(&mut ctx);
+        let piece = export.next(&mut ctx, bytes);
+        ctx.locks.release();
+        piece
     }
 
-    pub fn merge(&self, head: &Head) -> Merge {
-        let _ = head;
-        Merge
+    /// Begins to take a snapshot. `covered`: what the other end has.
+    pub fn merge(&mut self, covered: Covered) -> Merge {
+        let mut ctx = self.worker.ctx.borrow_mut();
+        self.worker.tick(&mut ctx);
+        Merge::begin(&mut ctx, covered)
     }
 
-    pub fn merge_piece(&mut self, merge: &mut Merge, piece: &[u8]) -> Result<(), Nonsense> {
-        let _ = (merge, piece);
-        Ok(())
+    pub fn merge_piece(&mut self, merge: &mut Merge, piece: &[u8]) -> Result<(), Malformed> {
+        self.merging(|ctx| merge.take(ctx, piece))
+    }
+
+    pub fn end_merge(&mut self, merge: Merge) -> Result<(), Malformed> {
+        self.merging(|ctx| merge.end(ctx))
+    }
+
+    fn merging<T>(&mut self, step: impl FnOnce(&mut Ctx<'static>) -> T) -> T {
+        let mut ctx = self.worker.ctx.borrow_mut();
+        self.worker.tick(&mut ctx);
+        let done = step(&mut ctx);
+        self.deliver(&mut ctx);
+        ctx.locks.release();
+        done
     }
 }

@@ -83,6 +83,8 @@ async fn once(shared: &Rc<Shared>, id: usize, master: &Master) -> End {
     let outbox = Outbox::default();
     let config = shared.server.config.get();
     match transport::open(&config, &master.host, master.port, &outbox).await {
+        // It may have been taken off the list meanwhile.
+        Ok(_) if shared.wanted(id).is_none() => End::Unwanted,
         Ok((stream, addr)) => {
             outbox.set_compress(config.repl_compression && !addr.ip().is_loopback());
             let addr = format!("{}:{}", addr.ip(), addr.port());

@@ -123,7 +123,7 @@ impl Driver {
         for action in actions {
             match action {
                 Action::Send(link, message) => self.send(link, &message),
-                Action::SendSnapshot(link, head) => self.full_sync(link, head),
+                Action::SendSnapshot(link, head) => self.exports.push((link, head)),
                 // Its pieces were merged as they came.
                 Action::Merge(..) => {}
                 Action::Close(link, reason) => self.closed_by_machine(link, reason),
@@ -139,17 +139,6 @@ impl Driver {
                 Action::ClockOff { link, ms } => self.clock_off(link, ms),
             }
         }
-    }
-
-    /// The other end needs all there is.
-    fn full_sync(&mut self, link: Link, head: Head) {
-        if !Data::CAN_EXPORT {
-            let text = "the other end needs a full sync, which is not supported yet";
-            tracing::error!("Link closed: {text}");
-            self.last_error = text.into();
-            return self.hang_up(link, Why::Unwanted, text, End::Refused(text.into()));
-        }
-        self.exports.push((link, head));
     }
 
     fn send(&mut self, link: Link, message: &Message) {
@@ -201,7 +190,7 @@ impl Driver {
             was.incarnation,
             self.replica.me().incarnation
         );
-        self.server.keyspace.journal.set_label(self.replica.label());
+        self.show_label();
         self.save(true);
     }
 
@@ -279,6 +268,14 @@ impl Driver {
             (false, false) => None,
             // The one that the node with the lower identity dialled stays.
             (new, _) => Some(if new == (me < peer) { other } else { link }),
+        }
+    }
+
+    /// Stamps name this node once anybody has heard of it. What was written before has the label 0, and is this node's.
+    pub fn show_label(&self) {
+        let journal = &self.server.keyspace.journal;
+        if journal.is_on() {
+            journal.set_label(self.replica.label());
         }
     }
 

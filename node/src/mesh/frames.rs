@@ -35,7 +35,9 @@ pub fn messages(bytes: &[u8]) -> impl Iterator<Item = Result<Message, Malformed>
 /// Bytes of payload in a frame.
 pub fn size(body: &Body) -> usize {
     match body {
-        Body::Messages(bytes) | Body::Piece(bytes) | Body::Snapshot(bytes) => bytes.len(),
+        Body::Messages(bytes) | Body::Piece(bytes) | Body::Partial(bytes) | Body::Snapshot(bytes) => {
+            bytes.len()
+        }
         Body::Packed(packed) => packed.zstd.len(),
         Body::Goodbye(goodbye) => goodbye.text.len(),
     }

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use engine::active::sync::Merge;
 use replication::message::Head;
 use tokio::sync::oneshot;
 
-use super::data::Merge;
 use super::outbox::Outbox;
 
 /// Acknowledgements go out at most this often, if not for bytes.
@@ -32,6 +32,8 @@ pub enum End {
 pub struct Incoming {
     pub head: Head,
     pub merge: Merge,
+    /// The beginning of a piece that did not fit into a frame.
+    pub partial: Vec<u8>,
 }
 
 /// See the [module's page](self).

@@ -114,7 +114,7 @@ impl Driver {
         }
         let uuid = uuid::Uuid::new_v4().as_u128();
         self.replica.rename(uuid, unix_ms());
-        self.server.keyspace.journal.set_label(self.replica.label());
+        self.show_label();
         self.save(true);
         if let Some(version) =
             self.server.keyspace.journal.is_on().then(|| self.server.keyspace.latest_version())
@@ -217,6 +217,8 @@ impl Progress for Driver {
     }
 
     fn is_stable(&self, version: u64) -> bool {
-        self.replica.horizon().horizon >= version
+        // Who has never met anybody has nobody to wait for.
+        let horizon = self.replica.horizon();
+        horizon.horizon >= version || horizon.members().next().is_none()
     }
 }

@@ -123,7 +123,11 @@ impl Outbox {
 
     pub fn push_piece(&self, piece: Vec<u8>) {
         let mut inner = self.0.lock();
-        inner.pieces.push_back(Body::Piece(piece.into()));
+        let mut piece = Bytes::from(piece);
+        while piece.len() > FRAME_BYTES {
+            inner.pieces.push_back(Body::Partial(piece.split_to(FRAME_BYTES)));
+        }
+        inner.pieces.push_back(Body::Piece(piece));
         wake(&mut inner.transport);
     }
 

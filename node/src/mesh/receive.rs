@@ -3,15 +3,19 @@
 
 use std::time::Instant;
 
+use engine::active::sync::Merge;
 use proto::peer::frame::Body;
 use proto::peer::{Frame, Why};
-use replication::message::{Hello, Message};
+use replication::message::{Head, Hello, Message};
 use replication::replica::{Event, Link};
 
 use super::driver::Driver;
 use super::frames;
 use super::identity::show_uuid;
 use super::link::{End, Incoming};
+
+/// Bytes of a piece of a snapshot at most: of a key with all that belongs to it.
+const PIECE_MAX: usize = 4 << 30;
 
 impl Driver {
     /// A frame has come.
@@ -26,7 +30,8 @@ impl Driver {
                 None => self.malformed(link, "a frame that cannot be unpacked"),
             },
             Some(Body::Snapshot(head)) => self.begin_merge(link, &head),
-            Some(Body::Piece(piece)) => self.piece(link, &piece),
+            Some(Body::Piece(piece)) => self.piece(link, &piece, true),
+            Some(Body::Partial(piece)) => self.piece(link, &piece, false),
             Some(Body::Goodbye(goodbye)) => self.farewell(link, goodbye.why(), goodbye.text),
             None => self.malformed(link, "a frame without anything in it"),
         }
@@ -44,7 +49,7 @@ impl Driver {
                 Ok(Message::Snapshot(head)) => {
                     let Some(state) = self.links.get_mut(&link) else { return };
                     match state.incoming.take() {
-                        Some(incoming) if incoming.head == head => self.complete(link, head),
+                        Some(incoming) if incoming.head == head => self.complete(link, head, incoming.merge),
                         _ => self.malformed(link, "the end of a snapshot that did not begin"),
                     }
                 }
@@ -102,26 +107,42 @@ impl Driver {
         let Ok(Message::Snapshot(head)) = Message::decode(head) else {
             return self.malformed(link, "a snapshot that begins with something else");
         };
-        let merge = self.data.merge(&head);
-        let Some(state) = self.links.get_mut(&link) else { return };
+        let Some(state) = self.links.get(&link) else { return };
         if !known || state.incoming.is_some() {
             return self.malformed(link, "a snapshot that was not expected");
         }
         tracing::info!("Full sync from {}: receiving", state.addr);
-        state.incoming = Some(Incoming { head, merge });
+        let merge = self.data.merge(Box::new(self.replica.coverage(&head)));
+        if let Some(state) = self.links.get_mut(&link) {
+            state.incoming = Some(Incoming { head, merge, partial: Vec::new() });
+        }
     }
 
-    fn piece(&mut self, link: Link, piece: &[u8]) {
+    fn piece(&mut self, link: Link, piece: &[u8], whole: bool) {
         let Some(state) = self.links.get_mut(&link) else { return };
         let Some(incoming) = &mut state.incoming else {
             return self.malformed(link, "a piece of no snapshot");
         };
+        if incoming.partial.len() + piece.len() > PIECE_MAX {
+            return self.malformed(link, "a piece of a snapshot that is too large");
+        }
+        if !whole || !incoming.partial.is_empty() {
+            incoming.partial.extend_from_slice(piece);
+        }
+        if !whole {
+            return;
+        }
+        let gathered = std::mem::take(&mut incoming.partial);
+        let piece = if gathered.is_empty() { piece } else { &gathered };
         if self.data.merge_piece(&mut incoming.merge, piece).is_err() {
             self.malformed(link, "a piece of a snapshot that cannot be read");
         }
     }
 
-    fn complete(&mut self, link: Link, head: replication::message::Head) {
+    fn complete(&mut self, link: Link, head: Head, merge: Merge) {
+        if self.data.end_merge(merge).is_err() {
+            return self.malformed(link, "a snapshot that is not whole");
+        }
         self.step(Event::Received(link, Message::Snapshot(head)));
         self.full_syncs.1 += 1;
         self.show_serves();

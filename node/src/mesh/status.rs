@@ -2,6 +2,8 @@
 
 use replication::origin::Author;
 
+use crate::config::values::{Master, Masters};
+
 /// How far a link to a configured node is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum State {
@@ -83,6 +85,7 @@ pub struct LinkStatus {
 #[derive(Clone, Debug, Default)]
 pub struct Status {
     pub me: Option<Author>,
+    /// As far as the mesh has heard of them; see [`Status::targets`].
     pub targets: Vec<Target>,
     pub members: Vec<Member>,
     /// Groups written here since the stream began.
@@ -107,6 +110,13 @@ pub struct Status {
 }
 
 impl Status {
+    /// These nodes, with what is known of each. Who has just been added may not be known yet.
+    pub fn targets(&self, masters: &Masters) -> Vec<Target> {
+        let known = |m: &Master| self.targets.iter().find(|t| t.host == m.host && t.port == m.port).cloned();
+        let new = |m: &Master| Target { host: m.host.clone(), port: m.port, ..Target::default() };
+        masters.0.iter().map(|m| known(m).unwrap_or_else(|| new(m))).collect()
+    }
+
     /// The link that serves a target.
     pub fn link_of(&self, target: &Target) -> Option<&LinkStatus> {
         let author = target.peer?;

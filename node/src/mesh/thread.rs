@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use engine::active::sync::Export;
 use replication::replica::{Event, Link, Start};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -207,7 +208,6 @@ impl Shared {
                 );
             }
         }
-        journal.set_label(driver.replica.label());
         driver.show_serves();
         tracing::info!("This is node {} of the mesh", show_uuid(driver.replica.me().uuid));
     }
@@ -348,7 +348,7 @@ async fn send_snapshot(shared: Rc<Shared>, link: Link, head: replication::messag
     let message = replication::message::Message::Snapshot(head);
     let (outbox, mut export) = {
         let mut driver = shared.driver.borrow_mut();
-        let export = driver.data.export();
+        let export = Export::default();
         let Some(state) = driver.links.get_mut(&link) else { return };
         state.sends_snapshot = true;
         tracing::info!("Full sync to {}: sending", state.addr);

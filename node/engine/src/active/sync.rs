@@ -326,8 +326,9 @@ impl Merge {
         let mut stage = Stage { shard, env, out, writer, stamp: Stamp::default(), touched: false };
         let mut overlay = stage.shard.overlay.take().unwrap_or_default();
         let mut mine = overlay.export_key(&stage, key);
-        // What is settled the other knows, and has maybe forgotten.
-        let settled = overlay.levels().settled;
+        // What is settled here and there the other knows, and has maybe forgotten. (What is settled here only, a node that
+        // has just come may never have heard of.)
+        let settled = overlay.levels().settled.min(self.settled);
         let known_there = |place: Place| match place.origin {
             // A delete that every node computes alike.
             u16::MAX => place.version <= self.settled,
