@@ -147,7 +147,7 @@ async fn deal(server: &'static Server, mut stream: Peer, addr: String, laddr: St
     let arrival = Arrival::New(Newcomer { stream, addr, laddr, fd, unix, id });
     // A worker that does not take its connections holds up the acceptor, which is what the backlog is for.
     let worker = balance::choose(server.workers(), u64::from(config.min_clients_per_thread));
-    let _ = worker.arrivals.send(arrival).await;
+    worker.send(arrival).await;
 }
 
 /// Protected mode is in force while there is no password and the addresses are the default ones.

@@ -26,10 +26,11 @@ const REST: u32 = 10;
 /// The worker that a new connection goes to.
 pub fn choose(workers: &[WorkerHandle], fill: u64) -> &WorkerHandle {
     let clients = |w: &WorkerHandle| w.stats.clients.get() + w.waiting();
-    workers
-        .iter()
+    let open = || workers.iter().filter(|w| w.is_open());
+    open()
         .find(|w| clients(w) < fill)
-        .or_else(|| workers.iter().min_by_key(|w| clients(w)))
+        .or_else(|| open().min_by_key(|w| clients(w)))
+        .or_else(|| workers.first())
         .expect("there is at least one worker")
 }
 
@@ -68,7 +69,7 @@ impl Load {
         worker.stats.busy.set(busy);
         self.rest = self.rest.saturating_sub(1);
         self.overloaded = if busy >= BUSY { self.overloaded + 1 } else { 0 };
-        let off = !worker.config.borrow().active_client_balancing || worker.server.workers().len() < 2;
+        let off = !worker.config.borrow().active_client_balancing || worker.server.threads < 2;
         if self.overloaded == 0 || self.rest > 0 || off {
             if self.overloaded <= 1 {
                 self.system = (0, 0);
@@ -95,7 +96,7 @@ fn idle_share(before: (u64, u64), after: (u64, u64)) -> u64 {
 
 /// The worker with the least to do, if it has time.
 fn freest(server: &Server, except: usize) -> Option<usize> {
-    let others = server.workers().iter().enumerate().filter(|(i, _)| *i != except);
+    let others = server.workers().iter().enumerate().filter(|(i, w)| *i != except && w.is_open());
     let (index, least) = others.min_by_key(|(_, w)| w.stats.busy.get())?;
     (least.stats.busy.get() < FREE).then_some(index)
 }

@@ -4,9 +4,11 @@
 //! executes them and sends all replies with one write. Buffers are the worker's; a connection owns memory only for what is
 //! left over: half a request, or replies that a slow reader has not taken yet.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::Write;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::*;
 use std::task::{Context, Poll, Waker, ready};
@@ -137,10 +139,67 @@ struct Connection {
     foreign: Option<Vec<u8>>,
 }
 
-/// A connection between two workers: it has nothing but its socket and what its client set up.
+/// A connection between two workers: all of it but what belongs to an event loop.
 pub struct Moving {
     socket: Socket,
     session: Session,
+    parser: Parser,
+    pending: Vec<u8>,
+    unsent: Vec<u8>,
+    sent: usize,
+    until: u64,
+    blocked: Option<Blocked>,
+    held: bool,
+    timer_at: Option<Instant>,
+    soft_limit_since: Option<Instant>,
+    known: bool,
+}
+
+impl Moving {
+    fn new(socket: Socket, session: Session) -> Moving {
+        Moving {
+            socket,
+            session,
+            parser: Parser::new(),
+            pending: Vec::new(),
+            unsent: Vec::new(),
+            sent: 0,
+            until: 0,
+            blocked: None,
+            held: false,
+            timer_at: None,
+            soft_limit_since: None,
+            known: false,
+        }
+    }
+}
+
+/// The place of a connection on its worker, from where it can be taken to another one.
+#[derive(Clone)]
+pub struct Slot(Rc<RefCell<Option<Connection>>>);
+
+impl Slot {
+    /// Whether it can be taken.
+    pub fn is_resting(&self) -> bool {
+        self.0.try_borrow().is_ok_and(|connection| connection.is_some())
+    }
+
+    /// Takes the connection, unless it is having its turn: then it is busy running a command.
+    pub fn take(&self) -> Option<Box<Moving>> {
+        let connection = self.0.try_borrow_mut().ok()?.take()?;
+        // Its task finds it gone.
+        if let Some(waker) = &connection.waker {
+            waker.wake_by_ref();
+        }
+        connection.pack()
+    }
+
+    fn turn(&self, cx: &mut Context<'_>, worker: &Worker) -> Poll<End> {
+        match &mut *self.0.borrow_mut() {
+            Some(connection) => connection.turn(cx, worker),
+            None => Poll::Ready(End::Gone),
+        }
+    }
 }
 
 /// How a turn of a connection ended for good.
@@ -148,6 +207,8 @@ enum End {
     Closed,
     /// To be handed to another worker.
     Move(usize),
+    /// It has been handed over already.
+    Gone,
 }
 
 impl From<Closed> for End {
@@ -158,14 +219,22 @@ impl From<Closed> for End {
 
 /// Serves a connection to its end, or until it moves to another worker.
 pub async fn serve(worker: &Worker, arrival: Arrival) -> Option<(usize, Box<Moving>)> {
-    let mut connection = match Connection::welcome(worker, arrival) {
+    let connection = match Connection::welcome(worker, arrival) {
         Ok(connection) => connection,
         Err(e) => {
             tracing::warn!("Can't serve a connection: {e}");
             return None;
         }
     };
-    let end = poll_fn(|cx| connection.turn(cx, worker)).await;
+    let id = connection.session.client.id;
+    let slot = Slot(Rc::new(RefCell::new(Some(connection))));
+    worker.stats.clients.add(1);
+    worker.connections.borrow_mut().insert(id, slot.clone());
+    let end = poll_fn(|cx| slot.turn(cx, worker)).await;
+    // Who has been handed over was counted and forgotten then, and may be back already.
+    let mut connection = slot.0.take()?;
+    worker.stats.clients.set(worker.stats.clients.get() - 1);
+    worker.connections.borrow_mut().remove(&id);
     let End::Move(target) = end else {
         if let Some(read) = connection.foreign.take() {
             connection.hand_over(worker, read);
@@ -174,31 +243,29 @@ pub async fn serve(worker: &Worker, arrival: Arrival) -> Option<(usize, Box<Movi
         }
         return None;
     };
-    match connection.stream.release() {
-        Ok(socket) => Some((target, Box::new(Moving { socket, session: connection.session }))),
-        Err(e) => {
-            tracing::warn!("Lost a connection while moving it: {e}");
-            worker.server.forget(&mut connection.session);
-            None
-        }
-    }
+    Some((target, connection.pack()?))
 }
 
 impl Connection {
     fn welcome(worker: &Worker, arrival: Arrival) -> std::io::Result<Connection> {
-        let moved = matches!(arrival, Arrival::Moved(_));
-        let (socket, session) = match arrival {
-            Arrival::Moved(moving) => (moving.socket, moving.session),
+        match arrival {
+            Arrival::Moved(moving) => Connection::unpack(worker, *moving),
             Arrival::New(new) => {
                 let client = Client::new(new.id, worker.index, new.addr, new.laddr, new.fd, unix_ms());
                 client.set(flag::UNIX, new.unix);
                 let client = Arc::new(client);
                 worker.server.clients.add(&client);
-                (new.stream, Session::new(client, Access::new(&worker.server.users)))
+                let session = Session::new(client, Access::new(&worker.server.users));
+                Connection::unpack(worker, Moving::new(new.stream, session))
             }
-        };
+        }
+    }
+
+    /// Puts a connection on this worker's event loop.
+    fn unpack(worker: &Worker, moving: Moving) -> std::io::Result<Connection> {
+        let session = moving.session;
         session.client.worker.store(worker.index, Relaxed);
-        let stream = match socket.adopt() {
+        let stream = match moving.socket.adopt() {
             Ok(stream) => stream,
             Err(e) => {
                 worker.server.clients.remove(session.client.id);
@@ -208,19 +275,45 @@ impl Connection {
         Ok(Connection {
             stream,
             session,
-            parser: Parser::new(),
-            pending: Vec::new(),
-            unsent: Vec::new(),
-            sent: 0,
-            until: 0,
-            blocked: None,
-            held: false,
-            timer: None,
-            soft_limit_since: None,
+            parser: moving.parser,
+            pending: moving.pending,
+            unsent: moving.unsent,
+            sent: moving.sent,
+            until: moving.until,
+            blocked: moving.blocked,
+            held: moving.held,
+            timer: moving.timer_at.map(|at| Box::pin(sleep_until(at))),
+            soft_limit_since: moving.soft_limit_since,
             waker: None,
-            known: moved,
+            known: moving.known,
             foreign: None,
         })
+    }
+
+    /// Takes a connection from this worker's event loop.
+    fn pack(self) -> Option<Box<Moving>> {
+        let timer_at = self.timer.as_ref().map(|timer| timer.deadline());
+        match self.stream.release() {
+            Ok(socket) => Some(Box::new(Moving {
+                socket,
+                session: self.session,
+                parser: self.parser,
+                pending: self.pending,
+                unsent: self.unsent,
+                sent: self.sent,
+                until: self.until,
+                blocked: self.blocked,
+                held: self.held,
+                timer_at,
+                soft_limit_since: self.soft_limit_since,
+                known: self.known,
+            })),
+            Err(e) => {
+                tracing::warn!("Lost a connection while moving it: {e}");
+                self.session.client.kill();
+                None
+            }
+        }
     }
 
     /// Does what can be done now. Ready when the connection is to be closed.

@@ -40,6 +40,7 @@ pub mod settings;
 pub mod shutdown;
 pub mod slowlog;
 pub mod sniff;
+pub mod standby;
 pub mod start;
 pub mod stats;
 pub mod switches;

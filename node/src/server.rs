@@ -34,6 +34,7 @@ use crate::scripting::scripts::Scripts;
 use crate::session::Session;
 use crate::shutdown::Shutdown;
 use crate::slowlog::Slowlog;
+use crate::standby::Standby;
 use crate::stats::Latencies;
 use crate::switches::Switches;
 use crate::tracking::Trackers;
@@ -69,6 +70,7 @@ pub struct Server {
     pub libraries: Libraries,
     /// Scripts that take long.
     pub busy: Busy,
+    pub standby: Standby,
     /// Clients waiting for keys.
     pub blocked: AtomicUsize,
     pub tickets: Tickets,
@@ -126,6 +128,7 @@ impl Server {
             scripts: Scripts::default(),
             libraries: Libraries::default(),
             busy: Busy::default(),
+            standby: Standby::default(),
             blocked: AtomicUsize::new(0),
             tickets: Tickets::default(),
             connections_received: AtomicU64::new(0),
@@ -176,6 +179,7 @@ impl Server {
         self.at_start.get().map_or(0, |(_, tables)| *tables)
     }
 
+    /// The workers, and last the one that stands by.
     pub fn workers(&self) -> &[WorkerHandle] {
         self.workers.get().map_or(&[], Vec::as_slice)
     }

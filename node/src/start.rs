@@ -39,9 +39,7 @@ pub fn run(loaded: Loaded) -> Result<(), String> {
     process::write_pid_file(&settings);
     // From the first connection on: no one may see half of the data.
     server.persistence.loading.begin();
-    let workers: Result<Vec<_>, _> = (0..server.threads).map(|i| worker::spawn(i, server)).collect();
-    let workers = workers.map_err(|e| format!("Can't start a worker thread: {e}"))?;
-    let _ = server.workers.set(workers);
+    start_workers(server).map_err(|e| format!("Can't start a worker thread: {e}"))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -59,6 +57,22 @@ pub fn run(loaded: Loaded) -> Result<(), String> {
         control::obey(acceptor, orders).await;
         Ok(())
     })
+}
+
+/// Starts the workers; the one that stands by is only made known.
+fn start_workers(server: &'static Server) -> std::io::Result<()> {
+    let (handles, orders): (Vec<_>, Vec<_>) =
+        (0..=server.threads).map(|i| worker::prepare(i == server.threads)).unzip();
+    let stats: Vec<_> = handles.iter().map(|handle| handle.stats).collect();
+    let _ = server.workers.set(handles);
+    for (index, orders) in orders.into_iter().enumerate() {
+        if index == server.threads {
+            server.standby.keep(orders);
+        } else {
+            worker::spawn(index, server, stats[index], orders)?;
+        }
+    }
+    Ok(())
 }
 
 /// Brings the data into memory, then lets commands at them. What cannot be loaded is not to be overwritten: the process ends.

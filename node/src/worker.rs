@@ -1,9 +1,11 @@
 //! A worker: a thread with its own event loop, on which connections live from accept to close.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::*};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use engine::command::{CommandId, Flags};
@@ -17,13 +19,14 @@ use tokio::task::LocalSet;
 use crate::balance::{self, Load};
 use crate::client::Client;
 use crate::config::Config;
-use crate::connection::{self, Moving, Socket};
+use crate::connection::{self, Moving, Slot, Socket};
 use crate::dispatch::Hint;
 use crate::expiry;
 use crate::hindrance;
 use crate::persist::background;
 use crate::scripting::cache::Cache;
 use crate::server::Server;
+use crate::standby;
 use crate::stats::{CommandStats, WorkerStats};
 use crate::ticks;
 use crate::tracking::Own;
@@ -34,6 +37,13 @@ pub enum Arrival {
     New(Newcomer),
     /// From another worker.
     Moved(Box<Moving>),
+}
+
+/// Something for a worker to do.
+pub enum Order {
+    Serve(Arrival),
+    /// Hand all connections to others.
+    Disband,
 }
 
 /// A connection that has just been accepted.
@@ -52,8 +62,10 @@ const ARRIVALS_MAX: usize = 1024;
 
 /// A worker as the acceptor and INFO see it.
 pub struct WorkerHandle {
-    pub arrivals: mpsc::Sender<Arrival>,
+    arrivals: mpsc::Sender<Order>,
     pub stats: &'static WorkerStats,
+    /// It takes no connections now.
+    closed: AtomicBool,
 }
 
 /// Buffers that all connections of a worker share while they are being served: an idle connection has none.
@@ -95,6 +107,10 @@ pub struct Worker {
     patience: Cell<u64>,
     /// Scripts and functions that it has compiled.
     pub scripts: Cache,
+    /// Its connections, by their clients' ids.
+    pub connections: RefCell<HashMap<u64, Slot, ahash::RandomState>>,
+    /// What is to be done.
+    pub orders: RefCell<mpsc::Receiver<Order>>,
     /// Connections to be handed to another worker: which one, and how many.
     pub shed: Cell<(usize, usize)>,
     /// When the last command ended, in ticks: the next one's time begins there, so one reading a command is enough.
@@ -107,7 +123,12 @@ pub fn unix_ms() -> u64 {
 }
 
 impl Worker {
-    fn new(index: usize, server: &'static Server, stats: &'static WorkerStats) -> Worker {
+    fn new(
+        index: usize,
+        server: &'static Server,
+        stats: &'static WorkerStats,
+        orders: mpsc::Receiver<Order>,
+    ) -> Worker {
         let seed = server.seed.wrapping_mul(2 * index as u64 + 1) ^ 0x9e37_79b9_7f4a_7c15;
         let worker = Worker {
             index,
@@ -132,6 +153,8 @@ impl Worker {
             hindrances: Cell::new(0),
             patience: Cell::new(u64::MAX),
             scripts: Cache::default(),
+            connections: RefCell::default(),
+            orders: RefCell::new(orders),
             shed: Cell::new((0, 0)),
             lap: Cell::new(ticks::now()),
         };
@@ -141,7 +164,7 @@ impl Worker {
 
     /// What a worker works with, for a thread that is none: it has no connections and is not counted among the workers.
     pub fn beside(server: &'static Server) -> Worker {
-        Worker::new(server.threads, server, Box::leak(Box::default()))
+        Worker::new(server.threads, server, Box::leak(Box::default()), mpsc::channel(1).1)
     }
 
     /// Begins a batch: the time, and the settings if they have changed.
@@ -299,10 +322,20 @@ impl Worker {
     }
 }
 
-/// Starts a worker's thread.
-pub fn spawn(index: usize, server: &'static Server) -> std::io::Result<WorkerHandle> {
-    let (arrivals, mut arriving) = mpsc::channel::<Arrival>(ARRIVALS_MAX);
+/// A worker as others see it, and what its thread gets its orders from.
+pub fn prepare(closed: bool) -> (WorkerHandle, mpsc::Receiver<Order>) {
+    let (arrivals, orders) = mpsc::channel::<Order>(ARRIVALS_MAX);
     let stats: &'static WorkerStats = Box::leak(Box::default());
+    (WorkerHandle { arrivals, stats, closed: AtomicBool::new(closed) }, orders)
+}
+
+/// Starts a worker's thread.
+pub fn spawn(
+    index: usize,
+    server: &'static Server,
+    stats: &'static WorkerStats,
+    orders: mpsc::Receiver<Order>,
+) -> std::io::Result<()> {
     std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
@@ -310,30 +343,65 @@ pub fn spawn(index: usize, server: &'static Server) -> std::io::Result<WorkerHan
             .event_interval(31)
             .build()
             .expect("a runtime needs an epoll instance and an event descriptor");
-        let worker = Rc::new(Worker::new(index, server, stats));
+        let worker = Rc::new(Worker::new(index, server, stats, orders));
+        standby::enlist(&worker);
         LocalSet::new().block_on(&runtime, async move {
-            tokio::task::spawn_local(watch_load(worker.clone()));
-            tokio::task::spawn_local(expiry::run(worker.clone()));
-            while let Some(arrival) = arriving.recv().await {
-                stats.clients.add(1);
-                let worker = worker.clone();
-                tokio::task::spawn_local(async move {
-                    let moving = connection::serve(&worker, arrival).await;
-                    stats.clients.set(stats.clients.get() - 1);
-                    if let Some((target, moving)) = moving {
-                        let _ = server.workers()[target].arrivals.send(Arrival::Moved(moving)).await;
-                    }
-                });
+            if index < server.threads {
+                tokio::task::spawn_local(watch_load(worker.clone()));
+                tokio::task::spawn_local(expiry::run(worker.clone()));
             }
+            obey(worker).await;
         });
     })?;
-    Ok(WorkerHandle { arrivals, stats })
+    Ok(())
+}
+
+/// Serves connections as they come, for ever.
+async fn obey(worker: Rc<Worker>) {
+    while let Some(order) = poll_fn(|cx| worker.orders.borrow_mut().poll_recv(cx)).await {
+        let arrival = match order {
+            Order::Serve(arrival) => arrival,
+            Order::Disband => {
+                standby::hand_over(&worker);
+                continue;
+            }
+        };
+        let worker = worker.clone();
+        tokio::task::spawn_local(async move {
+            if let Some((target, moving)) = connection::serve(&worker, arrival).await {
+                worker.server.workers()[target].send(Arrival::Moved(moving)).await;
+            }
+        });
+    }
 }
 
 impl WorkerHandle {
     /// Connections on their way.
     pub fn waiting(&self) -> u64 {
         (self.arrivals.max_capacity() - self.arrivals.capacity()) as u64
+    }
+
+    /// Hands a connection to the worker. Waits while too many are on their way.
+    pub async fn send(&self, arrival: Arrival) {
+        let _ = self.arrivals.send(Order::Serve(arrival)).await;
+    }
+
+    /// As [`WorkerHandle::send`], at once; there must be room.
+    pub fn hand(&self, order: Order) -> bool {
+        self.arrivals.try_send(order).is_ok()
+    }
+
+    pub fn has_room(&self) -> bool {
+        self.arrivals.capacity() > 0
+    }
+
+    /// Whether it takes connections.
+    pub fn is_open(&self) -> bool {
+        !self.closed.load(Acquire)
+    }
+
+    pub fn set_open(&self, open: bool) {
+        self.closed.store(!open, Release);
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Env {
     pub no_touch: bool,
     /// The client may use the keys among its arguments only: none that SORT would find by a pattern.
     pub confined: bool,
+    /// A script is running: what would be in any order is put in one.
+    pub in_script: bool,
     /// Deadlines in the past are hidden and reclaimed. Off while loading and in DEBUG SET-ACTIVE-EXPIRE tests.
     pub expiry: bool,
     /// Nothing is removed by itself: clients are paused (CLIENT PAUSE). What has expired is hidden all the same.
@@ -49,6 +51,7 @@ impl Env {
             tuning: Tuning::default(),
             clock: 0,
             no_touch: false,
+            in_script: false,
             confined: false,
             expiry: true,
             frozen: false,

@@ -218,18 +218,9 @@ impl<'e> Locks<'e> {
 
     #[cold]
     fn wait_for(&self, shard: usize) -> Option<MutexGuard<'e, Shard>> {
-        let lock = &self.keyspace.shards[shard].lock;
-        if self.held.is_empty() {
-            return Some(lock.lock());
-        }
-        loop {
-            if let Some(guard) = lock.try_lock_for(STEP) {
-                return Some(guard);
-            }
-            if self.keyspace.insisting.load(Acquire) {
-                return None;
-            }
-        }
+        let keyspace = self.keyspace;
+        let holds_some = !self.held.is_empty();
+        keyspace.shards[shard].lock.wait(|| holds_some && keyspace.insisting.load(Acquire))
     }
 
     /// Holds more shards without letting go of any: for who has written and can't begin anew. Whoever else waits for

@@ -1,8 +1,10 @@
 //! A shard: the keys of one range of hashes, in all databases, under one short lock.
 
+use std::cell::Cell;
 use std::sync::Arc;
+use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use replication::Clock;
 use replication::overlay::Overlay;
 
@@ -35,10 +37,53 @@ pub struct ShardStats {
     pub dirty: u64,
 }
 
+/// How long a thread waits for a shard before it looks whether there is something else to do.
+const STEP: Duration = Duration::from_millis(5);
+
+thread_local! {
+    static WHILE_WAITING: Cell<Option<fn()>> = const { Cell::new(None) };
+}
+
+/// Has `look` called on this thread now and then while it waits for a shard. It must not take a shard itself.
+pub fn while_waiting(look: fn()) {
+    WHILE_WAITING.set(Some(look));
+}
+
+/// The lock of a shard. Who waits for it is not lost to the world, see [`while_waiting`].
+pub struct ShardLock(Mutex<Shard>);
+
+impl ShardLock {
+    #[inline]
+    pub fn lock(&self) -> MutexGuard<'_, Shard> {
+        self.0.try_lock().unwrap_or_else(|| self.wait(|| false).expect("nobody gives up"))
+    }
+
+    #[inline]
+    pub fn try_lock(&self) -> Option<MutexGuard<'_, Shard>> {
+        self.0.try_lock()
+    }
+
+    /// Waits for the lock, until `gives_up` says that it should not.
+    #[cold]
+    pub fn wait(&self, gives_up: impl Fn() -> bool) -> Option<MutexGuard<'_, Shard>> {
+        loop {
+            if let Some(guard) = self.0.try_lock_for(STEP) {
+                return Some(guard);
+            }
+            if gives_up() {
+                return None;
+            }
+            if let Some(look) = WHILE_WAITING.get() {
+                look();
+            }
+        }
+    }
+}
+
 /// A shard and what may be seen of it without its lock. On a line of its own: neighbours do not share it.
 #[repr(align(128))]
 pub struct ShardCell {
-    pub lock: Mutex<Shard>,
+    pub lock: ShardLock,
     /// Directories of the databases, for prefetching.
     pub published: Box<[Arc<Published>]>,
 }
@@ -55,6 +100,6 @@ impl ShardCell {
             stats: ShardStats::default(),
             overlay: None,
         };
-        ShardCell { lock: Mutex::new(shard), published }
+        ShardCell { lock: ShardLock(Mutex::new(shard)), published }
     }
 }

@@ -10,11 +10,10 @@ use super::help::help;
 use super::scripting::{flush_mode, monitored, split_counted};
 use super::{NodeRow, row};
 use crate::dispatch::{Call, Next};
-use crate::scripting::cache::Calling;
 use crate::scripting::libraries::{self, Library, Shelf};
 use crate::scripting::machine::Kind;
 use crate::scripting::run::{self, Order};
-use crate::scripting::{register, text};
+use crate::scripting::text;
 
 const DONE: Result<Next, ErrorReply> = Ok(Next::Done);
 
@@ -50,17 +49,6 @@ fn execute(call: &mut Call<'_>, read_only: bool) -> Result<Next, ErrorReply> {
     DONE
 }
 
-/// Runs the code of a library on this worker. The library is not on the shelf yet.
-fn build(calling: &Calling, source: &[u8]) -> Result<(Arc<Library>, Vec<i32>), String> {
-    let header = text::library(source)?;
-    if !header.engine.eq_ignore_ascii_case("lua") {
-        return Err(format!("Engine '{}' not found", header.engine));
-    }
-    let registered = register::load(&calling.machine, header.code, false)?;
-    let numbers = registered.iter().map(|f| f.function).collect();
-    Ok((Arc::new(Library::new(header.name, source, &registered)), numbers))
-}
-
 fn load(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     let mut replace = false;
     let last = call.args.len() - 1;
@@ -82,7 +70,7 @@ fn load(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
         return Err(ErrorReply::err(format!("Library '{}' already exists", header.name)));
     }
     let calling = call.worker.scripts.calling(call.worker);
-    let (library, numbers) = build(&calling, source).map_err(ErrorReply::err)?;
+    let (library, numbers) = libraries::build(&calling.machine, source).map_err(ErrorReply::err)?;
     let added = call.worker.server.libraries.change(|shelf| shelf.add(library.clone(), replace));
     if let Err(reason) = added {
         numbers.iter().for_each(|n| calling.machine.state().drop_kept(*n));
@@ -171,10 +159,14 @@ fn write_library(call: &mut Call<'_>, library: &Library, with_code: bool) {
 
 fn stats(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     let server = call.worker.server;
+    let running = server.busy.first();
+    if running.as_ref().is_some_and(|running| running.kind == Kind::Eval) {
+        return Err(server.busy.refusal());
+    }
     let out = &mut *call.out;
     out.map(2);
     out.bulk_str("running_script");
-    match server.busy.first() {
+    match running {
         None => out.null(),
         Some(running) => {
             out.map(3);
@@ -248,7 +240,7 @@ fn restore_texts(call: &mut Call<'_>, texts: &[Vec<u8>], policy: Policy) -> Resu
     let calling = call.worker.scripts.calling(call.worker);
     let mut built = Vec::new();
     for text in texts {
-        built.push(build(&calling, text)?);
+        built.push(libraries::build(&calling.machine, text)?);
     }
     let add_all = |shelf: &mut Shelf| {
         let mut next = if policy == Policy::Flush { Shelf::default() } else { shelf.clone() };

@@ -36,6 +36,7 @@ pub enum LoadError {
     Rdb { error: Error, offset: u64 },
     Duplicate { db: usize, key: Vec<u8> },
     Databases { db: u64, databases: usize },
+    Function(String),
 }
 
 impl fmt::Display for LoadError {
@@ -57,6 +58,7 @@ impl fmt::Display for LoadError {
             LoadError::Duplicate { db, key } => {
                 write!(f, "RDB has duplicated key '{}' in DB {db}", String::from_utf8_lossy(key))
             }
+            LoadError::Function(reason) => write!(f, "Failed creating a library of functions: {reason}"),
             LoadError::Databases { db, databases } => write!(
                 f,
                 "FATAL: Data file was created with a server configured to handle more than {databases} databases: it \
@@ -314,7 +316,10 @@ impl<'s> Decoder<'s> {
                 }
             }
             Record::Resize { .. } => {}
-            Record::Function(code) => self.server.persistence.libraries.lock().push(code),
+            Record::Function(code) => {
+                let loaded = self.server.libraries.load(&code, self.policy.replace);
+                loaded.map_err(LoadError::Function)?;
+            }
             Record::ModuleAux { name } => tracing::warn!(
                 "The RDB file contains AUX module data I can't load: no matching module '{name}': skipped"
             ),

@@ -24,8 +24,6 @@ pub struct Persistence {
     pub saves: saves::Saves,
     /// The snapshot under way: one at a time.
     pub running: Mutex<Option<Arc<snapshot::Job>>>,
-    /// Libraries of functions that the last file held, to be written again.
-    pub libraries: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Persistence {

@@ -32,8 +32,8 @@ pub fn head(server: &Server, config: &Config, about: About) -> FileWriter {
     file.aux(b"ctime", (unix_ms() / 1000).to_string().as_bytes());
     file.aux(b"used-mem", crate::memory::used().to_string().as_bytes());
     file.aux(b"aof-base", if about.aof_base { b"1" } else { b"0" });
-    for library in server.persistence.libraries.lock().iter() {
-        file.function(library);
+    for library in server.libraries.texts() {
+        file.function(&library);
     }
     file
 }

@@ -148,6 +148,12 @@ fn set_repl(l: State) -> Answer {
     if flags & !3 != 0 {
         return raise(l, "Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.");
     }
+    if flags != 3 {
+        return raise(
+            l,
+            "redis.set_repl() is only supported with REPL_ALL: what a script writes is always replicated.",
+        );
+    }
     Ok(0)
 }
 

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use protocol::{ErrorReply, OwnedArgs};
 
 use super::machine::Kind;
+use crate::standby;
 use crate::worker::Worker;
 
 /// What clients are told while a script or a function is busy.
@@ -101,7 +102,8 @@ pub fn begin(worker: &Worker, kind: Kind, name: &str, command: OwnedArgs, since:
 
 impl Running {
     /// What the worker does from time to time while its script takes long. Whether it is to end now.
-    pub fn look(&self, wrote: bool) -> bool {
+    pub fn look(&self, worker: &Worker, wrote: bool) -> bool {
+        standby::hand_over(worker);
         self.wrote.store(wrote, Release);
         self.kill.load(Acquire)
     }
@@ -111,5 +113,7 @@ impl Running {
 pub fn over(worker: &Worker, running: &Arc<Running>) {
     let busy = &worker.server.busy;
     busy.running.lock().retain(|r| !Arc::ptr_eq(r, running));
-    busy.count.fetch_sub(1, Release);
+    if busy.count.fetch_sub(1, AcqRel) == 1 {
+        standby::over(worker.server);
+    }
 }

@@ -44,9 +44,11 @@ fn generic(l: State, raises: bool) -> Answer {
         Ok(()) => perform(l, args, reply)?,
         Err(text) => Err(text.into()),
     };
+    // The arguments may have taken all the room there is.
+    l.set_top(0);
     let failed = match result {
         Ok(()) if !incoming::push_reply(l, &reply.buf) => {
-            failure::push_error(l, b"ERR reached lua stack limit", false);
+            failure::push_error(l, b"-ERR reached lua stack limit", false);
             true
         }
         Ok(()) => reply.buf.first() == Some(&b'-'),

@@ -5,6 +5,7 @@
 //! and the checksum of a DUMP payload at its end.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ffi::c_int;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::*};
 
@@ -12,9 +13,11 @@ use parking_lot::RwLock;
 use protocol::dump;
 use protocol::rdb::{Reader, VERSION, Writer};
 
+use super::machine::{Kind, Machine};
 use super::reach::Habit;
-use super::register::Registered;
-use super::text::ScriptFlags;
+use super::register::{self, Registered};
+use super::sandbox;
+use super::text::{self, ScriptFlags};
 
 /// Says in a payload that the code of a library follows.
 const LIBRARY: u8 = 245;
@@ -153,10 +156,34 @@ impl Libraries {
         std::mem::take(&mut *shelf)
     }
 
+    /// Adds what a file holds: a text at a time, before or while nobody else changes anything.
+    pub fn load(&self, source: &[u8], replace: bool) -> Result<(), String> {
+        let machine = sandbox::furnish(Kind::Functions, false, 1);
+        let (library, _) = build(&machine, source)?;
+        self.change(|shelf| shelf.add(library, replace))
+    }
+
+    /// The texts of all libraries, for a file.
+    pub fn texts(&self) -> Vec<Vec<u8>> {
+        self.read(|shelf| shelf.libraries().map(|library| library.text.to_vec()).collect())
+    }
+
     /// Bytes that the libraries take, their code compiled on workers not counted.
     pub fn bytes(&self) -> usize {
         self.read(|shelf| shelf.libraries.values().map(|library| library.bytes()).sum())
     }
+}
+
+/// Runs the code of a library on a machine, which keeps the functions of the numbers returned. The library is on no shelf
+/// yet.
+pub fn build(machine: &Machine, source: &[u8]) -> Result<(Arc<Library>, Vec<c_int>), String> {
+    let header = text::library(source)?;
+    if !header.engine.eq_ignore_ascii_case("lua") {
+        return Err(format!("Engine '{}' not found", header.engine));
+    }
+    let registered = register::load(machine, header.code, false)?;
+    let numbers = registered.iter().map(|f| f.function).collect();
+    Ok((Arc::new(Library::new(header.name, source, &registered)), numbers))
 }
 
 /// The texts of libraries as a payload.

@@ -173,6 +173,7 @@ impl<'a> Run<'a> {
 
     fn execute(&mut self, machine: &Machine, order: &Order<'_>, out: &mut Reply) -> Outcome {
         self.session.in_script = true;
+        self.ctx.env.in_script = true;
         let l = machine.state();
         let hook = if self.patience == u64::MAX { 0 } else { BETWEEN_LOOKS };
         l.every(hook, interrupt);
@@ -180,6 +181,7 @@ impl<'a> Run<'a> {
         l.every(0, interrupt);
         machine.restore_settings();
         self.session.in_script = false;
+        self.ctx.env.in_script = false;
         self.worker.stats.note_lua(machine.kind, machine.bytes());
         if let Some(running) = self.running.take() {
             busy::over(self.worker, &running);
@@ -200,7 +202,7 @@ impl<'a> Run<'a> {
 
     /// Writes what the script returned.
     fn answer(&self, l: State, out: &mut Reply) -> Outcome {
-        let mut writer = Writer::new(out, self.resp3 && self.session.resp3);
+        let mut writer = Writer::new(out, self.resp3);
         writer.whole(l);
         Outcome::Done { failed: writer.failed, errors: writer.errors }
     }
@@ -293,7 +295,7 @@ impl Run<'_> {
         let since = || Instant::now().checked_sub(took).unwrap_or_else(Instant::now);
         let running =
             self.running.get_or_insert_with(|| busy::begin(worker, kind, name, command.to_owned(), since()));
-        if running.look(self.wrote) && !self.wrote {
+        if running.look(self.worker, self.wrote) && !self.wrote {
             tracing::warn!("Lua script killed by user with SCRIPT KILL.");
             self.stop = Some(Stop::Killed);
         }

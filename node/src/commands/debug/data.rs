@@ -51,7 +51,10 @@ fn object(call: &mut Call<'_>) -> Result<(), ErrorReply> {
     let key = &call.args[2];
     hold(call.ctx, key);
     let env = &call.ctx.env;
-    let text = call.ctx.peek(key).map(|entry| {
+    let hash = call.ctx.keyspace.hash(key);
+    let shard = call.ctx.locks.get(call.ctx.keyspace.shard_of(hash));
+    // What has expired and has not been removed yet is there, too.
+    let text = shard.dbs[call.ctx.db].get(hash, key).map(|entry| {
         let value = entry.value();
         let mut writer = Writer::new(false);
         engine::stored::write(value, env.due(), &mut writer);

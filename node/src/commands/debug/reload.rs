@@ -57,8 +57,8 @@ fn reload_held(call: &mut Call<'_>, options: &Options) -> Result<(), ErrorReply>
     }
     if !options.no_flush {
         (0..ctx.keyspace.databases()).for_each(|db| ctx.empty(db));
+        drop(server.libraries.flush());
     }
-    server.persistence.libraries.lock().clear();
     let name = server.config.get().dbfilename.clone();
     let policy = Policy { replace: options.merge, ..Policy::default() };
     match start::load_file(server, Path::new(&name), policy, Shards::Held(&mut ctx.locks)) {

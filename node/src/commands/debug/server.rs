@@ -15,7 +15,10 @@ fn sleep(call: &mut Call<'_>) -> Result<(), ErrorReply> {
     call.ctx.locks.hold_all();
     std::thread::sleep(Duration::try_from_secs_f64(seconds).unwrap_or_default());
     call.ctx.locks.release();
-    call.ctx.env.tick(unix_ms());
+    // For a script time stands still.
+    if !call.session.in_script {
+        call.ctx.env.tick(unix_ms());
+    }
     call.out.ok();
     Ok(())
 }

@@ -51,8 +51,9 @@ fn source(ctx: &Ctx<'_>, key: &[u8]) -> Result<Source, ErrorReply> {
 /// The elements that the reply is about, sorted.
 fn sorted(ctx: &Ctx<'_>, source: Source, options: &Options<'_>) -> Result<Vec<Vec<u8>>, ErrorReply> {
     let Source { mut elements, ordered } = source;
-    // What is stored must not depend on the order in which a set happens to have its members.
-    let by_chance = !ordered && options.unsorted() && options.store.is_some();
+    // What is stored, or a script goes on with, must not depend on the order in which a set happens to have its members.
+    let matters = options.store.is_some() || ctx.env.in_script;
+    let by_chance = !ordered && options.unsorted() && matters;
     if by_chance {
         elements.sort_unstable();
     } else if options.unsorted() {
