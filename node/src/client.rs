@@ -25,6 +25,9 @@ pub enum Mail {
 /// Bytes that may wait for a client that monitors; beyond, it is closed.
 pub const MONITOR_LIMIT: u64 = 256 * 1024 * 1024;
 
+/// What a name takes that is kept for a client, besides its bytes: its places in the client's set and in the server's map.
+const NAME_BYTES: u64 = 96;
+
 /// Bits that CLIENT LIST shows as letters.
 pub mod flag {
     pub const BLOCKED: u32 = 1 << 0;
@@ -93,6 +96,10 @@ pub struct Client {
     pub argv_bytes: AtomicU64,
     /// Bytes of replies not sent yet, mailbox included.
     pub output_bytes: AtomicU64,
+    /// Bytes that its subscriptions, watched keys and prefixes take.
+    pub kept_bytes: AtomicU64,
+    /// Its share of what all clients take, as last counted, see [`crate::client_memory`].
+    pub weight: AtomicU64,
     /// Client that gets the invalidations, 0: itself.
     pub redirect: AtomicU64,
     /// Set when a key that the client's transaction watches has changed; there only while it watches.
@@ -138,6 +145,8 @@ impl Client {
             query_free: AtomicU64::new(0),
             argv_bytes: AtomicU64::new(0),
             output_bytes: AtomicU64::new(0),
+            kept_bytes: AtomicU64::new(0),
+            weight: AtomicU64::new(0),
             redirect: AtomicU64::new(0),
             watch: Mutex::new(None),
             kill: AtomicBool::new(false),
@@ -203,6 +212,16 @@ impl Client {
         if let Some(waker) = &mailbox.waker {
             waker.wake_by_ref();
         }
+    }
+
+    /// Counts a name that something is kept under for the client: a channel, a watched key, a prefix.
+    pub fn keep(&self, name: &[u8]) {
+        self.kept_bytes.fetch_add(NAME_BYTES + name.len() as u64, Relaxed);
+    }
+
+    /// Ends [`Client::keep`].
+    pub fn let_go(&self, name: &[u8]) {
+        self.kept_bytes.fetch_sub(NAME_BYTES + name.len() as u64, Relaxed);
     }
 
     /// What the client waits for, if it does.

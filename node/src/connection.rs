@@ -348,6 +348,7 @@ impl Connection {
                 Poll::Ready(Ok(())) => {}
             }
         }
+        worker.server.client_memory.weigh(worker.server, &self.session.client);
         cx.waker().wake_by_ref();
         Poll::Pending
     }
@@ -377,6 +378,7 @@ impl Connection {
             return Poll::Ready(End::Move(target));
         }
         worker.refresh_idle();
+        worker.server.client_memory.weigh(worker.server, &self.session.client);
         let timeout = worker.config.borrow().timeout;
         let may_time_out = timeout > 0
             && self.blocked.is_none()
@@ -568,11 +570,10 @@ impl Connection {
         }
         if self.pending.is_empty() && !stalled {
             let mut read = std::mem::take(&mut buffers.read);
-            let result = self.read_into(cx, worker, &mut read, 0);
+            let result = self.read_into(cx, worker, &mut read);
             let outcome = match result {
                 Poll::Ready(Ok(n)) => {
-                    let done = self.execute(cx, worker, &mut buffers, &read[..n]);
-                    done.map(|used| self.pending.extend_from_slice(&read[used..n]))
+                    self.execute(cx, worker, &mut buffers, &read[..n]).map(|used| self.leave(&read[used..n]))
                 }
                 Poll::Ready(Err(closed)) => Err(closed),
                 Poll::Pending => {
@@ -586,22 +587,41 @@ impl Connection {
         // Half a request is here already (or the client has to wait): the rest goes behind it.
         let had = self.pending.len();
         let limit = worker.config.borrow().client_query_buffer_limit;
-        let room = self.parser.wanted(had).clamp(16 * 1024, 64 * 1024 * 1024);
         if had >= limit {
             worker.server.log_query_limit(&self.session.client, had);
             return Poll::Ready(Err(Closed));
         }
-        let mut pending = std::mem::take(&mut self.pending);
-        pending.resize(had + room, 0);
-        let result = self.read_into(cx, worker, &mut pending, had);
-        pending.truncate(had + if let Poll::Ready(Ok(n)) = result { n } else { 0 });
-        self.pending = pending;
+        let mut read = std::mem::take(&mut buffers.read);
+        let result = self.read_into(cx, worker, &mut read);
+        if let Poll::Ready(Ok(n)) = result {
+            self.keep(&read[..n]);
+        }
+        buffers.read = read;
         ready!(result)?;
-        if !stalled {
+        // Nothing can be executed before the argument that is being read is whole.
+        if !stalled && self.parser.wanted(self.pending.len()) == 0 {
             self.execute_pending(cx, worker, &mut buffers)?;
         }
-        self.show_query(self.pending.len(), self.pending.capacity() - self.pending.len());
+        self.show_query();
         Poll::Ready(Ok(()))
+    }
+
+    /// Puts bytes behind those that wait. The buffer never has more room than it holds bytes already, however long the
+    /// argument that its client has announced, and ends with that argument where it can.
+    fn keep(&mut self, bytes: &[u8]) {
+        let (had, wanted) = (self.pending.len(), self.parser.wanted(self.pending.len()));
+        if wanted > bytes.len() && self.pending.capacity() - had < bytes.len() {
+            self.pending.reserve_exact(wanted.min(had.max(bytes.len())));
+        }
+        self.pending.extend_from_slice(bytes);
+    }
+
+    /// Keeps half a request.
+    fn leave(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.keep(bytes);
+            self.show_query();
+        }
     }
 
     fn execute_pending(
@@ -618,13 +638,16 @@ impl Connection {
             pending.drain(..used);
         }
         self.pending = pending;
-        self.show_query(self.pending.len(), self.pending.capacity() - self.pending.len());
+        self.show_query();
         Ok(())
     }
 
-    fn show_query(&self, bytes: usize, free: usize) {
-        self.session.client.query_bytes.store(bytes as u64, Relaxed);
-        self.session.client.query_free.store(free as u64, Relaxed);
+    fn show_query(&self) {
+        let (client, bytes) = (&self.session.client, self.pending.len());
+        let taken = self.parser.taken().min(bytes);
+        client.argv_bytes.store(taken as u64, Relaxed);
+        client.query_bytes.store((bytes - taken) as u64, Relaxed);
+        client.query_free.store((self.pending.capacity() - bytes) as u64, Relaxed);
     }
 
     fn read_into(
@@ -632,9 +655,8 @@ impl Connection {
         cx: &mut Context<'_>,
         worker: &Worker,
         buf: &mut [u8],
-        from: usize,
     ) -> Poll<Result<usize, Closed>> {
-        let mut read = ReadBuf::new(&mut buf[from..]);
+        let mut read = ReadBuf::new(buf);
         match ready!(self.stream.poll_read(cx, &mut read)) {
             Ok(()) if !read.filled().is_empty() => {
                 let n = read.filled().len();
@@ -739,6 +761,7 @@ impl Connection {
         data: &[u8],
     ) -> Option<usize> {
         let Buffers { batch, reply, hints, .. } = buffers;
+        reply.limit = worker.reply_limit(self.session.client.class());
         worker.lap.set(ticks::now());
         for i in 0..batch.len() {
             let args = batch.args(i, data);
@@ -787,6 +810,9 @@ impl Connection {
         };
         // The buffer is the worker's: whatever became of this client, the next one must find nothing in it.
         reply.buf.clear();
+        if result.is_err() {
+            reply.buf.shrink_to(FLUSH_AT);
+        }
         result
     }
 

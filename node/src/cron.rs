@@ -26,6 +26,7 @@ pub async fn run(server: &'static Server) {
         sample(server);
         background::look(server);
         rewrite::look(server);
+        server.client_memory.check(server);
         server.tracking.limit(server, server.config.get().tracking_table_max_keys);
         if server.config.generation() != generation {
             generation = server.config.generation();

@@ -7,6 +7,7 @@ pub mod aof;
 pub mod balance;
 pub mod blocking;
 pub mod client;
+pub mod client_memory;
 pub mod clients;
 pub mod commands;
 pub mod config;

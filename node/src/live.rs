@@ -17,6 +17,11 @@ pub fn register(server: &'static Server) {
         server.memory.set_limit(change.new.maxmemory);
         Ok(())
     });
+    config.on_change(&["maxmemory-clients", "maxmemory"], |change| {
+        server.client_memory.set_limit(change.new);
+        server.client_memory.evict(server);
+        Ok(())
+    });
     config.on_change(&["slowlog-max-len"], |change| {
         server.slowlog.truncate(change.new.slowlog_max_len);
         Ok(())

@@ -128,6 +128,7 @@ impl PubSub {
                 Kind::Shard => self.shard_channels.add(name, &session.client),
                 Kind::Pattern => self.add_pattern(name, &session.client),
             }
+            session.client.keep(name);
             session.subscriptions_changed();
         }
         new
@@ -155,6 +156,7 @@ impl PubSub {
                 Kind::Shard => self.shard_channels.remove(name, session.client.id),
                 Kind::Pattern => self.remove_pattern(name, session.client.id),
             }
+            session.client.let_go(name);
             session.subscriptions_changed();
         }
         had
@@ -186,6 +188,8 @@ impl PubSub {
         own.channels.iter().for_each(|name| self.channels.remove(name, session.client.id));
         own.shard_channels.iter().for_each(|name| self.shard_channels.remove(name, session.client.id));
         own.patterns.iter().for_each(|name| self.remove_pattern(name, session.client.id));
+        let names = own.channels.iter().chain(&own.shard_channels).chain(&own.patterns);
+        names.for_each(|name| session.client.let_go(name));
         session.subscriptions_changed();
     }
 

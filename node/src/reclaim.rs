@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::*};
 
-use crossbeam::channel::{Sender, TrySendError, bounded};
+use crossbeam::channel::{SendError, Sender, unbounded};
 use engine::ctx::Garbage;
 
 /// Values that may wait to be freed; when as many are waiting, the worker frees the next by itself.
@@ -26,7 +26,8 @@ fn objects(garbage: &Garbage) -> u64 {
 
 impl Reclaim {
     pub fn start() -> std::io::Result<Reclaim> {
-        let (queue, garbage) = bounded::<Garbage>(QUEUE_MAX);
+        // Bounded in `free`: a bounded channel would take its room from the start.
+        let (queue, garbage) = unbounded::<Garbage>();
         std::thread::Builder::new().name("reclaim".into()).spawn(move || {
             for g in garbage {
                 let n = objects(&g);
@@ -41,8 +42,12 @@ impl Reclaim {
     pub fn free(&self, garbage: Garbage) {
         let n = objects(&garbage);
         PENDING.fetch_add(n, Relaxed);
-        if let Err(TrySendError::Full(g) | TrySendError::Disconnected(g)) = self.queue.try_send(garbage) {
-            drop(g);
+        let kept = match self.queue.len() < QUEUE_MAX {
+            true => self.queue.send(garbage),
+            false => Err(SendError(garbage)),
+        };
+        if let Err(SendError(garbage)) = kept {
+            drop(garbage);
             PENDING.fetch_sub(n, Relaxed);
         }
     }

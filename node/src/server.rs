@@ -13,6 +13,7 @@ use crate::acl::Users;
 use crate::aof::Aof;
 use crate::blocking::Tickets;
 use crate::client::{Client, Mail};
+use crate::client_memory::ClientMemory;
 use crate::clients::Clients;
 use crate::commands;
 use crate::config::{ConfigStore, Loaded};
@@ -59,6 +60,7 @@ pub struct Server {
     pub pause: Pause,
     pub memory: Memory,
     pub mesh: Mesh,
+    pub client_memory: ClientMemory,
     pub reclaim: Reclaim,
     pub persistence: Persistence,
     pub aof: Aof,
@@ -118,6 +120,7 @@ impl Server {
             pause: Pause::default(),
             memory: Memory::default(),
             mesh: Mesh::default(),
+            client_memory: ClientMemory::default(),
             reclaim: Reclaim::start().map_err(|e| format!("Can't start a thread: {e}"))?,
             persistence,
             aof: Aof::default(),
@@ -209,6 +212,7 @@ impl Server {
         self.tracking.stop(session);
         self.monitors.leave(session);
         self.clients.remove(session.client.id);
+        self.client_memory.forget(&session.client);
     }
 
     /// Whether the command is answered by this server.

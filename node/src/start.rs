@@ -35,6 +35,7 @@ pub fn run(loaded: Loaded) -> Result<(), String> {
         tracing::warn!("{} is set, but has no effect yet", row.name);
     }
     server.memory.set_limit(settings.maxmemory);
+    server.client_memory.set_limit(&settings);
     live::register(server);
     process::write_pid_file(&settings);
     // From the first connection on: no one may see half of the data.

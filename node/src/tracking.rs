@@ -100,6 +100,8 @@ impl Trackers {
             });
             self.broadcasting.store(broadcasts.len(), Relaxed);
         }
+        session.tracking.prefixes.iter().for_each(|prefix| session.client.let_go(prefix));
+        tracking.prefixes.iter().for_each(|prefix| session.client.keep(prefix));
         session.client.redirect.store(tracking.redirect, Relaxed);
         session.client.set(flag::TRACKING, true);
         session.client.set(flag::BCAST, tracking.bcast);
@@ -119,6 +121,7 @@ impl Trackers {
             broadcasts.retain(|b| b.client.id != session.client.id);
             self.broadcasting.store(broadcasts.len(), Relaxed);
         }
+        session.tracking.prefixes.iter().for_each(|prefix| session.client.let_go(prefix));
         session.tracking = Tracking::default();
         session.client.redirect.store(0, Relaxed);
         session.client.set(flag::TRACKING | flag::BCAST | flag::NO_LOOP | flag::BROKEN_REDIRECT, false);

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
 use crate::balance::{self, Load};
-use crate::client::Client;
+use crate::client::{Class, Client};
 use crate::config::Config;
 use crate::connection::{self, Moving, Slot, Socket};
 use crate::dispatch::Hint;
@@ -189,6 +189,15 @@ impl Worker {
         let generation = self.server.config.generation();
         if generation != self.generation.get() {
             self.reload(ctx, generation);
+        }
+    }
+
+    /// The length of a reply, bytes, that clients of a class are never sent; 0: none.
+    #[inline]
+    pub fn reply_limit(&self, class: Class) -> usize {
+        match self.least_output_limit.get() {
+            u64::MAX => 0,
+            _ => self.config.borrow().client_output_buffer_limit.of(class).hard as usize,
         }
     }
 

@@ -13,6 +13,8 @@ use crate::number;
 pub struct Reply {
     pub buf: Vec<u8>,
     pub resp3: bool,
+    /// A longer reply, bytes, is never sent: its client is closed. 0: any is.
+    pub limit: usize,
 }
 
 /// A place kept for an aggregate's header, see [`Reply::deferred`].
@@ -22,7 +24,7 @@ pub struct Deferred(usize);
 
 impl Reply {
     pub fn new(resp3: bool) -> Reply {
-        Reply { buf: Vec::new(), resp3 }
+        Reply { resp3, ..Reply::default() }
     }
 
     #[inline]

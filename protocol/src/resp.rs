@@ -10,7 +10,7 @@ use crate::quote;
 /// Longest inline command and longest length line, in bytes.
 const INLINE_MAX: usize = 64 * 1024;
 /// Most arguments of one command, and what a client may send before it has authenticated.
-const ARGS_MAX: i64 = 1024 * 1024;
+const ARGS_MAX: i64 = i32::MAX as i64;
 const ARGS_MAX_UNAUTHENTICATED: i64 = 10;
 const BULK_MAX_UNAUTHENTICATED: i64 = 16 * 1024;
 
@@ -134,6 +134,11 @@ impl Parser {
     /// Bytes of the unfinished argument that are still to come: how much room the next read should have.
     pub fn wanted(&self, buffered: usize) -> usize {
         if self.bulk_len < 0 { 0 } else { (self.at + self.bulk_len as usize + 2).saturating_sub(buffered) }
+    }
+
+    /// Bytes of the unfinished command that have become arguments, or headers of some.
+    pub fn taken(&self) -> usize {
+        if self.args_left > 0 { self.at } else { 0 }
     }
 
     fn reset(&mut self) {

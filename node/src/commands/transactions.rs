@@ -54,6 +54,7 @@ pub fn unwatch(server: &Server, session: &mut Session) {
     session.client.watched.store(0, Relaxed);
     *session.client.watch.lock() = None;
     for WatchedKey { db, key, .. } in &watching.keys {
+        session.client.let_go(key);
         let shard = server.keyspace.shard_of(server.keyspace.hash(key));
         server.keyspace.cell(shard).lock.lock().interests.unwatch(*db, key, &watching.flag);
     }
@@ -73,6 +74,7 @@ fn watch(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
         // A value that has expired already goes now, not as a change of what is watched.
         let was_there = call.ctx.key(key).exists();
         call.ctx.locks.get_mut(shard).interests.watch(db, key, &call.session.watching.flag);
+        call.session.client.keep(key);
         call.session.watching.keys.push(WatchedKey { db, key: key.to_vec(), was_there });
     }
     call.ctx.locks.release();

@@ -137,8 +137,14 @@ impl Client {
     /// Bytes that the client takes: itself, its buffers, its queued commands.
     pub fn memory(&self) -> u64 {
         use std::sync::atomic::Ordering::Relaxed;
-        let buffers =
-            [&self.query_bytes, &self.query_free, &self.argv_bytes, &self.output_bytes, &self.multi_bytes];
+        let buffers = [
+            &self.query_bytes,
+            &self.query_free,
+            &self.argv_bytes,
+            &self.output_bytes,
+            &self.multi_bytes,
+            &self.kept_bytes,
+        ];
         size_of::<Client>() as u64 + self.mail_bytes() + buffers.iter().map(|b| b.load(Relaxed)).sum::<u64>()
     }
 }

@@ -32,6 +32,7 @@ fn one(lookup: &Lookup, facts: &Facts, out: &mut Reply) {
     field("summary", facts.summary, out);
     field("since", facts.since, out);
     field("group", facts.group.name(), out);
+    optional("complexity", facts.complexity, out);
     if !facts.doc_flags.is_empty() {
         out.bulk_str("doc_flags");
         names(facts.doc_flags.names(), facts.doc_flags.len(), out);
@@ -53,6 +54,7 @@ fn one(lookup: &Lookup, facts: &Facts, out: &mut Reply) {
 /// How many fields a command's documentation has; a map's size comes before its parts.
 fn fields(facts: &Facts, has_subs: bool) -> usize {
     let some = [
+        facts.complexity.is_some(),
         !facts.doc_flags.is_empty(),
         facts.deprecated_since.is_some(),
         facts.replaced_by.is_some(),

@@ -24,6 +24,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::NOSCRIPT).or(F::STALE),
         acl: C::SLOW,
         summary: "List the categories, or the commands of one",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "categoryname", kind: ArgKind::String, flags: A::OPTIONAL, ..ARG },
         ],
@@ -36,6 +37,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::LOADING).or(F::NOSCRIPT).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Remove users and close their connections",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "username", kind: ArgKind::String, flags: A::MULTIPLE, ..ARG },
         ],
@@ -48,6 +50,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::LOADING).or(F::NOSCRIPT).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Tell whether a user might run a command, without running it",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "username", kind: ArgKind::String, ..ARG },
             Arg { name: "command", kind: ArgKind::String, ..ARG },
@@ -62,6 +65,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::NOSCRIPT).or(F::STALE),
         acl: C::SLOW,
         summary: "Make a random password",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "bits", kind: ArgKind::Integer, flags: A::OPTIONAL, ..ARG },
         ],
@@ -74,6 +78,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::LOADING).or(F::NOSCRIPT).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "The rules of one user",
+        complexity: Some("O(N)"),
         history: &[("6.2.0", "Shows channel patterns"), ("7.0.0", "Shows selectors; key and channel patterns come as one rule string")],
         args: &[
             Arg { name: "username", kind: ArgKind::String, ..ARG },
@@ -87,6 +92,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::STALE),
         acl: C::SLOW,
         summary: "Text about the ACL subcommands",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -96,6 +102,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::LOADING).or(F::NOSCRIPT).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "The rules of all users, as ACL file lines",
+        complexity: Some("O(N)"),
         ..ROW
     },
     Facts {
@@ -105,6 +112,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::LOADING).or(F::NOSCRIPT).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Read users from the ACL file again",
+        complexity: Some("O(N)"),
         ..ROW
     },
     Facts {
@@ -114,6 +122,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::LOADING).or(F::NOSCRIPT).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Show or clear what the rules have refused lately",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "operation", kind: ArgKind::Oneof, flags: A::OPTIONAL, args: &[
                 Arg { name: "count", kind: ArgKind::Integer, ..ARG },
@@ -129,6 +138,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::LOADING).or(F::NOSCRIPT).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Write users to the ACL file",
+        complexity: Some("O(N)"),
         ..ROW
     },
     Facts {
@@ -138,6 +148,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::LOADING).or(F::NOSCRIPT).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Create a user or change its rules",
+        complexity: Some("O(N)"),
         history: &[("6.2.0", "Channel patterns"), ("7.0.0", "Selectors, and separate read and write patterns for keys")],
         args: &[
             Arg { name: "username", kind: ArgKind::String, ..ARG },
@@ -152,6 +163,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::LOADING).or(F::NOSCRIPT).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "The names of all users",
+        complexity: Some("O(N)"),
         ..ROW
     },
     Facts {
@@ -161,6 +173,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::NOSCRIPT).or(F::STALE),
         acl: C::SLOW,
         summary: "The user this connection is logged in as",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -172,6 +185,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::INSERT), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Add to the end of a string",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "value", kind: ArgKind::String, ..ARG },
@@ -184,6 +198,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::FAST,
         acl: C::CONNECTION.or(C::FAST),
         summary: "Let the next command reach a slot that is still being imported",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -192,6 +207,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ALLOW_BUSY.or(F::FAST).or(F::LOADING).or(F::NO_AUTH).or(F::NOSCRIPT).or(F::STALE),
         acl: C::CONNECTION.or(C::FAST),
         summary: "Log in with a password, or with a user and a password",
+        complexity: Some("O(N)"),
         history: &[("6.0.0", "Takes a user name before the password")],
         args: &[
             Arg { name: "username", kind: ArgKind::String, since: Some("6.0.0"), flags: A::OPTIONAL, ..ARG },
@@ -205,6 +221,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::NO_ASYNC_LOADING).or(F::NOSCRIPT),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Compact the append-only file in the background",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -213,6 +230,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::NO_ASYNC_LOADING).or(F::NOSCRIPT),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Save a snapshot in the background",
+        complexity: Some("O(1)"),
         history: &[("3.2.2", "SCHEDULE option")],
         args: &[
             Arg { name: "schedule", kind: ArgKind::PureToken, token: Some("SCHEDULE"), since: Some("3.2.2"), flags: A::OPTIONAL, ..ARG },
@@ -228,6 +246,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Count the bits that are one in a string, or in a part of it",
+        complexity: Some("O(N)"),
         history: &[("7.0.0", "BYTE and BIT choose the unit of the range")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -251,6 +270,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Bitfield,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::UPDATE).or(K::VARIABLE_FLAGS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: Some("GET only reads; SET and INCRBY write") }],
         summary: "Read, write and increment integers of any width inside a string",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "operation", kind: ArgKind::Oneof, flags: A::MULTIPLE.or(A::OPTIONAL), args: &[
@@ -290,6 +310,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Read integers of any width inside a string",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "encoding_offset", kind: ArgKind::Block, token: Some("GET"), flags: A::MULTIPLE.or(A::MULTIPLE_TOKEN).or(A::OPTIONAL), args: &[
@@ -308,6 +329,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::OW.or(K::UPDATE), begin: Begin::Index(2), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }, KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(3), find: Find::Range { last: -1, step: 1, limit: 0 }, notes: None }],
         summary: "Combine strings bit by bit with AND, OR, XOR or NOT into a destination",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "operation", kind: ArgKind::String, ..ARG },
             Arg { name: "destkey", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -324,6 +346,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Find the first one or zero bit of a string",
+        complexity: Some("O(N)"),
         history: &[("7.0.0", "BYTE and BIT choose the unit of the range")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -350,6 +373,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }, KeySpec { flags: K::RW.or(K::INSERT), begin: Begin::Index(2), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Move an element between the ends of two lists, waiting for one to come",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "source", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "destination", kind: ArgKind::Key, key_spec: Some(1), ..ARG },
@@ -373,6 +397,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Counted,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::DELETE), begin: Begin::Index(2), find: Find::KeyNum { index: 0, first: 1, step: 1 }, notes: None }],
         summary: "Pop elements of the first list that has some, waiting for one to come",
+        complexity: Some("O(N+M)"),
         args: &[
             Arg { name: "timeout", kind: ArgKind::Double, ..ARG },
             Arg { name: "numkeys", kind: ArgKind::Integer, ..ARG },
@@ -394,6 +419,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: -2, step: 1, limit: 0 }, notes: None }],
         summary: "Pop the first element of the first list that has some, waiting for one to come",
+        complexity: Some("O(N)"),
         history: &[("6.0.0", "The timeout may have a fraction")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), flags: A::MULTIPLE, ..ARG },
@@ -410,6 +436,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: -2, step: 1, limit: 0 }, notes: None }],
         summary: "Pop the last element of the first list that has some, waiting for one to come",
+        complexity: Some("O(N)"),
         history: &[("6.0.0", "The timeout may have a fraction")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), flags: A::MULTIPLE, ..ARG },
@@ -426,6 +453,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }, KeySpec { flags: K::RW.or(K::INSERT), begin: Begin::Index(2), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Move the last element of a list to the head of another, waiting for one to come",
+        complexity: Some("O(1)"),
         history: &[("6.0.0", "The timeout may have a fraction")],
         doc_flags: D::DEPRECATED,
         deprecated_since: Some("6.2.0"),
@@ -445,6 +473,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Counted,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::DELETE), begin: Begin::Index(2), find: Find::KeyNum { index: 0, first: 1, step: 1 }, notes: None }],
         summary: "Pop members of the first sorted set that has some, waiting for one to come",
+        complexity: Some("O(K)+O(M*log(N))"),
         args: &[
             Arg { name: "timeout", kind: ArgKind::Double, ..ARG },
             Arg { name: "numkeys", kind: ArgKind::Integer, ..ARG },
@@ -466,6 +495,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: -2, step: 1, limit: 0 }, notes: None }],
         summary: "Pop the highest member of the first sorted set that has some, waiting for one to come",
+        complexity: Some("O(log(N))"),
         history: &[("6.0.0", "The timeout may have a fraction")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), flags: A::MULTIPLE, ..ARG },
@@ -482,6 +512,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: -2, step: 1, limit: 0 }, notes: None }],
         summary: "Pop the lowest member of the first sorted set that has some, waiting for one to come",
+        complexity: Some("O(log(N))"),
         history: &[("6.0.0", "The timeout may have a fraction")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), flags: A::MULTIPLE, ..ARG },
@@ -504,6 +535,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::NOSCRIPT).or(F::STALE),
         acl: C::CONNECTION.or(C::SLOW),
         summary: "Say whether the next command's keys are tracked, in OPTIN or OPTOUT mode",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "mode", kind: ArgKind::Oneof, args: &[
                 Arg { name: "yes", kind: ArgKind::PureToken, token: Some("YES"), ..ARG },
@@ -519,6 +551,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::NOSCRIPT).or(F::STALE),
         acl: C::CONNECTION.or(C::SLOW),
         summary: "The name this connection was given",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -528,6 +561,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::NOSCRIPT).or(F::STALE),
         acl: C::CONNECTION.or(C::SLOW),
         summary: "The connection that gets this one's invalidation messages",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -537,6 +571,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::STALE),
         acl: C::CONNECTION.or(C::SLOW),
         summary: "Text about the CLIENT subcommands",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -546,6 +581,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::NOSCRIPT).or(F::STALE),
         acl: C::CONNECTION.or(C::SLOW),
         summary: "The number of this connection",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -556,6 +592,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::CONNECTION.or(C::SLOW),
         tips: &["nondeterministic_output"],
         summary: "Describe this connection in one line",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -565,6 +602,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::LOADING).or(F::NOSCRIPT).or(F::STALE),
         acl: C::ADMIN.or(C::CONNECTION).or(C::DANGEROUS).or(C::SLOW),
         summary: "Close connections by address or by filters",
+        complexity: Some("O(N)"),
         history: &[("2.8.12", "Filters besides the plain address"), ("2.8.12", "ID filter"), ("3.2.0", "TYPE accepts master"), ("5.0.0", "TYPE accepts replica and keeps slave as another name for it"), ("6.2.0", "LADDR filter")],
         args: &[
             Arg { name: "filter", kind: ArgKind::Oneof, args: &[
@@ -595,6 +633,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::ADMIN.or(C::CONNECTION).or(C::DANGEROUS).or(C::SLOW),
         tips: &["nondeterministic_output"],
         summary: "Describe open connections, one line for each",
+        complexity: Some("O(N)"),
         history: &[("2.8.12", "Field id"), ("5.0.0", "TYPE filter"), ("6.0.0", "Field user"), ("6.2.0", "Fields argv-mem, tot-mem, laddr and redir; ID filter"), ("7.0.0", "Fields resp, multi-mem, rbs and rbp"), ("7.0.3", "Field ssub")],
         args: &[
             Arg { name: "normal_master_replica_pubsub", kind: ArgKind::Oneof, token: Some("TYPE"), since: Some("5.0.0"), flags: A::OPTIONAL, args: &[
@@ -616,6 +655,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::LOADING).or(F::NOSCRIPT).or(F::STALE),
         acl: C::ADMIN.or(C::CONNECTION).or(C::DANGEROUS).or(C::SLOW),
         summary: "Shield this connection from client eviction, or stop doing so",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "enabled", kind: ArgKind::Oneof, args: &[
                 Arg { name: "on", kind: ArgKind::PureToken, token: Some("ON"), ..ARG },
@@ -631,6 +671,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::LOADING).or(F::NOSCRIPT).or(F::STALE),
         acl: C::ADMIN.or(C::CONNECTION).or(C::DANGEROUS).or(C::SLOW),
         summary: "Hold back clients' commands, all of them or only writes, for some time",
+        complexity: Some("O(1)"),
         history: &[("6.2.0", "WRITE mode, chosen by a new last argument")],
         args: &[
             Arg { name: "timeout", kind: ArgKind::Integer, ..ARG },
@@ -648,6 +689,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::NOSCRIPT).or(F::STALE),
         acl: C::CONNECTION.or(C::SLOW),
         summary: "Switch replies to this connection on, off, or off for one command",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "on_off_skip", kind: ArgKind::Oneof, args: &[
                 Arg { name: "on", kind: ArgKind::PureToken, token: Some("ON"), ..ARG },
@@ -664,6 +706,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::NOSCRIPT).or(F::STALE),
         acl: C::CONNECTION.or(C::SLOW),
         summary: "Name this connection",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "connection-name", kind: ArgKind::String, ..ARG },
         ],
@@ -676,6 +719,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::NOSCRIPT).or(F::STALE),
         acl: C::CONNECTION.or(C::SLOW),
         summary: "Be told when keys this connection has read change",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "status", kind: ArgKind::Oneof, args: &[
                 Arg { name: "on", kind: ArgKind::PureToken, token: Some("ON"), ..ARG },
@@ -697,6 +741,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::NOSCRIPT).or(F::STALE),
         acl: C::CONNECTION.or(C::SLOW),
         summary: "How tracking is set up for this connection",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -706,6 +751,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::LOADING).or(F::NOSCRIPT).or(F::STALE),
         acl: C::ADMIN.or(C::CONNECTION).or(C::DANGEROUS).or(C::SLOW),
         summary: "Wake a client out of its blocking command",
+        complexity: Some("O(log N)"),
         args: &[
             Arg { name: "client-id", kind: ArgKind::Integer, ..ARG },
             Arg { name: "timeout_error", kind: ArgKind::Oneof, flags: A::OPTIONAL, args: &[
@@ -722,6 +768,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::LOADING).or(F::NOSCRIPT).or(F::STALE),
         acl: C::ADMIN.or(C::CONNECTION).or(C::DANGEROUS).or(C::SLOW),
         summary: "End CLIENT PAUSE early",
+        complexity: Some("O(N)"),
         ..ROW
     },
     Facts {
@@ -739,6 +786,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::NO_ASYNC_LOADING).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Take single slots into this node's charge",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "slot", kind: ArgKind::Integer, flags: A::MULTIPLE, ..ARG },
         ],
@@ -751,6 +799,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::NO_ASYNC_LOADING).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Take ranges of slots into this node's charge",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "start-slot_end-slot", kind: ArgKind::Block, flags: A::MULTIPLE, args: &[
                 Arg { name: "start-slot", kind: ArgKind::Integer, ..ARG },
@@ -767,6 +816,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         tips: &["nondeterministic_output"],
         summary: "Raise this node's configuration epoch above all others",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -777,6 +827,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         tips: &["nondeterministic_output"],
         summary: "Count the live reports that call a node failed",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "node-id", kind: ArgKind::String, ..ARG },
         ],
@@ -789,6 +840,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::STALE,
         acl: C::SLOW,
         summary: "Count the keys this node holds in a slot",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "slot", kind: ArgKind::Integer, ..ARG },
         ],
@@ -801,6 +853,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::NO_ASYNC_LOADING).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Forget who serves single slots",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "slot", kind: ArgKind::Integer, flags: A::MULTIPLE, ..ARG },
         ],
@@ -813,6 +866,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::NO_ASYNC_LOADING).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Forget who serves ranges of slots",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "start-slot_end-slot", kind: ArgKind::Block, flags: A::MULTIPLE, args: &[
                 Arg { name: "start-slot", kind: ArgKind::Integer, ..ARG },
@@ -828,6 +882,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::NO_ASYNC_LOADING).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Make this replica replace its master",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "options", kind: ArgKind::Oneof, flags: A::OPTIONAL, args: &[
                 Arg { name: "force", kind: ArgKind::PureToken, token: Some("FORCE"), ..ARG },
@@ -843,6 +898,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::NO_ASYNC_LOADING).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Drop every slot of this node; its database must be empty",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -852,6 +908,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::NO_ASYNC_LOADING).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Remove a node from this node's view and refuse its gossip for a minute",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "node-id", kind: ArgKind::String, ..ARG },
         ],
@@ -865,6 +922,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::SLOW,
         tips: &["nondeterministic_output"],
         summary: "List some of the keys this node holds in a slot",
+        complexity: Some("O(log(N))"),
         args: &[
             Arg { name: "slot", kind: ArgKind::Integer, ..ARG },
             Arg { name: "count", kind: ArgKind::Integer, ..ARG },
@@ -878,6 +936,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::STALE),
         acl: C::SLOW,
         summary: "Text about the CLUSTER subcommands",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -888,6 +947,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::SLOW,
         tips: &["nondeterministic_output"],
         summary: "Health and size of the cluster as this node sees it",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -897,6 +957,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::STALE,
         acl: C::SLOW,
         summary: "Compute the slot of a key",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "key", kind: ArgKind::String, ..ARG },
         ],
@@ -910,6 +971,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::SLOW,
         tips: &["nondeterministic_output"],
         summary: "List the bus connections to and from the other nodes",
+        complexity: Some("O(N)"),
         ..ROW
     },
     Facts {
@@ -919,6 +981,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::NO_ASYNC_LOADING).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Introduce this node to another one",
+        complexity: Some("O(1)"),
         history: &[("4.0.0", "Takes a bus port as an optional last argument")],
         args: &[
             Arg { name: "ip", kind: ArgKind::String, ..ARG },
@@ -934,6 +997,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::STALE,
         acl: C::SLOW,
         summary: "The identifier of this node",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -944,6 +1008,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::SLOW,
         tips: &["nondeterministic_output"],
         summary: "The cluster's layout in the line format of nodes.conf",
+        complexity: Some("O(N)"),
         ..ROW
     },
     Facts {
@@ -954,6 +1019,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         tips: &["nondeterministic_output"],
         summary: "Lines of nodes.conf for the replicas of a master",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "node-id", kind: ArgKind::String, ..ARG },
         ],
@@ -966,6 +1032,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::NO_ASYNC_LOADING).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Turn this node into a replica of a master",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "node-id", kind: ArgKind::String, ..ARG },
         ],
@@ -978,6 +1045,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::NOSCRIPT).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Leave the cluster; HARD also takes a new identifier and epoch",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "hard_soft", kind: ArgKind::Oneof, flags: A::OPTIONAL, args: &[
                 Arg { name: "hard", kind: ArgKind::PureToken, token: Some("HARD"), ..ARG },
@@ -993,6 +1061,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::NO_ASYNC_LOADING).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Write nodes.conf to disk now",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -1002,6 +1071,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::NO_ASYNC_LOADING).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Give a fresh node its first configuration epoch",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "config-epoch", kind: ArgKind::Integer, ..ARG },
         ],
@@ -1014,6 +1084,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::NO_ASYNC_LOADING).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Mark a slot as migrating, importing or stable, or name its owner",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "slot", kind: ArgKind::Integer, ..ARG },
             Arg { name: "subcommand", kind: ArgKind::Oneof, args: &[
@@ -1033,6 +1104,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::SLOW,
         tips: &["nondeterministic_output"],
         summary: "Slots and nodes of each shard",
+        complexity: Some("O(N)"),
         ..ROW
     },
     Facts {
@@ -1043,6 +1115,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         tips: &["nondeterministic_output"],
         summary: "Lines of nodes.conf for the replicas of a master",
+        complexity: Some("O(1)"),
         doc_flags: D::DEPRECATED,
         deprecated_since: Some("5.0.0"),
         replaced_by: Some("`CLUSTER REPLICAS`"),
@@ -1059,6 +1132,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::SLOW,
         tips: &["nondeterministic_output"],
         summary: "Ranges of slots and the nodes that serve them",
+        complexity: Some("O(N)"),
         history: &[("4.0.0", "Each node comes with its identifier"), ("7.0.0", "Each node comes with a list of further addresses")],
         doc_flags: D::DEPRECATED,
         deprecated_since: Some("7.0.0"),
@@ -1073,6 +1147,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::CONNECTION.or(C::SLOW),
         tips: &["nondeterministic_output_order"],
         summary: "Describe all commands, or use a subcommand for part of that",
+        complexity: Some("O(N)"),
         ..ROW
     },
     Facts {
@@ -1082,6 +1157,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::STALE),
         acl: C::CONNECTION.or(C::SLOW),
         summary: "Count the commands of this server",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -1092,6 +1168,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::CONNECTION.or(C::SLOW),
         tips: &["nondeterministic_output_order"],
         summary: "Documentation of commands",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "command-name", kind: ArgKind::String, flags: A::MULTIPLE.or(A::OPTIONAL), ..ARG },
         ],
@@ -1104,6 +1181,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::STALE),
         acl: C::CONNECTION.or(C::SLOW),
         summary: "Pick the keys out of a full command line",
+        complexity: Some("O(N)"),
         ..ROW
     },
     Facts {
@@ -1113,6 +1191,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::STALE),
         acl: C::CONNECTION.or(C::SLOW),
         summary: "Pick the keys out of a full command line and say how each is used",
+        complexity: Some("O(N)"),
         ..ROW
     },
     Facts {
@@ -1122,6 +1201,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::STALE),
         acl: C::CONNECTION.or(C::SLOW),
         summary: "Text about the COMMAND subcommands",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -1132,6 +1212,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::CONNECTION.or(C::SLOW),
         tips: &["nondeterministic_output_order"],
         summary: "Arity, flags, keys and categories of commands",
+        complexity: Some("O(N)"),
         history: &[("7.0.0", "Without names, describes every command")],
         args: &[
             Arg { name: "command-name", kind: ArgKind::String, flags: A::MULTIPLE.or(A::OPTIONAL), ..ARG },
@@ -1146,6 +1227,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::CONNECTION.or(C::SLOW),
         tips: &["nondeterministic_output_order"],
         summary: "Names of commands, optionally filtered",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "filterby", kind: ArgKind::Oneof, token: Some("FILTERBY"), flags: A::OPTIONAL, args: &[
                 Arg { name: "module-name", kind: ArgKind::String, token: Some("MODULE"), ..ARG },
@@ -1170,6 +1252,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::LOADING).or(F::NOSCRIPT).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Read settings whose names match patterns",
+        complexity: Some("O(N)"),
         history: &[("7.0.0", "Takes several patterns")],
         args: &[
             Arg { name: "parameter", kind: ArgKind::Block, flags: A::MULTIPLE, args: &[
@@ -1185,6 +1268,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::STALE),
         acl: C::SLOW,
         summary: "Text about the CONFIG subcommands",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -1194,6 +1278,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::LOADING).or(F::NOSCRIPT).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Set the counters of INFO back to zero",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -1203,6 +1288,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::LOADING).or(F::NOSCRIPT).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Bring the configuration file up to date with the running settings",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -1213,6 +1299,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
         summary: "Change settings while the server runs",
+        complexity: Some("O(N)"),
         history: &[("7.0.0", "Takes several settings at once")],
         args: &[
             Arg { name: "parameter_value", kind: ArgKind::Block, flags: A::MULTIPLE, args: &[
@@ -1231,6 +1318,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }, KeySpec { flags: K::OW.or(K::UPDATE), begin: Begin::Index(2), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Write the value of one key to another",
+        complexity: Some("O(N), O(1)"),
         args: &[
             Arg { name: "source", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "destination", kind: ArgKind::Key, key_spec: Some(1), ..ARG },
@@ -1246,6 +1334,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::FAST.or(C::KEYSPACE).or(C::READ),
         tips: &["request_policy:all_shards", "response_policy:agg_sum"],
         summary: "Count the keys of the database",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -1266,6 +1355,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Subtract one from an integer",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
         ],
@@ -1280,6 +1370,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Subtract from an integer",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "decrement", kind: ArgKind::Integer, ..ARG },
@@ -1296,6 +1387,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::RM.or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: -1, step: 1, limit: 0 }, notes: None }],
         tips: &["request_policy:multi_shard", "response_policy:agg_sum"],
         summary: "Remove keys",
+        complexity: Some("O(N), O(M), O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), flags: A::MULTIPLE, ..ARG },
         ],
@@ -1307,6 +1399,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ALLOW_BUSY.or(F::FAST).or(F::LOADING).or(F::NOSCRIPT).or(F::STALE),
         acl: C::FAST.or(C::TRANSACTION),
         summary: "Throw the queued commands away",
+        complexity: Some("O(N)"),
         ..ROW
     },
     Facts {
@@ -1319,6 +1412,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         tips: &["nondeterministic_output"],
         summary: "Serialise the value of a key in the form that RESTORE takes",
+        complexity: Some("O(1), O(N*M), O(1*M)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
         ],
@@ -1330,6 +1424,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::FAST.or(F::LOADING).or(F::STALE),
         acl: C::CONNECTION.or(C::FAST),
         summary: "Answer the argument",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "message", kind: ArgKind::String, ..ARG },
         ],
@@ -1417,6 +1512,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::RO, begin: Begin::Index(1), find: Find::Range { last: -1, step: 1, limit: 0 }, notes: None }],
         tips: &["request_policy:multi_shard", "response_policy:agg_sum"],
         summary: "Count how many of the named keys are there",
+        complexity: Some("O(N)"),
         history: &[("3.0.3", "Takes several keys")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), flags: A::MULTIPLE, ..ARG },
@@ -1432,6 +1528,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Let a key expire after some seconds",
+        complexity: Some("O(1)"),
         history: &[("7.0.0", "Conditions NX, XX, GT and LT")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -1454,6 +1551,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Let a key expire at a Unix time in seconds",
+        complexity: Some("O(1)"),
         history: &[("7.0.0", "Conditions NX, XX, GT and LT")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -1476,6 +1574,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "The Unix time in seconds at which a key expires",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
         ],
@@ -1487,6 +1586,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::NOSCRIPT).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Hand the master's role over to a replica",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "target", kind: ArgKind::Block, token: Some("TO"), flags: A::OPTIONAL, args: &[
                 Arg { name: "host", kind: ArgKind::String, ..ARG },
@@ -1537,6 +1637,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::DANGEROUS.or(C::KEYSPACE).or(C::SLOW).or(C::WRITE),
         tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
         summary: "Remove the keys of every database",
+        complexity: Some("O(N)"),
         history: &[("4.0.0", "ASYNC frees memory in the background"), ("6.2.0", "SYNC frees memory at once")],
         args: &[
             Arg { name: "async", kind: ArgKind::Oneof, flags: A::OPTIONAL, args: &[
@@ -1553,6 +1654,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::DANGEROUS.or(C::KEYSPACE).or(C::SLOW).or(C::WRITE),
         tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
         summary: "Remove the keys of this database",
+        complexity: Some("O(N)"),
         history: &[("4.0.0", "ASYNC frees memory in the background"), ("6.2.0", "SYNC frees memory at once")],
         args: &[
             Arg { name: "async", kind: ArgKind::Oneof, flags: A::OPTIONAL, args: &[
@@ -1578,6 +1680,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::SCRIPTING.or(C::SLOW).or(C::WRITE),
         tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
         summary: "Remove a library and its functions",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "library-name", kind: ArgKind::String, ..ARG },
         ],
@@ -1590,6 +1693,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::NOSCRIPT,
         acl: C::SCRIPTING.or(C::SLOW),
         summary: "Serialise all libraries",
+        complexity: Some("O(N)"),
         ..ROW
     },
     Facts {
@@ -1600,6 +1704,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::SCRIPTING.or(C::SLOW).or(C::WRITE),
         tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
         summary: "Remove all libraries",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "async", kind: ArgKind::Oneof, flags: A::OPTIONAL, args: &[
                 Arg { name: "async", kind: ArgKind::PureToken, token: Some("ASYNC"), ..ARG },
@@ -1615,6 +1720,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::STALE),
         acl: C::SCRIPTING.or(C::SLOW),
         summary: "Text about the FUNCTION subcommands",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -1625,6 +1731,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::SCRIPTING.or(C::SLOW),
         tips: &["request_policy:all_shards", "response_policy:one_succeeded"],
         summary: "Stop the function that is running, if it has not written",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -1635,6 +1742,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::SCRIPTING.or(C::SLOW),
         tips: &["nondeterministic_output_order"],
         summary: "Describe the loaded libraries",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "library-name-pattern", kind: ArgKind::String, token: Some("LIBRARYNAME"), flags: A::OPTIONAL, ..ARG },
             Arg { name: "withcode", kind: ArgKind::PureToken, token: Some("WITHCODE"), flags: A::OPTIONAL, ..ARG },
@@ -1649,6 +1757,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::SCRIPTING.or(C::SLOW).or(C::WRITE),
         tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
         summary: "Add a library from its source",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "replace", kind: ArgKind::PureToken, token: Some("REPLACE"), flags: A::OPTIONAL, ..ARG },
             Arg { name: "function-code", kind: ArgKind::String, ..ARG },
@@ -1663,6 +1772,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::SCRIPTING.or(C::SLOW).or(C::WRITE),
         tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
         summary: "Bring back the libraries that FUNCTION DUMP serialised",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "serialized-value", kind: ArgKind::String, ..ARG },
             Arg { name: "policy", kind: ArgKind::Oneof, flags: A::OPTIONAL, args: &[
@@ -1681,6 +1791,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::SCRIPTING.or(C::SLOW),
         tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
         summary: "The running function and what each engine has loaded",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -1692,6 +1803,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Add or move places, given by longitude and latitude",
+        complexity: Some("O(log(N))"),
         history: &[("6.2.0", "CH, NX and XX options")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -1717,6 +1829,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Distance between two places",
+        complexity: Some("O(log(N))"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "member1", kind: ArgKind::String, ..ARG },
@@ -1739,6 +1852,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Standard geohash strings of places",
+        complexity: Some("O(log(N))"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "member", kind: ArgKind::String, flags: A::MULTIPLE, ..ARG },
@@ -1754,6 +1868,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Longitude and latitude of places",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "member", kind: ArgKind::String, flags: A::MULTIPLE, ..ARG },
@@ -1769,6 +1884,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Store,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }, KeySpec { flags: K::OW.or(K::UPDATE), begin: Begin::Keyword("STORE", 6), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }, KeySpec { flags: K::OW.or(K::UPDATE), begin: Begin::Keyword("STOREDIST", 6), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Find the places within a circle, and answer or store them",
+        complexity: Some("O(N+log(M))"),
         history: &[("6.2.0", "ANY after COUNT"), ("7.0.0", "Units in upper case")],
         doc_flags: D::DEPRECATED,
         deprecated_since: Some("6.2.0"),
@@ -1809,6 +1925,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Store,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }, KeySpec { flags: K::OW.or(K::UPDATE), begin: Begin::Keyword("STORE", 5), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }, KeySpec { flags: K::OW.or(K::UPDATE), begin: Begin::Keyword("STOREDIST", 5), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Find the places within a circle around a stored one, and answer or store them",
+        complexity: Some("O(N+log(M))"),
         history: &[("7.0.0", "Units in upper case")],
         doc_flags: D::DEPRECATED,
         deprecated_since: Some("6.2.0"),
@@ -1848,6 +1965,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Find the places within a circle around a stored one",
+        complexity: Some("O(N+log(M))"),
         doc_flags: D::DEPRECATED,
         deprecated_since: Some("6.2.0"),
         replaced_by: Some("`GEOSEARCH` with the `BYRADIUS` and `FROMMEMBER` arguments"),
@@ -1884,6 +2002,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Find the places within a circle",
+        complexity: Some("O(N+log(M))"),
         history: &[("6.2.0", "ANY after COUNT")],
         doc_flags: D::DEPRECATED,
         deprecated_since: Some("6.2.0"),
@@ -1922,6 +2041,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Find the places within a circle or a box",
+        complexity: Some("O(N+log(M))"),
         history: &[("7.0.0", "Units in upper case")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -1976,6 +2096,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::OW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }, KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(2), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Store the places within a circle or a box under another key",
+        complexity: Some("O(N+log(M))"),
         history: &[("7.0.0", "Units in upper case")],
         args: &[
             Arg { name: "destination", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -2029,6 +2150,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Read a string",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
         ],
@@ -2043,6 +2165,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Read one bit of a string",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "offset", kind: ArgKind::Integer, ..ARG },
@@ -2058,6 +2181,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Read a string and remove its key",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
         ],
@@ -2072,6 +2196,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: Some("An update, as the expiry may change") }],
         summary: "Read a string and set or remove its expiry",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "expiration", kind: ArgKind::Oneof, flags: A::OPTIONAL, args: &[
@@ -2093,6 +2218,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Read a part of a string",
+        complexity: Some("O(N), O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "start", kind: ArgKind::Integer, ..ARG },
@@ -2109,6 +2235,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Write a string and answer what it was",
+        complexity: Some("O(1)"),
         doc_flags: D::DEPRECATED,
         deprecated_since: Some("6.2.0"),
         replaced_by: Some("`SET` with the `!GET` argument"),
@@ -2127,6 +2254,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Remove fields of a hash",
+        complexity: Some("O(N)"),
         history: &[("2.4.0", "Takes several fields")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -2140,6 +2268,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ALLOW_BUSY.or(F::FAST).or(F::LOADING).or(F::NO_AUTH).or(F::NOSCRIPT).or(F::STALE),
         acl: C::CONNECTION.or(C::FAST),
         summary: "Choose the protocol, optionally log in and name the connection",
+        complexity: Some("O(1)"),
         history: &[("6.2.0", "The protocol may be left out; then nothing changes and the connection is described")],
         args: &[
             Arg { name: "arguments", kind: ArgKind::Block, flags: A::OPTIONAL, args: &[
@@ -2162,6 +2291,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO, begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Tell whether a hash has a field",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "field", kind: ArgKind::String, ..ARG },
@@ -2177,6 +2307,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Read one field of a hash",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "field", kind: ArgKind::String, ..ARG },
@@ -2193,6 +2324,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         tips: &["nondeterministic_output_order"],
         summary: "Read every field and value of a hash",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
         ],
@@ -2207,6 +2339,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Add an integer to a field of a hash",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "field", kind: ArgKind::String, ..ARG },
@@ -2223,6 +2356,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Add a decimal number to a field of a hash",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "field", kind: ArgKind::String, ..ARG },
@@ -2240,6 +2374,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         tips: &["nondeterministic_output_order"],
         summary: "List the fields of a hash",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
         ],
@@ -2254,6 +2389,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO, begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Count the fields of a hash",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
         ],
@@ -2268,6 +2404,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Read several fields of a hash",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "field", kind: ArgKind::String, flags: A::MULTIPLE, ..ARG },
@@ -2283,6 +2420,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Write several fields of a hash and answer OK",
+        complexity: Some("O(N)"),
         doc_flags: D::DEPRECATED,
         deprecated_since: Some("4.0.0"),
         replaced_by: Some("`HSET` with multiple field-value pairs"),
@@ -2305,6 +2443,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         tips: &["nondeterministic_output"],
         summary: "Pick fields of a hash at random",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "options", kind: ArgKind::Block, flags: A::OPTIONAL, args: &[
@@ -2324,6 +2463,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         tips: &["nondeterministic_output"],
         summary: "Walk over the fields of a hash in small steps",
+        complexity: Some("O(1), O(N)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "cursor", kind: ArgKind::Integer, ..ARG },
@@ -2341,6 +2481,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Write fields of a hash and answer how many are new",
+        complexity: Some("O(1), O(N)"),
         history: &[("4.0.0", "Takes several pairs of field and value")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -2360,6 +2501,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::INSERT), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Write a field of a hash unless it is there",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "field", kind: ArgKind::String, ..ARG },
@@ -2376,6 +2518,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO, begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "How many bytes the value of a field has",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "field", kind: ArgKind::String, ..ARG },
@@ -2392,6 +2535,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         tips: &["nondeterministic_output_order"],
         summary: "List the values of a hash",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
         ],
@@ -2406,6 +2550,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Add one to an integer",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
         ],
@@ -2420,6 +2565,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Add to an integer",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "increment", kind: ArgKind::Integer, ..ARG },
@@ -2435,6 +2581,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Add a decimal number to a number",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "increment", kind: ArgKind::Double, ..ARG },
@@ -2448,6 +2595,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::DANGEROUS.or(C::SLOW),
         tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
         summary: "Facts and counters about the server, by section",
+        complexity: Some("O(1)"),
         history: &[("7.0.0", "Takes several sections")],
         args: &[
             Arg { name: "section", kind: ArgKind::String, flags: A::MULTIPLE.or(A::OPTIONAL), ..ARG },
@@ -2461,6 +2609,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::DANGEROUS.or(C::KEYSPACE).or(C::READ).or(C::SLOW),
         tips: &["request_policy:all_shards", "nondeterministic_output_order"],
         summary: "List every key whose name matches a pattern",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "pattern", kind: ArgKind::Pattern, ..ARG },
         ],
@@ -2473,6 +2622,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::ADMIN.or(C::DANGEROUS).or(C::FAST),
         tips: &["nondeterministic_output"],
         summary: "The Unix time of the last good save",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -2491,6 +2641,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
         summary: "Advice drawn from the slow events seen",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -2501,6 +2652,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
         summary: "Draw the history of an event in text",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "event", kind: ArgKind::String, ..ARG },
         ],
@@ -2513,6 +2665,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::STALE),
         acl: C::SLOW,
         summary: "Text about the LATENCY subcommands",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -2523,6 +2676,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
         summary: "Spread of the execution times of commands",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "command", kind: ArgKind::String, flags: A::MULTIPLE.or(A::OPTIONAL), ..ARG },
         ],
@@ -2536,6 +2690,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
         summary: "Times and durations of an event",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "event", kind: ArgKind::String, ..ARG },
         ],
@@ -2549,6 +2704,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
         summary: "Newest and worst sample of each event",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -2559,6 +2715,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
         summary: "Forget the samples of events",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "event", kind: ArgKind::String, flags: A::MULTIPLE.or(A::OPTIONAL), ..ARG },
         ],
@@ -2573,6 +2730,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 1, step: 1, limit: 0 }, notes: None }],
         summary: "Longest common subsequence of two strings",
+        complexity: Some("O(N*M)"),
         args: &[
             Arg { name: "key1", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "key2", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -2592,6 +2750,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Read the element at a position of a list",
+        complexity: Some("O(N), O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "index", kind: ArgKind::Integer, ..ARG },
@@ -2607,6 +2766,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::INSERT), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Insert an element next to another one in a list",
+        complexity: Some("O(N), O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "where", kind: ArgKind::Oneof, args: &[
@@ -2627,6 +2787,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO, begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Count the elements of a list",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
         ],
@@ -2641,6 +2802,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }, KeySpec { flags: K::RW.or(K::INSERT), begin: Begin::Index(2), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Move an element between the ends of two lists",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "source", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "destination", kind: ArgKind::Key, key_spec: Some(1), ..ARG },
@@ -2663,6 +2825,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Counted,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::DELETE), begin: Begin::Index(1), find: Find::KeyNum { index: 0, first: 1, step: 1 }, notes: None }],
         summary: "Pop elements of the first list that has some",
+        complexity: Some("O(N+M)"),
         args: &[
             Arg { name: "numkeys", kind: ArgKind::Integer, ..ARG },
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), flags: A::MULTIPLE, ..ARG },
@@ -2694,6 +2857,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Take elements from the head of a list",
+        complexity: Some("O(N)"),
         history: &[("6.2.0", "Takes a count")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -2710,6 +2874,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Find the positions of an element in a list",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "element", kind: ArgKind::String, ..ARG },
@@ -2728,6 +2893,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::INSERT), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Put elements at the head of a list",
+        complexity: Some("O(1), O(N)"),
         history: &[("2.4.0", "Takes several elements")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -2744,6 +2910,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::INSERT), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Put elements at the head of a list that exists",
+        complexity: Some("O(1), O(N)"),
         history: &[("4.0.0", "Takes several elements")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -2760,6 +2927,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Read a range of a list",
+        complexity: Some("O(S+N)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "start", kind: ArgKind::Integer, ..ARG },
@@ -2776,6 +2944,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Remove elements equal to a value from a list",
+        complexity: Some("O(N+M)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "count", kind: ArgKind::Integer, ..ARG },
@@ -2792,6 +2961,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Overwrite the element at a position of a list",
+        complexity: Some("O(N), O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "index", kind: ArgKind::Integer, ..ARG },
@@ -2808,6 +2978,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Cut a list down to a range",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "start", kind: ArgKind::Integer, ..ARG },
@@ -2830,6 +3001,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::SLOW,
         tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
         summary: "Advice on how memory is used",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -2839,6 +3011,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::STALE),
         acl: C::SLOW,
         summary: "Text about the MEMORY subcommands",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -2866,6 +3039,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::SLOW,
         tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
         summary: "Where the memory goes, item by item",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -2878,6 +3052,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO, begin: Begin::Index(2), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Bytes that a key and its value take",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "count", kind: ArgKind::Integer, token: Some("SAMPLES"), flags: A::OPTIONAL, ..ARG },
@@ -2894,6 +3069,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: -1, step: 1, limit: 0 }, notes: None }],
         tips: &["request_policy:multi_shard"],
         summary: "Read several strings",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), flags: A::MULTIPLE, ..ARG },
         ],
@@ -2909,6 +3085,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::DELETE), begin: Begin::Index(3), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }, KeySpec { flags: K::RW.or(K::ACCESS).or(K::DELETE).or(K::INCOMPLETE), begin: Begin::Keyword("KEYS", -2), find: Find::Range { last: -1, step: 1, limit: 0 }, notes: None }],
         tips: &["nondeterministic_output"],
         summary: "Move keys to another server in one step",
+        complexity: Some("O(N)"),
         history: &[("3.0.0", "COPY and REPLACE options"), ("3.0.6", "KEYS option"), ("4.0.7", "AUTH option"), ("6.0.0", "AUTH2 option")],
         args: &[
             Arg { name: "host", kind: ArgKind::String, ..ARG },
@@ -2947,6 +3124,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::STALE),
         acl: C::SLOW,
         summary: "Text about the MODULE subcommands",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -2957,6 +3135,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         tips: &["nondeterministic_output_order"],
         summary: "Names and versions of loaded modules",
+        complexity: Some("O(N)"),
         ..ROW
     },
     Facts {
@@ -2966,6 +3145,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::NO_ASYNC_LOADING).or(F::NOSCRIPT),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Load a module from a file",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "path", kind: ArgKind::String, ..ARG },
             Arg { name: "arg", kind: ArgKind::String, flags: A::MULTIPLE.or(A::OPTIONAL), ..ARG },
@@ -2979,6 +3159,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::NO_ASYNC_LOADING).or(F::NOSCRIPT),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Load a module from a file, with settings",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "path", kind: ArgKind::String, ..ARG },
             Arg { name: "configs", kind: ArgKind::Block, token: Some("CONFIG"), flags: A::MULTIPLE.or(A::MULTIPLE_TOKEN).or(A::OPTIONAL), args: &[
@@ -2998,6 +3179,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::NO_ASYNC_LOADING).or(F::NOSCRIPT),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Take a module out of the server",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "name", kind: ArgKind::String, ..ARG },
         ],
@@ -3020,6 +3202,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Carry a key over to another database",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "db", kind: ArgKind::Integer, ..ARG },
@@ -3036,6 +3219,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::OW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: -1, step: 2, limit: 0 }, notes: None }],
         tips: &["request_policy:multi_shard", "response_policy:all_succeeded"],
         summary: "Write several strings",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "key_value", kind: ArgKind::Block, flags: A::MULTIPLE, args: &[
                 Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -3054,6 +3238,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::OW.or(K::INSERT), begin: Begin::Index(1), find: Find::Range { last: -1, step: 2, limit: 0 }, notes: None }],
         tips: &["request_policy:multi_shard", "response_policy:agg_min"],
         summary: "Write several strings unless one of the keys exists",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "key_value", kind: ArgKind::Block, flags: A::MULTIPLE, args: &[
                 Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -3068,6 +3253,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ALLOW_BUSY.or(F::FAST).or(F::LOADING).or(F::NOSCRIPT).or(F::STALE),
         acl: C::FAST.or(C::TRANSACTION),
         summary: "Begin to queue commands",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -3089,6 +3275,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::RO, begin: Begin::Index(2), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         tips: &["nondeterministic_output"],
         summary: "The internal form of a value",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
         ],
@@ -3105,6 +3292,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::RO, begin: Begin::Index(2), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         tips: &["nondeterministic_output"],
         summary: "The access-frequency counter of a key, under an LFU policy",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
         ],
@@ -3117,6 +3305,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::STALE),
         acl: C::KEYSPACE.or(C::SLOW),
         summary: "Text about the OBJECT subcommands",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -3130,6 +3319,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::RO, begin: Begin::Index(2), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         tips: &["nondeterministic_output"],
         summary: "Seconds since a key was last used",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
         ],
@@ -3146,6 +3336,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::RO, begin: Begin::Index(2), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         tips: &["nondeterministic_output"],
         summary: "How many owners share a value",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
         ],
@@ -3160,6 +3351,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Make a key live forever again",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
         ],
@@ -3174,6 +3366,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Let a key expire after some milliseconds",
+        complexity: Some("O(1)"),
         history: &[("7.0.0", "Conditions NX, XX, GT and LT")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -3196,6 +3389,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Let a key expire at a Unix time in milliseconds",
+        complexity: Some("O(1)"),
         history: &[("7.0.0", "Conditions NX, XX, GT and LT")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -3218,6 +3412,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "The Unix time in milliseconds at which a key expires",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
         ],
@@ -3232,6 +3427,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::INSERT), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Count elements into a HyperLogLog",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "element", kind: ArgKind::String, flags: A::MULTIPLE.or(A::OPTIONAL), ..ARG },
@@ -3247,6 +3443,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: -1, step: 1, limit: 0 }, notes: Some("The estimate is cached in the value, so reading may write") }],
         summary: "Estimate how many distinct elements one HyperLogLog, or several together, have seen",
+        complexity: Some("O(1), O(N)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), flags: A::MULTIPLE, ..ARG },
         ],
@@ -3277,6 +3474,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::INSERT), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }, KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(2), find: Find::Range { last: -1, step: 1, limit: 0 }, notes: None }],
         summary: "Unite HyperLogLogs into the first key",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "destkey", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "sourcekey", kind: ArgKind::Key, key_spec: Some(1), flags: A::MULTIPLE, ..ARG },
@@ -3299,6 +3497,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::CONNECTION.or(C::FAST),
         tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
         summary: "Answer PONG, or the argument",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "message", kind: ArgKind::String, flags: A::OPTIONAL, ..ARG },
         ],
@@ -3313,6 +3512,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::OW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Write a string that expires after some milliseconds",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "milliseconds", kind: ArgKind::Integer, ..ARG },
@@ -3326,6 +3526,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::NOSCRIPT).or(F::PUBSUB).or(F::STALE),
         acl: C::PUBSUB.or(C::SLOW),
         summary: "Receive what is published on channels matching patterns",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "pattern", kind: ArgKind::Block, flags: A::MULTIPLE, args: &[
                 Arg { name: "pattern", kind: ArgKind::Pattern, ..ARG },
@@ -3355,6 +3556,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         tips: &["nondeterministic_output"],
         summary: "Milliseconds a key still has to live",
+        complexity: Some("O(1)"),
         history: &[("2.8.0", "A missing key is told apart by -2")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -3367,6 +3569,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::FAST.or(F::LOADING).or(F::PUBSUB).or(F::STALE),
         acl: C::FAST.or(C::PUBSUB),
         summary: "Send a message to everyone on a channel",
+        complexity: Some("O(N+M)"),
         args: &[
             Arg { name: "channel", kind: ArgKind::String, ..ARG },
             Arg { name: "message", kind: ArgKind::String, ..ARG },
@@ -3388,6 +3591,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::PUBSUB).or(F::STALE),
         acl: C::PUBSUB.or(C::SLOW),
         summary: "List channels that have subscribers",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "pattern", kind: ArgKind::Pattern, flags: A::OPTIONAL, ..ARG },
         ],
@@ -3400,6 +3604,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::STALE),
         acl: C::SLOW,
         summary: "Text about the PUBSUB subcommands",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -3409,6 +3614,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::PUBSUB).or(F::STALE),
         acl: C::PUBSUB.or(C::SLOW),
         summary: "Count the distinct patterns subscribed to",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -3418,6 +3624,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::PUBSUB).or(F::STALE),
         acl: C::PUBSUB.or(C::SLOW),
         summary: "Subscribers of each named channel",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "channel", kind: ArgKind::String, flags: A::MULTIPLE.or(A::OPTIONAL), ..ARG },
         ],
@@ -3430,6 +3637,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::PUBSUB).or(F::STALE),
         acl: C::PUBSUB.or(C::SLOW),
         summary: "List shard channels that have subscribers",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "pattern", kind: ArgKind::Pattern, flags: A::OPTIONAL, ..ARG },
         ],
@@ -3442,6 +3650,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::PUBSUB).or(F::STALE),
         acl: C::PUBSUB.or(C::SLOW),
         summary: "Subscribers of each named shard channel",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "shardchannel", kind: ArgKind::String, flags: A::MULTIPLE.or(A::OPTIONAL), ..ARG },
         ],
@@ -3453,6 +3662,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::NOSCRIPT).or(F::PUBSUB).or(F::STALE),
         acl: C::PUBSUB.or(C::SLOW),
         summary: "Give up patterns, or all of them",
+        complexity: Some("O(N+M)"),
         args: &[
             Arg { name: "pattern", kind: ArgKind::Pattern, flags: A::MULTIPLE.or(A::OPTIONAL), ..ARG },
         ],
@@ -3464,6 +3674,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ALLOW_BUSY.or(F::FAST).or(F::LOADING).or(F::NO_AUTH).or(F::NOSCRIPT).or(F::STALE),
         acl: C::CONNECTION.or(C::FAST),
         summary: "Answer OK and close the connection",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -3473,6 +3684,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::KEYSPACE.or(C::READ).or(C::SLOW),
         tips: &["request_policy:all_shards", "nondeterministic_output"],
         summary: "Name some key, chosen at random",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -3481,6 +3693,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::FAST.or(F::LOADING).or(F::STALE),
         acl: C::CONNECTION.or(C::FAST),
         summary: "Allow this connection to read a replica's slots",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -3489,6 +3702,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::FAST.or(F::LOADING).or(F::STALE),
         acl: C::CONNECTION.or(C::FAST),
         summary: "Undo READONLY",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -3500,6 +3714,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }, KeySpec { flags: K::OW.or(K::UPDATE), begin: Begin::Index(2), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Give a key a new name, replacing what bears it",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "newkey", kind: ArgKind::Key, key_spec: Some(1), ..ARG },
@@ -3515,6 +3730,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }, KeySpec { flags: K::OW.or(K::INSERT), begin: Begin::Index(2), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Give a key a new name that is not taken",
+        complexity: Some("O(1)"),
         history: &[("3.2.0", "Source and destination may be the same")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -3528,6 +3744,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::ALLOW_BUSY).or(F::LOADING).or(F::NOSCRIPT).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Settle details of a replication link; used between servers",
+        complexity: Some("O(1)"),
         doc_flags: D::SYSCMD,
         ..ROW
     },
@@ -3537,6 +3754,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::NO_ASYNC_LOADING).or(F::NOSCRIPT).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Follow a master, or become one",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "args", kind: ArgKind::Oneof, args: &[
                 Arg { name: "host-port", kind: ArgKind::Block, args: &[
@@ -3557,6 +3775,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ALLOW_BUSY.or(F::FAST).or(F::LOADING).or(F::NO_AUTH).or(F::NOSCRIPT).or(F::STALE),
         acl: C::CONNECTION.or(C::FAST),
         summary: "Bring the connection back to the state of a new one",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -3568,6 +3787,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::OW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Create a key from what DUMP answered",
+        complexity: Some("O(1), O(N*M), O(1*M), O(N*M*log(N)), O(log(N))"),
         history: &[("3.0.0", "REPLACE option"), ("5.0.0", "ABSTTL option"), ("5.0.0", "IDLETIME and FREQ options")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -3589,6 +3809,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::OW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "RESTORE into a slot that is being imported; used between servers",
+        complexity: Some("O(1), O(N*M), O(1*M), O(N*M*log(N)), O(log(N))"),
         history: &[("3.0.0", "REPLACE option"), ("5.0.0", "ABSTTL option"), ("5.0.0", "IDLETIME and FREQ options")],
         doc_flags: D::SYSCMD,
         args: &[
@@ -3608,6 +3829,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::FAST.or(F::LOADING).or(F::NOSCRIPT).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::FAST),
         summary: "Whether this is a master, replica or sentinel, and how replication stands",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -3619,6 +3841,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Take elements from the tail of a list",
+        complexity: Some("O(N)"),
         history: &[("6.2.0", "Takes a count")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -3635,6 +3858,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }, KeySpec { flags: K::RW.or(K::INSERT), begin: Begin::Index(2), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Move the last element of a list to the head of another",
+        complexity: Some("O(1)"),
         doc_flags: D::DEPRECATED,
         deprecated_since: Some("6.2.0"),
         replaced_by: Some("`LMOVE` with the `RIGHT` and `LEFT` arguments"),
@@ -3653,6 +3877,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::INSERT), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Put elements at the tail of a list",
+        complexity: Some("O(1), O(N)"),
         history: &[("2.4.0", "Takes several elements")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -3669,6 +3894,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::INSERT), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Put elements at the tail of a list that exists",
+        complexity: Some("O(1), O(N)"),
         history: &[("4.0.0", "Takes several elements")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -3685,6 +3911,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::INSERT), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Add members to a set",
+        complexity: Some("O(1), O(N)"),
         history: &[("2.4.0", "Takes several members")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -3698,6 +3925,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::NO_ASYNC_LOADING).or(F::NO_MULTI).or(F::NOSCRIPT),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Save a snapshot while everyone waits",
+        complexity: Some("O(N)"),
         ..ROW
     },
     Facts {
@@ -3707,6 +3935,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::KEYSPACE.or(C::READ).or(C::SLOW),
         tips: &["nondeterministic_output", "request_policy:special"],
         summary: "Walk over the keys of the database in small steps",
+        complexity: Some("O(1), O(N)"),
         history: &[("6.0.0", "TYPE option")],
         args: &[
             Arg { name: "cursor", kind: ArgKind::Integer, ..ARG },
@@ -3725,6 +3954,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO, begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Count the members of a set",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
         ],
@@ -3745,6 +3975,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::NOSCRIPT,
         acl: C::SCRIPTING.or(C::SLOW),
         summary: "Choose how the next EVAL of this connection is debugged",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "mode", kind: ArgKind::Oneof, args: &[
                 Arg { name: "yes", kind: ArgKind::PureToken, token: Some("YES"), ..ARG },
@@ -3762,6 +3993,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::SCRIPTING.or(C::SLOW),
         tips: &["request_policy:all_shards", "response_policy:agg_logical_and"],
         summary: "Tell which scripts are cached",
+        complexity: Some("O(N), O(1)"),
         args: &[
             Arg { name: "sha1", kind: ArgKind::String, flags: A::MULTIPLE, ..ARG },
         ],
@@ -3775,6 +4007,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::SCRIPTING.or(C::SLOW),
         tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
         summary: "Empty the script cache",
+        complexity: Some("O(N)"),
         history: &[("6.2.0", "ASYNC and SYNC choose how memory is freed")],
         args: &[
             Arg { name: "async", kind: ArgKind::Oneof, since: Some("6.2.0"), flags: A::OPTIONAL, args: &[
@@ -3791,6 +4024,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::STALE),
         acl: C::SCRIPTING.or(C::SLOW),
         summary: "Text about the SCRIPT subcommands",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -3801,6 +4035,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::SCRIPTING.or(C::SLOW),
         tips: &["request_policy:all_shards", "response_policy:one_succeeded"],
         summary: "Stop the script that is running, if it has not written",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -3811,6 +4046,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::SCRIPTING.or(C::SLOW),
         tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
         summary: "Cache a script and answer its SHA-1",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "script", kind: ArgKind::String, ..ARG },
         ],
@@ -3826,6 +4062,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: -1, step: 1, limit: 0 }, notes: None }],
         tips: &["nondeterministic_output_order"],
         summary: "Members of the first set that no other set has",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), flags: A::MULTIPLE, ..ARG },
         ],
@@ -3840,6 +4077,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::OW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }, KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(2), find: Find::Range { last: -1, step: 1, limit: 0 }, notes: None }],
         summary: "Store the members of the first set that no other set has",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "destination", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(1), flags: A::MULTIPLE, ..ARG },
@@ -3852,6 +4090,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::FAST.or(F::LOADING).or(F::STALE),
         acl: C::CONNECTION.or(C::FAST),
         summary: "Switch this connection to another database",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "index", kind: ArgKind::Integer, ..ARG },
         ],
@@ -3866,6 +4105,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::SetGet,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::UPDATE).or(K::VARIABLE_FLAGS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: Some("GET reads the value besides overwriting it") }],
         summary: "Write a string, optionally with a condition and an expiry",
+        complexity: Some("O(1)"),
         history: &[("2.6.12", "EX, PX, NX and XX options"), ("6.0.0", "KEEPTTL option"), ("6.2.0", "GET, EXAT and PXAT options"), ("7.0.0", "NX and GET may stand together")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -3894,6 +4134,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Write one bit of a string and answer what it was",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "offset", kind: ArgKind::Integer, ..ARG },
@@ -3910,6 +4151,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::OW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Write a string that expires after some seconds",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "seconds", kind: ArgKind::Integer, ..ARG },
@@ -3926,6 +4168,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::OW.or(K::INSERT), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Write a string unless the key exists",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "value", kind: ArgKind::String, ..ARG },
@@ -3941,6 +4184,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Overwrite a part of a string",
+        complexity: Some("O(1), O(M)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "offset", kind: ArgKind::Integer, ..ARG },
@@ -3954,6 +4198,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::ALLOW_BUSY).or(F::LOADING).or(F::NO_MULTI).or(F::NOSCRIPT).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Save if configured, and stop the server",
+        complexity: Some("O(N), O(1)"),
         history: &[("7.0.0", "NOW, FORCE and ABORT options")],
         args: &[
             Arg { name: "nosave_save", kind: ArgKind::Oneof, flags: A::OPTIONAL, args: &[
@@ -3976,6 +4221,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: -1, step: 1, limit: 0 }, notes: None }],
         tips: &["nondeterministic_output_order"],
         summary: "Members that all sets have",
+        complexity: Some("O(N*M)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), flags: A::MULTIPLE, ..ARG },
         ],
@@ -3989,6 +4235,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Counted,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::KeyNum { index: 0, first: 1, step: 1 }, notes: None }],
         summary: "Count the members that all sets have",
+        complexity: Some("O(N*M)"),
         args: &[
             Arg { name: "numkeys", kind: ArgKind::Integer, ..ARG },
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), flags: A::MULTIPLE, ..ARG },
@@ -4005,6 +4252,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }, KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(2), find: Find::Range { last: -1, step: 1, limit: 0 }, notes: None }],
         summary: "Store the members that all sets have",
+        complexity: Some("O(N*M)"),
         args: &[
             Arg { name: "destination", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(1), flags: A::MULTIPLE, ..ARG },
@@ -4020,6 +4268,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO, begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Tell whether a set has a member",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "member", kind: ArgKind::String, ..ARG },
@@ -4032,6 +4281,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::NO_ASYNC_LOADING).or(F::NOSCRIPT).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Follow a master, or become one",
+        complexity: Some("O(1)"),
         doc_flags: D::DEPRECATED,
         deprecated_since: Some("5.0.0"),
         replaced_by: Some("`REPLICAOF`"),
@@ -4065,6 +4315,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         tips: &["request_policy:all_nodes", "nondeterministic_output"],
         summary: "Newest entries of the slow log",
+        complexity: Some("O(N)"),
         history: &[("4.0.0", "Entries name the client's address, port and name")],
         args: &[
             Arg { name: "count", kind: ArgKind::Integer, flags: A::OPTIONAL, ..ARG },
@@ -4078,6 +4329,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::STALE),
         acl: C::SLOW,
         summary: "Text about the SLOWLOG subcommands",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -4088,6 +4340,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         tips: &["request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"],
         summary: "Count the entries of the slow log",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -4098,6 +4351,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
         summary: "Empty the slow log",
+        complexity: Some("O(N)"),
         ..ROW
     },
     Facts {
@@ -4110,6 +4364,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         tips: &["nondeterministic_output_order"],
         summary: "List the members of a set",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
         ],
@@ -4124,6 +4379,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Tell for several members whether a set has them",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "member", kind: ArgKind::String, flags: A::MULTIPLE, ..ARG },
@@ -4139,6 +4395,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }, KeySpec { flags: K::RW.or(K::INSERT), begin: Begin::Index(2), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Take a member out of one set and put it into another",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "source", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "destination", kind: ArgKind::Key, key_spec: Some(1), ..ARG },
@@ -4155,6 +4412,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Sort,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }, KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Unknown, find: Find::Unknown, notes: Some("Keys named by BY and GET patterns depend on the elements, so they cannot be told from the arguments") }, KeySpec { flags: K::OW.or(K::UPDATE), begin: Begin::Unknown, find: Find::Unknown, notes: Some("STORE may stand at any place among the options") }],
         summary: "Sort a list, set or sorted set, and answer or store the result",
+        complexity: Some("O(N+M*log(M)), O(N)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "pattern", kind: ArgKind::Pattern, key_spec: Some(1), token: Some("BY"), flags: A::OPTIONAL, ..ARG },
@@ -4181,6 +4439,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::SortRo,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }, KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Unknown, find: Find::Unknown, notes: Some("Keys named by BY and GET patterns depend on the elements, so they cannot be told from the arguments") }],
         summary: "Sort a list, set or sorted set and answer the result",
+        complexity: Some("O(N+M*log(M)), O(N)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "pattern", kind: ArgKind::Pattern, key_spec: Some(1), token: Some("BY"), flags: A::OPTIONAL, ..ARG },
@@ -4207,6 +4466,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         tips: &["nondeterministic_output"],
         summary: "Take members out of a set at random",
+        complexity: Some("O(1), O(N)"),
         history: &[("3.2.0", "Takes a count")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -4223,6 +4483,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::NOT_KEY, begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Send a message to everyone on a shard channel",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "shardchannel", kind: ArgKind::String, ..ARG },
             Arg { name: "message", kind: ArgKind::String, ..ARG },
@@ -4239,6 +4500,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         tips: &["nondeterministic_output"],
         summary: "Pick members of a set at random",
+        complexity: Some("O(1), O(N)"),
         history: &[("2.6.0", "Takes a count")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -4255,6 +4517,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Remove members of a set",
+        complexity: Some("O(N)"),
         history: &[("2.4.0", "Takes several members")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -4272,6 +4535,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         tips: &["nondeterministic_output"],
         summary: "Walk over the members of a set in small steps",
+        complexity: Some("O(1), O(N)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "cursor", kind: ArgKind::Integer, ..ARG },
@@ -4289,6 +4553,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::NOT_KEY, begin: Begin::Index(1), find: Find::Range { last: -1, step: 1, limit: 0 }, notes: None }],
         summary: "Receive what is published on shard channels",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "shardchannel", kind: ArgKind::String, flags: A::MULTIPLE, ..ARG },
         ],
@@ -4303,6 +4568,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO, begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Length of a string",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
         ],
@@ -4314,6 +4580,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::NOSCRIPT).or(F::PUBSUB).or(F::STALE),
         acl: C::PUBSUB.or(C::SLOW),
         summary: "Receive what is published on channels",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "channel", kind: ArgKind::String, flags: A::MULTIPLE, ..ARG },
         ],
@@ -4328,6 +4595,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Read a part of a string",
+        complexity: Some("O(N), O(1)"),
         doc_flags: D::DEPRECATED,
         deprecated_since: Some("2.0.0"),
         replaced_by: Some("`GETRANGE`"),
@@ -4348,6 +4616,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: -1, step: 1, limit: 0 }, notes: None }],
         tips: &["nondeterministic_output_order"],
         summary: "Members that any of the sets has",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), flags: A::MULTIPLE, ..ARG },
         ],
@@ -4362,6 +4631,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::OW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }, KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(2), find: Find::Range { last: -1, step: 1, limit: 0 }, notes: None }],
         summary: "Store the members that any of the sets has",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "destination", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(1), flags: A::MULTIPLE, ..ARG },
@@ -4377,6 +4647,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::NOT_KEY, begin: Begin::Index(1), find: Find::Range { last: -1, step: 1, limit: 0 }, notes: None }],
         summary: "Give up shard channels, or all of them",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "shardchannel", kind: ArgKind::String, flags: A::MULTIPLE.or(A::OPTIONAL), ..ARG },
         ],
@@ -4388,6 +4659,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::FAST.or(F::WRITE),
         acl: C::DANGEROUS.or(C::FAST).or(C::KEYSPACE).or(C::WRITE),
         summary: "Exchange the contents of two databases",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "index1", kind: ArgKind::Integer, ..ARG },
             Arg { name: "index2", kind: ArgKind::Integer, ..ARG },
@@ -4409,6 +4681,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::FAST,
         tips: &["nondeterministic_output"],
         summary: "The server's clock, in seconds and microseconds",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -4421,6 +4694,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::RO, begin: Begin::Index(1), find: Find::Range { last: -1, step: 1, limit: 0 }, notes: None }],
         tips: &["request_policy:multi_shard", "response_policy:agg_sum"],
         summary: "Count the named keys that exist and mark them as used now",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), flags: A::MULTIPLE, ..ARG },
         ],
@@ -4436,6 +4710,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         tips: &["nondeterministic_output"],
         summary: "Seconds a key still has to live",
+        complexity: Some("O(1)"),
         history: &[("2.8.0", "A missing key is told apart by -2")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -4451,6 +4726,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO, begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "The type of the value at a key",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
         ],
@@ -4466,6 +4742,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::RM.or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: -1, step: 1, limit: 0 }, notes: None }],
         tips: &["request_policy:multi_shard", "response_policy:agg_sum"],
         summary: "Remove keys and free their memory in the background",
+        complexity: Some("O(1), O(N)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), flags: A::MULTIPLE, ..ARG },
         ],
@@ -4477,6 +4754,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::NOSCRIPT).or(F::PUBSUB).or(F::STALE),
         acl: C::PUBSUB.or(C::SLOW),
         summary: "Give up channels, or all of them",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "channel", kind: ArgKind::String, flags: A::MULTIPLE.or(A::OPTIONAL), ..ARG },
         ],
@@ -4488,6 +4766,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::ALLOW_BUSY.or(F::FAST).or(F::LOADING).or(F::NOSCRIPT).or(F::STALE),
         acl: C::FAST.or(C::TRANSACTION),
         summary: "Watch no key any more",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -4497,6 +4776,7 @@ pub static ALL: [Facts; 470] = [
         acl: C::CONNECTION.or(C::SLOW),
         tips: &["request_policy:all_shards", "response_policy:agg_min"],
         summary: "Wait until replicas have received this connection's writes",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "numreplicas", kind: ArgKind::Integer, ..ARG },
             Arg { name: "timeout", kind: ArgKind::Integer, ..ARG },
@@ -4512,6 +4792,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO, begin: Begin::Index(1), find: Find::Range { last: -1, step: 1, limit: 0 }, notes: None }],
         summary: "Let EXEC fail if one of these keys changes before it",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), flags: A::MULTIPLE, ..ARG },
         ],
@@ -4526,6 +4807,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Mark entries as processed by a consumer group",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "group", kind: ArgKind::String, ..ARG },
@@ -4543,6 +4825,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: Some("An update rather than an insert, as the stream may be trimmed on the way") }],
         tips: &["nondeterministic_output"],
         summary: "Put a new entry at the end of a stream",
+        complexity: Some("O(1), O(N)"),
         history: &[("6.2.0", "NOMKSTREAM option; trimming by MINID and with LIMIT"), ("7.0.0", "Identifiers of the form <ms>-*")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -4580,6 +4863,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::RW.or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         tips: &["nondeterministic_output"],
         summary: "Take over entries that other consumers have left pending for long",
+        complexity: Some("O(1)"),
         history: &[("7.0.0", "The reply lists pending entries that were found deleted")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -4602,6 +4886,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         tips: &["nondeterministic_output"],
         summary: "Take over named pending entries of other consumers",
+        complexity: Some("O(log N)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "group", kind: ArgKind::String, ..ARG },
@@ -4626,6 +4911,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Remove entries of a stream",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "id", kind: ArgKind::String, flags: A::MULTIPLE, ..ARG },
@@ -4650,6 +4936,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::INSERT), begin: Begin::Index(2), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Start a consumer group at an entry of a stream",
+        complexity: Some("O(1)"),
         history: &[("7.0.0", "ENTRIESREAD option")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -4673,6 +4960,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::INSERT), begin: Begin::Index(2), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Add a consumer to a group",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "groupname", kind: ArgKind::String, ..ARG },
@@ -4690,6 +4978,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::DELETE), begin: Begin::Index(2), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Remove a consumer from a group",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "groupname", kind: ArgKind::String, ..ARG },
@@ -4707,6 +4996,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::DELETE), begin: Begin::Index(2), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Remove a consumer group",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "groupname", kind: ArgKind::String, ..ARG },
@@ -4720,6 +5010,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::STALE),
         acl: C::SLOW.or(C::STREAM),
         summary: "Text about the XGROUP subcommands",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -4732,6 +5023,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(2), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Set the entry that a group has delivered last",
+        complexity: Some("O(1)"),
         history: &[("7.0.0", "ENTRIESREAD option")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -4763,6 +5055,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(2), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         tips: &["nondeterministic_output"],
         summary: "Describe the consumers of a group",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "groupname", kind: ArgKind::String, ..ARG },
@@ -4779,6 +5072,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(2), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "The consumer groups of a stream and how far each has come",
+        complexity: Some("O(1)"),
         history: &[("7.0.0", "Fields entries-read and lag")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -4792,6 +5086,7 @@ pub static ALL: [Facts; 470] = [
         flags: F::LOADING.or(F::STALE),
         acl: C::SLOW.or(C::STREAM),
         summary: "Text about the XINFO subcommands",
+        complexity: Some("O(1)"),
         ..ROW
     },
     Facts {
@@ -4804,6 +5099,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(2), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Describe a stream",
+        complexity: Some("O(1)"),
         history: &[("6.0.0", "FULL option"), ("7.0.0", "Fields max-deleted-entry-id, entries-added, recorded-first-entry-id, entries-read and lag")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -4822,6 +5118,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO, begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Count the entries of a stream",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
         ],
@@ -4837,6 +5134,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         tips: &["nondeterministic_output"],
         summary: "Pending entries of a group, in sum or one by one",
+        complexity: Some("O(N), O(1), O(M)"),
         history: &[("6.2.0", "IDLE option; bounds may be left out of the range")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -4860,6 +5158,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Read entries between two identifiers",
+        complexity: Some("O(N), O(1)"),
         history: &[("6.2.0", "Bounds may be left out of the range")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -4877,6 +5176,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Streams,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Keyword("STREAMS", 1), find: Find::Range { last: -1, step: 1, limit: 2 }, notes: None }],
         summary: "Read new entries of streams, waiting for some if asked to",
+        complexity: Some("O(N), O(1), O(M)"),
         args: &[
             Arg { name: "count", kind: ArgKind::Integer, token: Some("COUNT"), flags: A::OPTIONAL, ..ARG },
             Arg { name: "milliseconds", kind: ArgKind::Integer, token: Some("BLOCK"), flags: A::OPTIONAL, ..ARG },
@@ -4895,6 +5195,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Streams,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Keyword("STREAMS", 4), find: Find::Range { last: -1, step: 1, limit: 2 }, notes: None }],
         summary: "Read entries of streams as a consumer of a group, waiting for some if asked to",
+        complexity: Some("O(M), O(1), O(N)"),
         args: &[
             Arg { name: "group_consumer", kind: ArgKind::Block, token: Some("GROUP"), args: &[
                 Arg { name: "group", kind: ArgKind::String, ..ARG },
@@ -4919,6 +5220,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Read entries between two identifiers, newest first",
+        complexity: Some("O(N), O(1)"),
         history: &[("6.2.0", "Bounds may be left out of the range")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -4937,6 +5239,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Set the last identifier of a stream; used in replication",
+        complexity: Some("O(1)"),
         history: &[("7.0.0", "ENTRIESADDED and MAXDELETEDID options")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -4956,6 +5259,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::RW.or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         tips: &["nondeterministic_output"],
         summary: "Drop the oldest entries of a stream",
+        complexity: Some("O(N)"),
         history: &[("6.2.0", "MINID and LIMIT options")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -4983,6 +5287,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Add members to a sorted set, or change their scores",
+        complexity: Some("O(log(N))"),
         history: &[("2.4.0", "Takes several members"), ("3.0.2", "XX, NX, CH and INCR options"), ("6.2.0", "GT and LT options")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -5012,6 +5317,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO, begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Count the members of a sorted set",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
         ],
@@ -5026,6 +5332,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Count the members with scores in a range",
+        complexity: Some("O(log(N))"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "min", kind: ArgKind::Double, ..ARG },
@@ -5041,6 +5348,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Counted,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::KeyNum { index: 0, first: 1, step: 1 }, notes: None }],
         summary: "Members of the first sorted set that no other one has",
+        complexity: Some("O(L + (N-K)log(N))"),
         args: &[
             Arg { name: "numkeys", kind: ArgKind::Integer, ..ARG },
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), flags: A::MULTIPLE, ..ARG },
@@ -5057,6 +5365,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Counted,
         key_specs: &[KeySpec { flags: K::OW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }, KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(2), find: Find::KeyNum { index: 0, first: 1, step: 1 }, notes: None }],
         summary: "Store the members of the first sorted set that no other one has",
+        complexity: Some("O(L + (N-K)log(N))"),
         args: &[
             Arg { name: "destination", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "numkeys", kind: ArgKind::Integer, ..ARG },
@@ -5073,6 +5382,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Add to the score of a member",
+        complexity: Some("O(log(N))"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "increment", kind: ArgKind::Integer, ..ARG },
@@ -5088,6 +5398,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Counted,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::KeyNum { index: 0, first: 1, step: 1 }, notes: None }],
         summary: "Members that all sorted sets have, with combined scores",
+        complexity: Some("O(N*K)+O(M*log(M))"),
         args: &[
             Arg { name: "numkeys", kind: ArgKind::Integer, ..ARG },
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), flags: A::MULTIPLE, ..ARG },
@@ -5109,6 +5420,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Counted,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::KeyNum { index: 0, first: 1, step: 1 }, notes: None }],
         summary: "Count the members that all sorted sets have",
+        complexity: Some("O(N*K)"),
         args: &[
             Arg { name: "numkeys", kind: ArgKind::Integer, ..ARG },
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), flags: A::MULTIPLE, ..ARG },
@@ -5125,6 +5437,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Counted,
         key_specs: &[KeySpec { flags: K::OW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }, KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(2), find: Find::KeyNum { index: 0, first: 1, step: 1 }, notes: None }],
         summary: "Store the members that all sorted sets have, with combined scores",
+        complexity: Some("O(N*K)+O(M*log(M))"),
         args: &[
             Arg { name: "destination", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "numkeys", kind: ArgKind::Integer, ..ARG },
@@ -5147,6 +5460,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Count the members between two names",
+        complexity: Some("O(log(N))"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "min", kind: ArgKind::String, ..ARG },
@@ -5162,6 +5476,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Counted,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::DELETE), begin: Begin::Index(1), find: Find::KeyNum { index: 0, first: 1, step: 1 }, notes: None }],
         summary: "Pop members of the first sorted set that has some",
+        complexity: Some("O(K)+O(M*log(N))"),
         args: &[
             Arg { name: "numkeys", kind: ArgKind::Integer, ..ARG },
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), flags: A::MULTIPLE, ..ARG },
@@ -5182,6 +5497,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Scores of several members",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "member", kind: ArgKind::String, flags: A::MULTIPLE, ..ARG },
@@ -5197,6 +5513,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Take the members with the highest scores",
+        complexity: Some("O(log(N)*M)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "count", kind: ArgKind::Integer, flags: A::OPTIONAL, ..ARG },
@@ -5212,6 +5529,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::ACCESS).or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Take the members with the lowest scores",
+        complexity: Some("O(log(N)*M)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "count", kind: ArgKind::Integer, flags: A::OPTIONAL, ..ARG },
@@ -5228,6 +5546,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         tips: &["nondeterministic_output"],
         summary: "Pick members of a sorted set at random",
+        complexity: Some("O(N)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "options", kind: ArgKind::Block, flags: A::OPTIONAL, args: &[
@@ -5246,6 +5565,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Read members by rank, score or name",
+        complexity: Some("O(log(N)+M)"),
         history: &[("6.2.0", "BYSCORE, BYLEX, REV and LIMIT options")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -5273,6 +5593,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Read members between two names",
+        complexity: Some("O(log(N)+M), O(log(N))"),
         doc_flags: D::DEPRECATED,
         deprecated_since: Some("6.2.0"),
         replaced_by: Some("`ZRANGE` with the `BYLEX` argument"),
@@ -5296,6 +5617,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Read members with scores in a range",
+        complexity: Some("O(log(N)+M), O(log(N))"),
         history: &[("2.0.0", "WITHSCORES option")],
         doc_flags: D::DEPRECATED,
         deprecated_since: Some("6.2.0"),
@@ -5321,6 +5643,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::OW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }, KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(2), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Store members selected by rank, score or name",
+        complexity: Some("O(log(N)+M)"),
         args: &[
             Arg { name: "dst", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "src", kind: ArgKind::Key, key_spec: Some(1), ..ARG },
@@ -5347,6 +5670,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Position of a member, lowest score first",
+        complexity: Some("O(log(N))"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "member", kind: ArgKind::String, ..ARG },
@@ -5362,6 +5686,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Remove members of a sorted set",
+        complexity: Some("O(M*log(N))"),
         history: &[("2.4.0", "Takes several members")],
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
@@ -5378,6 +5703,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Remove members between two names",
+        complexity: Some("O(log(N)+M)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "min", kind: ArgKind::String, ..ARG },
@@ -5394,6 +5720,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Remove members by rank",
+        complexity: Some("O(log(N)+M)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "start", kind: ArgKind::Integer, ..ARG },
@@ -5410,6 +5737,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::DELETE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Remove members with scores in a range",
+        complexity: Some("O(log(N)+M)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "min", kind: ArgKind::Double, ..ARG },
@@ -5426,6 +5754,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Read members by rank, highest score first",
+        complexity: Some("O(log(N)+M)"),
         doc_flags: D::DEPRECATED,
         deprecated_since: Some("6.2.0"),
         replaced_by: Some("`ZRANGE` with the `REV` argument"),
@@ -5446,6 +5775,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Read members between two names, backwards",
+        complexity: Some("O(log(N)+M), O(log(N))"),
         doc_flags: D::DEPRECATED,
         deprecated_since: Some("6.2.0"),
         replaced_by: Some("`ZRANGE` with the `REV` and `BYLEX` arguments"),
@@ -5469,6 +5799,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Read members with scores in a range, highest first",
+        complexity: Some("O(log(N)+M), O(log(N))"),
         history: &[("2.1.6", "Bounds may be left out of the range")],
         doc_flags: D::DEPRECATED,
         deprecated_since: Some("6.2.0"),
@@ -5494,6 +5825,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Position of a member, highest score first",
+        complexity: Some("O(log(N))"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "member", kind: ArgKind::String, ..ARG },
@@ -5510,6 +5842,7 @@ pub static ALL: [Facts; 470] = [
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         tips: &["nondeterministic_output"],
         summary: "Walk over the members of a sorted set in small steps",
+        complexity: Some("O(1), O(N)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "cursor", kind: ArgKind::Integer, ..ARG },
@@ -5527,6 +5860,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "The score of a member",
+        complexity: Some("O(1)"),
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "member", kind: ArgKind::String, ..ARG },
@@ -5541,6 +5875,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Counted,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::KeyNum { index: 0, first: 1, step: 1 }, notes: None }],
         summary: "Members that any sorted set has, with combined scores",
+        complexity: Some("O(N)+O(M*log(M))"),
         args: &[
             Arg { name: "numkeys", kind: ArgKind::Integer, ..ARG },
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), flags: A::MULTIPLE, ..ARG },
@@ -5563,6 +5898,7 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Counted,
         key_specs: &[KeySpec { flags: K::OW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }, KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(2), find: Find::KeyNum { index: 0, first: 1, step: 1 }, notes: None }],
         summary: "Store the members that any sorted set has, with combined scores",
+        complexity: Some("O(N)+O(M log(M))"),
         args: &[
             Arg { name: "destination", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "numkeys", kind: ArgKind::Integer, ..ARG },

@@ -114,14 +114,18 @@ def main():
 
 
 def read_words():
-    """words.txt as four dictionaries: summaries, history, notes, arguments."""
-    summaries, history, notes, arguments = {}, {}, {}, {}
+    """words.txt as five dictionaries: summaries, history, notes, arguments, complexities."""
+    summaries, history, notes, arguments, complexities = {}, {}, {}, {}, {}
     for line in (HERE / "words.txt").read_text().splitlines():
         if not line or line.startswith("#"):
             continue
         if " : " in line and " = " not in line:
             name, text = line.split(" : ")
             arguments[name] = syntax.parse(text)
+            continue
+        if " ^ " in line:
+            name, text = line.split(" ^ ")
+            complexities[name] = text
             continue
         key, text = line.split(" = ", 1)
         if " @" in key:
@@ -133,7 +137,7 @@ def read_words():
         else:
             assert key not in summaries, f"two summaries of {key}"
             summaries[key] = text
-    return summaries, history, notes, arguments
+    return summaries, history, notes, arguments, complexities
 
 
 def flatten(commands):
@@ -276,7 +280,7 @@ def key_rule(row):
 
 def render_row(row, ids, words):
     """A row as the difference from an empty one."""
-    summaries, history, notes, arguments = words
+    summaries, history, notes, arguments, complexities = words
     name = row["name"]
     args = row.get("arguments") or arguments.get(name)
     changes = history.get(name, [])
@@ -295,6 +299,7 @@ def render_row(row, ids, words):
         row["key_specs"] and f"key_specs: {render_specs(name, row['key_specs'], notes)}",
         row.get("tips") and f"tips: &[{', '.join(map(quoted, row['tips']))}]",
         f"summary: {quoted(summaries[name])}",
+        name in complexities and f"complexity: {optional(complexities[name])}",
         changes and f"history: &[{', '.join(f'({quoted(v)}, {quoted(t)})' for v, t in changes)}]",
         row.get("doc_flags") and f"doc_flags: {bits('D', row['doc_flags'])}",
         row.get("deprecated_since") and f"deprecated_since: {optional(row['deprecated_since'])}",
@@ -306,7 +311,7 @@ def render_row(row, ids, words):
 
 def render(old, new, words):
     ids = [row["name"] for row in old + new]
-    unknown = set().union(words[0], words[1], (name for name, _ in words[2]), words[3]) - set(ids)
+    unknown = set().union(words[0], words[1], (name for name, _ in words[2]), words[3], words[4]) - set(ids)
     assert not unknown, f"words.txt speaks of unknown commands: {unknown}"
     assert len({constant(name) for name in ids}) == len(ids)
     numbers = "".join(f"    pub const {constant(name)}: CommandId = CommandId({i});\n" for i, name in enumerate(ids))

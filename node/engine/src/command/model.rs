@@ -61,6 +61,8 @@ pub struct Facts {
     /// Hints for clients of a cluster.
     pub tips: &'static [&'static str],
     pub summary: &'static str,
+    /// How its time grows, as bare expressions: `O(N)`.
+    pub complexity: Option<&'static str>,
     /// Versions that changed it, and how.
     pub history: &'static [(&'static str, &'static str)],
     pub doc_flags: DocFlags,
@@ -126,6 +128,7 @@ pub const ROW: Facts = Facts {
     key_specs: &[],
     tips: &[],
     summary: "",
+    complexity: None,
     history: &[],
     doc_flags: DocFlags::NONE,
     deprecated_since: None,

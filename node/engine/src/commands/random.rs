@@ -1,15 +1,43 @@
 //! The count argument of HRANDFIELD, SRANDMEMBER and ZRANDMEMBER.
 
-use protocol::ErrorReply;
-use protocol::error::COUNT_OUT_OF_RANGE;
+use protocol::error::{COUNT_OUT_OF_RANGE, OUT_OF_RANGE};
+use protocol::{ErrorReply, Reply};
 
 use super::int;
 
-/// The most elements that a negative count may ask for: they repeat, so nothing else bounds the reply.
-pub const REPEATS_MAX: i64 = 1 << 27;
+/// The most elements that a negative count may ask for if nothing bounds the reply: they repeat, so the value does not.
+const REPEATS_MAX: u64 = 1 << 27;
+/// Bytes of the shortest element in a reply: `$0`, two line ends.
+const ELEMENT_MIN: usize = 6;
 
 /// Reads a count; negative: with repeats.
 pub fn random_count(arg: &[u8]) -> Result<i64, ErrorReply> {
     let count = int(arg)?;
     if count == i64::MIN { Err(COUNT_OUT_OF_RANGE) } else { Ok(count) }
+}
+
+/// How many elements to write for a count. With repeats, one that is too long to be sent is not written to its end.
+pub fn written(count: i64, out: &Reply) -> Result<usize, ErrorReply> {
+    let wanted = count.unsigned_abs();
+    match (count < 0, out.limit) {
+        (true, 0) if wanted > REPEATS_MAX => Err(OUT_OF_RANGE),
+        (true, limit) if limit > 0 => Ok(wanted.min(limit as u64 / ELEMENT_MIN as u64 + 1) as usize),
+        _ => Ok(usize::try_from(wanted).unwrap_or(usize::MAX)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_will_not_be_sent_is_not_written_to_its_end() {
+        let limited = |limit| Reply { limit, ..Reply::default() };
+        assert_eq!(written(5, &limited(6)), Ok(5));
+        assert_eq!(written(-5, &limited(6)), Ok(2));
+        assert_eq!(written(-5, &limited(0)), Ok(5));
+        assert_eq!(written(-(1 << 40), &limited(600)), Ok(101));
+        assert_eq!(written(-(1 << 40), &limited(0)), Err(OUT_OF_RANGE));
+        assert_eq!(written(1 << 40, &limited(0)), Ok(1 << 40));
+    }
 }

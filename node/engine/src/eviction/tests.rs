@@ -75,7 +75,9 @@ fn the_least_frequently_used_go_first() {
     (0..2_000).for_each(|n| put(&mut ctx, n, Deadline::Clear));
     (0..200_000).for_each(|n| assert!(get(&mut ctx, n % 1_000)));
     let gone = evicted(&mut ctx, &mut Pool::default(), 500);
-    assert!(gone.iter().all(|n| *n >= 1_000), "{gone:?}");
+    // A sample may have none but used ones in it.
+    let used = gone.iter().filter(|n| **n < 1_000).count();
+    assert!(used <= 5, "{used} of them: {gone:?}");
 }
 
 #[test]

@@ -69,6 +69,9 @@ fn on_or_off(word: &[u8]) -> Result<bool, ErrorReply> {
 fn no_evict(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     let on = on_or_off(&call.args[2])?;
     call.session.client.set(flag::NO_EVICT, on);
+    if !on {
+        call.worker.server.client_memory.evict(call.worker.server);
+    }
     call.out.ok();
     DONE
 }

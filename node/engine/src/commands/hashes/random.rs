@@ -4,7 +4,7 @@ use protocol::error::{OUT_OF_RANGE, SYNTAX};
 use protocol::listpack::Entry;
 use protocol::{Args, ErrorReply, Reply};
 
-use crate::commands::random::{REPEATS_MAX, random_count};
+use crate::commands::random::{random_count, written};
 use crate::commands::{DONE, Flow, Row, is, row};
 use crate::ctx::Ctx;
 use crate::types::LiveHash;
@@ -22,18 +22,19 @@ fn hrandfield(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow
     if args.len() > 4 || (with_values && !is(&args[3], "WITHVALUES")) {
         return Err(SYNTAX);
     }
-    // Twice as many replies have to be countable, and a reply has to be finite.
-    if (with_values && count.unsigned_abs() > i64::MAX as u64 / 2) || count < -REPEATS_MAX {
+    // Twice as many replies have to be countable.
+    if with_values && count.unsigned_abs() > i64::MAX as u64 / 2 {
         return Err(OUT_OF_RANGE);
     }
+    let repeats = written(count, out)?;
     match ctx.read_hash(&args[1])? {
         None => out.array(0),
-        Some(hash) => many(ctx, hash, count, with_values, out),
+        Some(hash) => many(ctx, hash, count, repeats, with_values, out),
     }
     DONE
 }
 
-fn many(ctx: &Ctx<'_>, hash: LiveHash<'_>, count: i64, with_values: bool, out: &mut Reply) {
+fn many(ctx: &Ctx<'_>, hash: LiveHash<'_>, count: i64, repeats: usize, with_values: bool, out: &mut Reply) {
     let rng = || ctx.env.random();
     let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
     let fields = if count < 0 { wanted } else { wanted.min(hash.len()) };
@@ -50,7 +51,7 @@ fn many(ctx: &Ctx<'_>, hash: LiveHash<'_>, count: i64, with_values: bool, out: &
         }
     };
     if count < 0 {
-        hash.random_repeated(wanted, rng, each);
+        hash.random_repeated(repeats, rng, each);
     } else {
         hash.random_distinct(wanted, rng, each);
     }

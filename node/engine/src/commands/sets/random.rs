@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use protocol::error::{MUST_BE_POSITIVE, OUT_OF_RANGE, SYNTAX};
+use protocol::error::{MUST_BE_POSITIVE, SYNTAX};
 use protocol::{Args, ErrorReply, Reply};
 
 use super::write::announce_removal;
-use crate::commands::random::{REPEATS_MAX, random_count};
+use crate::commands::random::{random_count, written};
 use crate::commands::{DONE, Flow, Row, int, row};
 use crate::ctx::Ctx;
 use crate::effect::Effect;
@@ -24,9 +24,7 @@ fn srandmember(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flo
         return DONE;
     };
     let count = random_count(count)?;
-    if count < -REPEATS_MAX {
-        return Err(OUT_OF_RANGE);
-    }
+    let repeats = written(count, out)?;
     let Some(set) = ctx.read_set(&args[1])? else {
         out.array(0);
         return DONE;
@@ -34,7 +32,7 @@ fn srandmember(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flo
     let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
     if count < 0 {
         out.array(wanted);
-        set.random_repeated(wanted, rng, |member| out.bulk_entry(member));
+        set.random_repeated(repeats, rng, |member| out.bulk_entry(member));
     } else {
         out.array(wanted.min(set.len()));
         set.random_distinct(wanted, rng, |member| out.bulk_entry(member));

@@ -5,7 +5,7 @@ use protocol::listpack::Entry;
 use protocol::{Args, ErrorReply, Reply};
 
 use super::Listing;
-use crate::commands::random::{REPEATS_MAX, random_count};
+use crate::commands::random::{random_count, written};
 use crate::commands::{DONE, Flow, Row, is, row};
 use crate::ctx::Ctx;
 
@@ -25,9 +25,10 @@ fn zrandmember(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flo
         Some(word) if args.len() == 4 && is(word, "WITHSCORES") => true,
         Some(_) => return Err(SYNTAX),
     };
-    if count < -REPEATS_MAX || (scores && count > i64::MAX / 2) {
+    if scores && count > i64::MAX / 2 {
         return Err(OUT_OF_RANGE);
     }
+    let repeats = written(count, out)?;
     let Some(zset) = ctx.read_zset(&args[1])? else {
         out.array(0);
         return DONE;
@@ -37,7 +38,7 @@ fn zrandmember(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flo
     let listing = Listing::begin(out, listed, scores);
     let each = |(member, score): (Entry<'_>, f64)| listing.element(out, member, score);
     if count < 0 {
-        zset.random_repeated(wanted, rng, each);
+        zset.random_repeated(repeats, rng, each);
     } else {
         zset.random_distinct(wanted, rng, each);
     }
