@@ -1,0 +1,104 @@
+//! The tools that come with Redis: redis-cli in each of its modes, and redis-benchmark with all its default tests.
+
+use harness::{Kind, Server};
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+/// What a tool prints: for at most so many seconds, if it would go on for ever.
+fn output(server: &Server, seconds: u32, tool: &str, options: &[&str], input: &str) -> String {
+    let port = server.address().port().to_string();
+    // An interrupt lets it print what it has collected.
+    let mut child = Command::new("timeout")
+        .args(["--signal=INT", "--kill-after=20", &seconds.to_string(), tool, "-p", &port])
+        .args(options)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|e| panic!("{tool}: {e}"));
+    child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("it reads its input");
+    let output = child.wait_with_output().expect("it ends");
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+fn filled() -> Server {
+    let server = Server::start(Kind::Everwrite);
+    let mut client = server.client();
+    for line in [
+        "DEBUG POPULATE 3000 key 20",
+        "RPUSH list a b c",
+        "HSET hash f v",
+        "SADD set a b",
+        "ZADD zset 1 a 2 b",
+    ] {
+        client.cmd(line).unwrap();
+    }
+    server
+}
+
+#[test]
+fn what_looks_through_the_keys() {
+    let server = filled();
+    let cli = |options: &[&str]| output(&server, 60, "redis-cli", options, "");
+    let big = cli(&["--bigkeys"]);
+    for line in [
+        "Sampled 3004 keys",
+        "1 lists with 3 items",
+        "1 zsets with 2 members",
+        "3000 strings with 60000 bytes",
+    ] {
+        assert!(big.contains(line), "--bigkeys: {line} is missing in\n{big}");
+    }
+    let memory = cli(&["--memkeys"]);
+    assert!(memory.contains("Sampled 3004 keys") && memory.contains("1 hashs with"), "--memkeys:\n{memory}");
+    let mut client = server.client();
+    client.cmd("CONFIG SET maxmemory-policy allkeys-lfu").unwrap();
+    (0..300).for_each(|_| drop(client.cmd("GET key:7").unwrap()));
+    let hot = cli(&["--hotkeys"]);
+    assert!(
+        hot.contains("hot key found with counter") && hot.contains("keyname: \"key:7\""),
+        "--hotkeys:\n{hot}"
+    );
+    assert_eq!(cli(&["--scan", "--pattern", "key:1*"]).lines().count(), 1111);
+}
+
+#[test]
+fn what_measures() {
+    let server = filled();
+    let cli = |seconds, options: &[&str]| output(&server, seconds, "redis-cli", options, "");
+    let latency = cli(3, &["--latency", "--raw"]);
+    let numbers = latency.lines().last().map_or(0, |line| line.split_whitespace().count());
+    assert!(numbers == 4 || latency.is_empty(), "--latency:\n{latency}");
+    let history = cli(3, &["--latency-history", "-i", "1", "--raw"]);
+    assert!(!history.contains("ERR"), "--latency-history:\n{history}");
+    assert!(cli(3, &["--latency-dist", "-i", "1"]).contains("milliseconds"));
+    assert!(cli(10, &["--intrinsic-latency", "1"]).contains("total runs"));
+    let stat = cli(20, &["-r", "2", "-i", "0.1", "--stat"]);
+    assert!(stat.is_empty() || stat.contains("keys"), "--stat:\n{stat}");
+    server.client().cmd("CONFIG SET maxmemory 50mb maxmemory-policy allkeys-lru").unwrap();
+    let lru = cli(4, &["--lru-test", "10000"]);
+    assert!(!lru.contains("ERR") && !lru.contains("OOM"), "--lru-test:\n{lru}");
+}
+
+#[test]
+fn masses_of_commands() {
+    let server = filled();
+    let plain: String = (0..20_000).map(|i| format!("SET pipe:{i} {i}\r\n")).collect();
+    let replies = output(&server, 60, "redis-cli", &["--pipe"], &plain);
+    assert!(replies.contains("errors: 0, replies: 20000"), "{replies}");
+    let protocol: String =
+        (0..20_000).map(|_| "*2\r\n$4\r\nINCR\r\n$7\r\ncounted\r\n*1\r\n$3\r\nGET\r\n").collect();
+    let replies = output(&server, 60, "redis-cli", &["--pipe"], &protocol);
+    assert!(replies.contains("errors: 20000, replies: 40000"), "{replies}");
+    assert_eq!(server.client().cmd("GET counted").unwrap().text(), "20000");
+}
+
+#[test]
+fn all_tests_of_redis_benchmark() {
+    let server = Server::start(Kind::Everwrite);
+    let results = output(&server, 300, "redis-benchmark", &["-n", "2000", "-c", "20", "-P", "4", "-q"], "");
+    let rates = results.replace('\r', "\n");
+    let tests: Vec<&str> = rates.lines().filter(|line| line.contains("requests per second")).collect();
+    assert_eq!(tests.len(), 20, "{results}");
+    assert!(!results.contains("ERR"), "{results}");
+}
