@@ -18,6 +18,7 @@ pub mod help;
 pub mod latency;
 pub mod lolwut;
 pub mod memory;
+pub mod migrate;
 pub mod modules;
 pub mod monitor;
 pub mod persistence;
@@ -51,6 +52,7 @@ fn rows() -> impl Iterator<Item = &'static NodeRow> {
         latency::ROWS,
         lolwut::ROWS,
         memory::ROWS,
+        migrate::ROWS,
         modules::ROWS,
         monitor::ROWS,
         persistence::ROWS,

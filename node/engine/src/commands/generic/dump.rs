@@ -16,17 +16,21 @@ use crate::tuning::{Tuning, notify};
 use crate::value::Value;
 
 fn dump(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
-    let Some(value) = ctx.value(&args[1]) else {
-        out.null();
-        return DONE;
-    };
-    let due = ctx.env.due();
+    match payload(ctx, &args[1]) {
+        Some(payload) => out.bulk(&payload),
+        None => out.null(),
+    }
+    DONE
+}
+
+/// A value as DUMP shows it; `None` if the key is not there. Its shard is held.
+pub fn payload(ctx: &Ctx<'_>, key: &[u8]) -> Option<Vec<u8>> {
+    let (value, due) = (ctx.value(key)?, ctx.env.due());
     let mut writer = Writer::new(ctx.env.tuning.rdb_compression);
     writer.kind(stored::kind(value, due));
     stored::write(value, due, &mut writer);
     dump::seal(writer.buffer(), rdb::VERSION);
-    out.bulk(writer.as_bytes());
-    DONE
+    Some(std::mem::take(writer.buffer()))
 }
 
 #[derive(Default)]

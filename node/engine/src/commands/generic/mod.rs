@@ -4,7 +4,7 @@
 
 use super::Row;
 
-mod dump;
+pub mod dump;
 mod existence;
 mod expire;
 mod flush;
