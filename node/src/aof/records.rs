@@ -134,7 +134,7 @@ mod tests {
                     Err(stop) => break stop,
                 }
             };
-            let whole: Vec<u64> = [0, 22, 30, 44].into_iter().filter(|end| *end <= cut as u64).collect();
+            let whole: Vec<u64> = [0, 20, 28, 42].into_iter().filter(|end| *end <= cut as u64).collect();
             assert_eq!(ends, whole, "{cut}");
             let clean = whole.last() == Some(&(cut as u64));
             assert!(
