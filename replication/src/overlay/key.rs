@@ -119,6 +119,38 @@ impl Marks {
         self.list.as_ref()
     }
 
+    /// Notes an overwrite or removal of a cell that is newer than all the key has. False if that takes more than a note.
+    #[inline]
+    pub fn note_cell(&mut self, place: Place, kind: Kind, name: &[u8]) -> bool {
+        if self.kind != Some(kind) || place < self.newest || !self.skipped.is_empty() {
+            return false;
+        }
+        self.newest = place;
+        match self.cells.get_mut(name) {
+            Some(mark) => *mark = CellMark::Last(place),
+            None => drop(self.cells.insert(name.to_vec(), CellMark::Last(place))),
+        }
+        true
+    }
+
+    /// Notes that the key was made, where nothing is known of it.
+    pub fn note_create(&mut self, place: Place, kind: Kind) {
+        self.register.insert(place, Change::to(None), false);
+        self.log.push((place, Event::Create(kind)));
+        (self.kind, self.newest) = (Some(kind), place);
+    }
+
+    /// Notes an addition to a number that is newer than all the key has. False if that takes more than a note.
+    #[inline]
+    pub fn note_add(&mut self, place: Place, delta: i64, result: i64) -> bool {
+        if self.kind != Some(Kind::String) || place < self.newest || self.base_text.is_none() {
+            return false;
+        }
+        self.newest = place;
+        self.log.push((place, Event::Edit(Effect::Add { delta, result })));
+        true
+    }
+
     pub fn apply<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place, create: bool, effect: &Effect) {
         if place < self.floor() {
             return;
@@ -399,6 +431,9 @@ impl Marks {
     fn element<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place, effect: &Effect) {
         let Some(kind) = effect.kind() else { return };
         let last = self.log.last().is_none_or(|(at, _)| place >= *at);
+        if !last && !fold.once && self.add_late(fold, place, effect) {
+            return;
+        }
         let mut at_place = if last { self.kind } else { self.kind_at(place) };
         if at_place.is_none() {
             if kind != Kind::String {
@@ -452,6 +487,29 @@ impl Marks {
         fold.plain.put(fold.key, Value::String(new));
         self.kind = Some(Kind::String);
         self.log.push((place, event));
+    }
+
+    /// Folds in an addition after which there were only additions: the order does not matter.
+    fn add_late<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place, effect: &Effect) -> bool {
+        let Effect::Add { delta, .. } = effect else { return false };
+        let at = self.log.partition_point(|(at, _)| *at <= place);
+        // Far from where numbers end.
+        let modest =
+            |delta: i64, result: i64| delta.unsigned_abs() < 1 << 40 && result.unsigned_abs() < 1 << 61;
+        let adds = |(_, event): &(Place, Event)| match event {
+            Event::Edit(Effect::Add { delta, result }) => modest(*delta, *result),
+            _ => false,
+        };
+        // The one before it must be one too, so that both work on a number.
+        if self.kind != Some(Kind::String) || at == 0 || !self.log[at - 1..].iter().all(adds) {
+            return false;
+        }
+        let sum = fold.plain.text(fold.key).and_then(|text| text::integer(&text)?.checked_add(*delta));
+        let Some(sum) = sum.filter(|sum| modest(*delta, *sum)) else { return false };
+        self.capture(fold);
+        fold.plain.put(fold.key, Value::String(sum.to_string().into_bytes()));
+        self.log.insert(at, (place, Event::Edit(effect.clone())));
+        true
     }
 
     fn cell<P: Plain>(&mut self, fold: &mut Fold<'_, P>, kind: Kind, place: Place, effect: &Effect) {

@@ -9,6 +9,7 @@
 //! (newest first). So a late insert goes to its spot and then past the subtrees of its younger siblings; nothing else
 //! needs to move. Removal is final: an element once handed out does not come back.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 
 use crate::HashMap;
@@ -104,6 +105,14 @@ pub(super) struct ListMarks {
     anchors: HashMap<ElementId, Anchor>,
     astray: usize,
     next_settled: u32,
+    /// Elements that are there.
+    alive: usize,
+    /// So many marks at either end are of removed elements: a queue leaves many.
+    dead_front: usize,
+    dead_back: usize,
+    /// How many elements before a mark were there at a cut: cut, position of the mark, count. What queues ask for again and
+    /// again.
+    counted: Cell<(u64, usize, usize)>,
 }
 
 impl ListMarks {
@@ -112,12 +121,67 @@ impl ListMarks {
         let len = len as u32;
         let marks =
             if len > 0 { VecDeque::from([Mark::Run { place, first: 0, len }]) } else { VecDeque::new() };
-        ListMarks { marks, anchors: HashMap::default(), astray: 0, next_settled: len }
+        ListMarks {
+            marks,
+            anchors: HashMap::default(),
+            astray: 0,
+            next_settled: len,
+            alive: len as usize,
+            dead_front: 0,
+            dead_back: 0,
+            counted: Cell::default(),
+        }
     }
 
     /// Elements that are there.
     pub fn alive(&self) -> usize {
-        self.marks.iter().map(Mark::alive).sum()
+        self.alive
+    }
+
+    /// Counts anew after a change of many marks.
+    fn recount(&mut self) {
+        self.alive = self.marks.iter().map(Mark::alive).sum();
+        (self.dead_front, self.dead_back) = (0, 0);
+        self.counted.set((0, 0, 0));
+        self.skip_dead();
+    }
+
+    /// Elements before mark `at` that were there at `cut`.
+    fn at_cut_before(&self, at: usize, cut: u64) -> usize {
+        let (known, from, count) = self.counted.get();
+        let (from, count) = if known == cut && from <= at { (from, count) } else { (0, 0) };
+        let count = count + self.marks.range(from..at).map(|mark| mark.at_cut(cut)).sum::<usize>();
+        self.counted.set((cut, at, count));
+        count
+    }
+
+    /// Marks from position `at` on have moved.
+    fn moved(&mut self, at: usize) {
+        if self.counted.get().1 > at {
+            self.counted.set((0, 0, 0));
+        }
+    }
+
+    fn skip_dead(&mut self) {
+        let dead = |at: usize| self.marks.get(at).is_some_and(|mark| mark.alive() == 0);
+        let mut front = self.dead_front;
+        while dead(front) {
+            front += 1;
+        }
+        let mut back = self.dead_back;
+        while back < self.marks.len() && dead(self.marks.len() - 1 - back) {
+            back += 1;
+        }
+        (self.dead_front, self.dead_back) = (front, back);
+    }
+
+    /// A mark has come to position `at`.
+    fn came(&mut self, at: usize, alive: bool) {
+        self.moved(at);
+        self.alive += usize::from(alive);
+        self.dead_front = self.dead_front.min(at);
+        self.dead_back = self.dead_back.min(self.marks.len() - 1 - at);
+        self.skip_dead();
     }
 
     pub fn pack(&self, w: &mut Writer) {
@@ -176,6 +240,7 @@ impl ListMarks {
             list.marks.push_back(mark);
         }
         list.next_settled = r.small()?;
+        list.recount();
         list.astray = list.marks.iter().filter(|m| matches!(m, Mark::One(one) if one.astray)).count();
         Ok(list)
     }
@@ -220,6 +285,7 @@ impl ListMarks {
         self.anchors.insert(id, anchor);
         self.astray += usize::from(astray);
         self.marks.insert(at, Mark::One(One { id, spot: Some(spot), astray, set: place, died: None }));
+        self.came(at, true);
         if self.astray > 0 && self.marks.iter().any(|mark| self.found(mark)) {
             self.reinsert(plain, key);
         }
@@ -254,9 +320,11 @@ impl ListMarks {
         if let Mark::One(one) = &mut self.marks[i] {
             if one.died.is_none() {
                 plain.list_remove(key, index);
+                self.alive -= 1;
             }
             one.died = Some(one.died.map_or(at, |old| old.min(at)));
         }
+        self.skip_dead();
         true
     }
 
@@ -312,6 +380,7 @@ impl ListMarks {
             }
         }
         self.astray = self.marks.iter().filter(|m| matches!(m, Mark::One(one) if one.astray)).count();
+        self.recount();
         !young
     }
 
@@ -447,14 +516,18 @@ impl ListMarks {
             return Some(Element::Id(id));
         }
         let at = self.find(id)?;
-        let before: usize = self.marks.iter().take(at).map(|mark| mark.at_cut(known)).sum();
+        let before = self.at_cut_before(at, known);
         let within = self.marks[at].offset_of(id)? as usize;
         (self.marks[at].at_cut(known) > 0)
             .then_some(Element::Settled { cut: known, index: (before + within) as i64 })
     }
 
     fn find(&self, id: ElementId) -> Option<usize> {
-        self.marks.iter().position(|mark| mark.offset_of(id).is_some())
+        // At either end, where queues work, or anywhere.
+        let is = |at: usize| self.marks.get(at).is_some_and(|mark| mark.offset_of(id).is_some());
+        let ends = [self.dead_front, self.marks.len().wrapping_sub(self.dead_back + 1)];
+        let end = ends.into_iter().find(|at| is(*at));
+        end.or_else(|| self.marks.iter().position(|mark| mark.offset_of(id).is_some()))
     }
 
     /// The position of an element's own mark, cut out of its run if need be.
@@ -470,17 +543,35 @@ impl ListMarks {
         if offset > 0 {
             self.marks.insert(at, run(first, offset));
         }
+        self.moved(at);
+        (self.dead_front, self.dead_back) =
+            (self.dead_front.min(at), self.dead_back.min(self.marks.len() - 1 - at));
+        self.skip_dead();
         Some(at + usize::from(offset > 0))
     }
 
     fn id_at(&self, index: usize) -> Option<ElementId> {
-        let mut left = index;
-        for mark in &self.marks {
+        let id = |mark: &Mark, offset: usize| match mark {
+            Mark::Run { place, first, .. } => ElementId { place: *place, index: first + offset as u32 },
+            Mark::One(one) => one.id,
+        };
+        if index >= self.alive {
+            return None;
+        }
+        if index < self.alive / 2 {
+            let mut left = index;
+            for mark in self.marks.iter().skip(self.dead_front) {
+                if left < mark.alive() {
+                    return Some(id(mark, left));
+                }
+                left -= mark.alive();
+            }
+            return None;
+        }
+        let mut left = self.alive - 1 - index;
+        for mark in self.marks.iter().rev().skip(self.dead_back) {
             if left < mark.alive() {
-                return Some(match mark {
-                    Mark::Run { place, first, .. } => ElementId { place: *place, index: first + left as u32 },
-                    Mark::One(one) => one.id,
-                });
+                return Some(id(mark, mark.alive() - 1 - left));
             }
             left -= mark.alive();
         }
@@ -488,7 +579,13 @@ impl ListMarks {
     }
 
     fn alive_before(&self, at: usize) -> usize {
-        self.marks.iter().take(at).map(Mark::alive).sum()
+        if at <= self.dead_front {
+            return 0;
+        }
+        if at <= self.marks.len() / 2 {
+            return self.marks.iter().take(at).map(Mark::alive).sum();
+        }
+        self.alive - self.marks.iter().skip(at).map(Mark::alive).sum::<usize>()
     }
 
     /// Where a spot is in the tree; the spot with its element's identity; whether its element is unknown.
@@ -558,6 +655,8 @@ impl ListMarks {
     fn reinsert<P: Plain>(&mut self, plain: &mut P, key: &Key) {
         let mut young: Vec<(One, Bytes)> = Vec::new();
         let mut index = 0;
+        self.moved(0);
+        (self.dead_front, self.dead_back) = (0, 0);
         for mark in std::mem::take(&mut self.marks) {
             match mark {
                 Mark::One(one) if one.spot.is_some() => {
@@ -575,6 +674,7 @@ impl ListMarks {
         }
         self.anchors.clear();
         self.astray = 0;
+        self.recount();
         young.sort_by_key(|(one, _)| one.id);
         for (mut one, value) in young {
             let (anchor, spot, astray) = self.anchor(one.spot.unwrap_or(Spot::Tail));
@@ -585,7 +685,9 @@ impl ListMarks {
             (one.spot, one.astray) = (Some(spot), astray);
             self.astray += usize::from(astray);
             self.anchors.insert(one.id, anchor);
+            let alive = one.died.is_none();
             self.marks.insert(at, Mark::One(one));
+            self.came(at, alive);
         }
     }
 }

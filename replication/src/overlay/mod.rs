@@ -172,6 +172,44 @@ impl Overlay {
         }
     }
 
+    /// Notes an overwrite or removal of a cell, like [`Overlay::note`], without owning anything of it. `create`: the key is
+    /// made by it. False if that takes more than a note.
+    #[inline]
+    pub fn note_cell<P: Plain>(
+        &mut self,
+        plain: &P,
+        place: Place,
+        (db, name): (u32, &[u8]),
+        create: bool,
+        kind: Kind,
+        cell: &[u8],
+    ) -> bool {
+        if let Some(marks) = self.of_db(db).get_mut(name) {
+            return !create && marks.note_cell(place, kind, cell);
+        }
+        if !self.cleared.is_empty() {
+            return false;
+        }
+        let mut marks = if create {
+            let mut marks = Marks::new(None, None);
+            marks.note_create(place, kind);
+            marks
+        } else {
+            Marks::of(plain, &Key { db, name: name.to_vec() }, self.settled)
+        };
+        let noted = marks.note_cell(place, kind, cell);
+        if noted {
+            self.of_db(db).insert(name.to_vec(), marks);
+        }
+        noted
+    }
+
+    /// Notes an addition to a string's number. False if that takes more than a note.
+    #[inline]
+    pub fn note_add(&mut self, place: Place, (db, name): (u32, &[u8]), delta: i64, result: i64) -> bool {
+        self.of_db(db).get_mut(name).is_some_and(|marks| marks.note_add(place, delta, result))
+    }
+
     /// Notes that a database is emptied by an effect that is newer than all it has.
     pub fn note_clear_db(&mut self, place: Place, db: u32) {
         self.of_db(db).clear();

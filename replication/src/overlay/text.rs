@@ -35,7 +35,7 @@ fn add_float<P: Plain>(old: Option<&[u8]>, delta: &[u8], result: &[u8]) -> Bytes
 }
 
 /// An integer written as the server writes integers.
-fn integer(text: &[u8]) -> Option<i64> {
+pub(super) fn integer(text: &[u8]) -> Option<i64> {
     let n: i64 = std::str::from_utf8(text).ok()?.parse().ok()?;
     (n.to_string().as_bytes() == text).then_some(n)
 }

@@ -1,7 +1,7 @@
 //! Local effects while the node is a member of a mesh: named so that others understand them, written down, noted in the
 //! overlay, and then carried out.
 
-use replication::effect::{Element, ElementId, Key};
+use replication::effect::{Element, ElementId, Key, Kind};
 use replication::overlay::Overlay;
 use replication::{Place, borrowed};
 
@@ -66,6 +66,7 @@ impl KeyMut<'_, '_> {
                 let deadline = self.put_deadline(*deadline);
                 overlay.note_put(place, self.db as u32, self.key, list, deadline);
             }
+            effect if self.note_quickly(&mut overlay, place, effect) => {}
             _ => self.note_told(&mut overlay, place, told),
         }
         self.shard.overlay = Some(overlay);
@@ -105,6 +106,22 @@ impl KeyMut<'_, '_> {
         let mut names = Identities { overlay, stage: &stage, key, count };
         each_position(effect, count, |at| named.elements.push((at, names.element(at))));
         self.tell_alone(effect, &mut named)
+    }
+
+    /// Notes what needs no more than a look-up. False: it needs more.
+    fn note_quickly(&mut self, overlay: &mut Overlay, place: Place, effect: &Effect<'_>) -> bool {
+        let (key, create) = ((self.db as u32, self.key), !self.exists());
+        let (kind, cell) = match effect {
+            Effect::Add { delta, result } => {
+                return !create && overlay.note_add(place, key, *delta, *result);
+            }
+            Effect::SetField { field, absent: false, .. } | Effect::DelField(field) => (Kind::Hash, *field),
+            Effect::AddMember(member) | Effect::DelMember(member) => (Kind::Set, *member),
+            Effect::SetScore { member, only, .. } if *only == Default::default() => (Kind::Zset, *member),
+            Effect::DelScored(member) => (Kind::Zset, *member),
+            _ => return false,
+        };
+        overlay.note_cell(&self.stage(), place, key, create, kind, cell)
     }
 
     /// Notes in the overlay what was just written down.
