@@ -83,7 +83,8 @@ impl<'a> Client<'a> {
             4..=7 => self.hash(rng),
             8..=10 => self.set(rng),
             11..=13 => self.zset(rng),
-            14..=18 => self.list(rng),
+            14..=17 => self.list(rng),
+            18..=19 => self.stream(rng),
             _ => self.generic(rng),
         }
     }
@@ -154,6 +155,20 @@ impl<'a> Client<'a> {
                 }
                 _ => return,
             },
+        };
+        self.write(&key, absent, effect);
+    }
+
+    /// A group of a stream moves on, and entries are delivered, claimed and acknowledged.
+    fn stream(&mut self, rng: &mut Rng) {
+        let Some((key, absent)) = self.writable(rng, "x", Kind::Stream) else { return };
+        let part = word(rng, 4);
+        let there = !absent && self.store.plain.cell(&key, &part).is_some();
+        let effect = match rng.below(5) {
+            0..=1 => Effect::SetPart { part, value: word(rng, 9), present: false },
+            2 if there => Effect::SetPart { part, value: word(rng, 9), present: true },
+            3 if there => Effect::DelPart(part),
+            _ => Effect::RaisePart { part, value: word(rng, 9) },
         };
         self.write(&key, absent, effect);
     }

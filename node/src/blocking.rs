@@ -18,7 +18,7 @@ use engine::commands::{Block, Flow, NullReply};
 use engine::ctx::Ctx;
 use engine::value::Kind;
 use engine::waiting::{Ticket, TimedOut};
-use protocol::{Args, ErrorReply, Reply};
+use protocol::{Args, ErrorReply, OwnedArgs, Reply};
 use smallvec::SmallVec;
 
 use crate::client::{Client, Mail};
@@ -66,6 +66,7 @@ pub fn wait(
         }
     });
     let ticket = Arc::new(Ticket {
+        args: resolved(args, &block.resolved),
         kind: block.kind,
         wake_on_removal: block.wake_on_removal,
         shards,
@@ -113,6 +114,12 @@ fn begin(
     session.client.blocked_on(Some(ticket.clone()));
     worker.server.blocked.fetch_add(1, Relaxed);
     Blocked { ticket, keys, timeout_ms, silent: false }
+}
+
+/// The command as it is to be run again.
+fn resolved(args: Args<'_>, replaced: &[(usize, Vec<u8>)]) -> OwnedArgs {
+    let other = |at: usize| replaced.iter().find(|(place, _)| *place == at).map(|(_, text)| &text[..]);
+    OwnedArgs::from_slices(args.iter().enumerate().map(|(at, arg)| other(at).unwrap_or(arg)))
 }
 
 /// The reply of a blocking command where clients may not wait.

@@ -1,5 +1,7 @@
 //! What a client is told when its command cannot be carried out: each text once, equal to Redis's.
 
+pub mod streams;
+
 use std::borrow::Cow;
 
 /// An error reply without the leading `-` and the trailing CRLF. The first word is the error code.

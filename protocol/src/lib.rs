@@ -15,6 +15,7 @@ pub mod quote;
 pub mod rdb;
 pub mod reply;
 pub mod resp;
+pub mod stream_id;
 pub mod ziplist;
 pub mod zipmap;
 
@@ -22,3 +23,4 @@ pub use args::{Args, OwnedArgs, Span};
 pub use error::ErrorReply;
 pub use malformed::Malformed;
 pub use reply::Reply;
+pub use stream_id::{StreamId, WrittenId};

@@ -30,11 +30,13 @@ mod edit;
 mod entry;
 mod find;
 mod owned;
+mod run;
 mod validate;
 mod view;
 
 pub use entry::Entry;
 pub use owned::Listpack;
+pub use run::Run;
 pub use validate::validate;
 pub use view::{Iter, Pairs, View};
 

@@ -45,7 +45,7 @@ pub use file::{File, FileWriter, KeyHead, KeyRecord, Record};
 pub use kind::Kind;
 pub use object::{Hash, Object, Set, Zset, read_object};
 pub use reader::{Reader, Text};
-pub use stream::{Consumer, Group, Pending, Stream, StreamId, StreamNode};
+pub use stream::{Consumer, Group, Pending, Stream, StreamNode};
 pub use stream_node::{NodeSummary, check_node};
 pub use writer::Writer;
 

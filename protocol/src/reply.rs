@@ -7,6 +7,7 @@ use std::ops::Range;
 use crate::error::ErrorReply;
 use crate::listpack::Entry;
 use crate::number;
+use crate::stream_id::StreamId;
 
 /// An output buffer and the protocol its client speaks.
 #[derive(Debug, Default)]
@@ -93,6 +94,18 @@ impl Reply {
     pub fn bulk_u64(&mut self, n: u64) {
         let mut text = itoa::Buffer::new();
         self.bulk(text.format(n).as_bytes());
+    }
+
+    /// The id of a stream entry as a bulk string.
+    #[inline]
+    pub fn stream_id(&mut self, id: StreamId) {
+        let (mut ms, mut seq) = (itoa::Buffer::new(), itoa::Buffer::new());
+        let (ms, seq) = (ms.format(id.ms), seq.format(id.seq));
+        self.header(b'$', (ms.len() + 1 + seq.len()) as i64);
+        self.buf.extend_from_slice(ms.as_bytes());
+        self.buf.push(b'-');
+        self.buf.extend_from_slice(seq.as_bytes());
+        self.buf.extend_from_slice(b"\r\n");
     }
 
     /// An element of a packed collection as a bulk string.
@@ -240,6 +253,11 @@ impl Reply {
     /// Puts an array header of `n` where `place` was marked. Moves what was written since: for short replies.
     pub fn fill_array(&mut self, place: Deferred, n: usize) {
         self.fill(place, b'*', n as i64);
+    }
+
+    /// Puts an array header of `n` before what was written from `start` on. Moves that: for replies that are not long.
+    pub fn array_before(&mut self, start: usize, n: usize) {
+        self.fill(Deferred(start), b'*', n as i64);
     }
 
     pub fn fill_set(&mut self, place: Deferred, n: usize) {

@@ -8,13 +8,12 @@ use crate::stamp::Place;
 #[derive(Clone, Copy, Debug)]
 pub enum ValueRef<'a> {
     String(&'a [u8]),
-    Stream(&'a [u8]),
     /// A list or set: elements.
     Elements(Kind, Encoded<'a>),
     /// A sorted set: members, a score behind each.
     Scored(Encoded<'a>),
-    /// A hash: fields, a value behind each.
-    Fields(Encoded<'a>),
+    /// A hash or stream: fields or parts, a value behind each.
+    Fields(Kind, Encoded<'a>),
 }
 
 /// Things that are still to be read.
@@ -54,6 +53,9 @@ pub enum EffectRef<'a> {
     Insert { spot: Spot, element: &'a [u8] },
     SetElement { id: Element, element: &'a [u8] },
     DelElements(Encoded<'a>),
+    SetPart { part: &'a [u8], value: &'a [u8], present: bool },
+    RaisePart { part: &'a [u8], value: &'a [u8] },
+    DelPart(&'a [u8]),
     ClearDb,
 }
 
@@ -153,9 +155,10 @@ impl<'a> ValueRef<'a> {
         let pass = |r: &mut Reader<'a>| r.bytes().map(drop);
         Ok(match Kind::from_code(code).ok_or(Malformed::Tag(code))? {
             Kind::String => ValueRef::String(r.bytes()?),
-            Kind::Stream => ValueRef::Stream(r.bytes()?),
             Kind::Zset => ValueRef::Scored(Encoded::take(r, |r| pass(r).and_then(|()| score(r)).map(drop))?),
-            Kind::Hash => ValueRef::Fields(Encoded::take(r, |r| pass(r).and_then(|()| pass(r)))?),
+            kind @ (Kind::Hash | Kind::Stream) => {
+                ValueRef::Fields(kind, Encoded::take(r, |r| pass(r).and_then(|()| pass(r)))?)
+            }
             kind => ValueRef::Elements(kind, Encoded::take(r, pass)?),
         })
     }
@@ -163,24 +166,22 @@ impl<'a> ValueRef<'a> {
     pub fn kind(&self) -> Kind {
         match self {
             ValueRef::String(_) => Kind::String,
-            ValueRef::Stream(_) => Kind::Stream,
-            ValueRef::Elements(kind, _) => *kind,
+            ValueRef::Elements(kind, _) | ValueRef::Fields(kind, _) => *kind,
             ValueRef::Scored(_) => Kind::Zset,
-            ValueRef::Fields(_) => Kind::Hash,
         }
     }
 
     pub fn to_owned(&self) -> Value {
         match *self {
             ValueRef::String(bytes) => Value::String(bytes.to_vec()),
-            ValueRef::Stream(bytes) => Value::Stream(bytes.to_vec()),
             ValueRef::Elements(Kind::Set, all) => Value::Set(all.bytes().map(<[u8]>::to_vec).collect()),
             ValueRef::Elements(_, all) => Value::List(all.bytes().map(<[u8]>::to_vec).collect()),
             ValueRef::Scored(all) => {
                 Value::Zset(all.scored().map(|(m, score)| (m.to_vec(), score)).collect())
             }
-            ValueRef::Fields(all) => {
-                Value::Hash(all.pairs().map(|(f, v)| (f.to_vec(), v.to_vec())).collect())
+            ValueRef::Fields(kind, all) => {
+                let pairs = all.pairs().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
+                if kind == Kind::Stream { Value::Stream(pairs) } else { Value::Hash(pairs) }
             }
         }
     }
@@ -236,6 +237,9 @@ impl<'a> EffectRef<'a> {
             27 => AddBits(take_bits(r)?),
             28 => FieldExpire { field: r.bytes()?, at: r.option()? },
             29 => MemberExpire { member: r.bytes()?, at: r.option()? },
+            tag @ (31 | 32) => SetPart { part: r.bytes()?, value: r.bytes()?, present: tag == 32 },
+            33 => RaisePart { part: r.bytes()?, value: r.bytes()? },
+            34 => DelPart(r.bytes()?),
             tag => return Err(Malformed::Tag(tag)),
         })
     }
@@ -275,6 +279,11 @@ impl<'a> EffectRef<'a> {
             Insert { spot, element } => Effect::Insert { spot, element: own(element) },
             SetElement { id, element } => Effect::SetElement { id, element: own(element) },
             DelElements(ids) => Effect::DelElements(ids.elements().collect()),
+            SetPart { part, value, present } => {
+                Effect::SetPart { part: own(part), value: own(value), present }
+            }
+            RaisePart { part, value } => Effect::RaisePart { part: own(part), value: own(value) },
+            DelPart(part) => Effect::DelPart(own(part)),
             ClearDb => Effect::ClearDb,
         }
     }

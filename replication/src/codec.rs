@@ -246,10 +246,13 @@ pub fn put_effect(w: &mut Writer, effect: &Effect) {
         AddBits(add) => add_bits(w, add),
         FieldExpire { field, at } => field_expire(w, field, *at),
         MemberExpire { member, at } => member_expire(w, member, *at),
+        SetPart { part, value, present } => set_part(w, part, value, *present),
+        RaisePart { part, value } => raise_part(w, part, value),
+        DelPart(part) => del_part(w, part),
     }
 }
 
-/// The head of a Put. A value follows: [`string`], [`stream`], or [`collection`] and its elements.
+/// The head of a Put. A value follows: [`string`], or [`collection`] and its elements.
 #[inline]
 pub fn put(w: &mut Writer, deadline: Option<u64>, absent: bool) {
     w.int(if absent { 2 } else { 1 });
@@ -262,12 +265,7 @@ pub fn string(w: &mut Writer, bytes: &[u8]) {
     w.bytes(bytes);
 }
 
-pub fn stream(w: &mut Writer, bytes: &[u8]) {
-    w.int(Kind::Stream as u64);
-    w.bytes(bytes);
-}
-
-/// The head of a list, set, sorted set or hash: elements follow as bytes, each with its score or value behind it.
+/// The head of a list, set, sorted set, hash or stream: elements follow as bytes, each with its score or value behind it.
 pub fn collection(w: &mut Writer, kind: Kind, len: usize) {
     w.int(kind as u64);
     w.int(len as u64);
@@ -425,6 +423,23 @@ pub fn member_expire(w: &mut Writer, member: &[u8], at: Option<u64>) {
     w.option(at);
 }
 
+pub fn set_part(w: &mut Writer, part: &[u8], value: &[u8], present: bool) {
+    w.int(if present { 32 } else { 31 });
+    w.bytes(part);
+    w.bytes(value);
+}
+
+pub fn raise_part(w: &mut Writer, part: &[u8], value: &[u8]) {
+    w.int(33);
+    w.bytes(part);
+    w.bytes(value);
+}
+
+pub fn del_part(w: &mut Writer, part: &[u8]) {
+    w.int(34);
+    w.bytes(part);
+}
+
 fn put_value(w: &mut Writer, value: &Value) {
     w.int(value.kind() as u64);
     let list = |w: &mut Writer, all: &[Bytes]| {
@@ -432,7 +447,7 @@ fn put_value(w: &mut Writer, value: &Value) {
         all.iter().for_each(|one| w.bytes(one));
     };
     match value {
-        Value::String(text) | Value::Stream(text) => w.bytes(text),
+        Value::String(text) => w.bytes(text),
         Value::List(all) | Value::Set(all) => list(w, all),
         Value::Zset(all) => {
             w.int(all.len() as u64);
@@ -441,7 +456,7 @@ fn put_value(w: &mut Writer, value: &Value) {
                 w.float(*score);
             }
         }
-        Value::Hash(all) => {
+        Value::Hash(all) | Value::Stream(all) => {
             w.int(all.len() as u64);
             for (field, value) in all {
                 w.bytes(field);
@@ -534,6 +549,18 @@ mod tests {
             (element(), word()).prop_map(|(id, element)| Effect::SetElement { id, element }),
             (element(), word()).prop_map(|(e, element)| Effect::Insert { spot: Spot::After(e), element }),
             proptest::collection::vec(element(), 0..4).prop_map(Effect::DelElements),
+            (word(), word(), any::<bool>()).prop_map(|(part, value, present)| Effect::SetPart {
+                part,
+                value,
+                present
+            }),
+            (word(), word()).prop_map(|(part, value)| Effect::RaisePart { part, value }),
+            word().prop_map(Effect::DelPart),
+            proptest::collection::vec((word(), word()), 0..4).prop_map(|all| Effect::Put {
+                value: Value::Stream(all),
+                deadline: None,
+                absent: false
+            }),
         ]
     }
 

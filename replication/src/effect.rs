@@ -37,7 +37,8 @@ pub enum Value {
     Zset(Vec<(Bytes, f64)>),
     Hash(Vec<(Bytes, Bytes)>),
     /// As the engine writes it to files.
-    Stream(Bytes),
+    /// Parts by their names: entries, groups, what is pending. What they mean is the engine's affair.
+    Stream(Vec<(Bytes, Bytes)>),
 }
 
 impl Value {
@@ -251,6 +252,19 @@ pub enum Effect {
     },
     DelElements(Vec<Element>),
 
+    /// Sets a part of a stream. `present`: only if it is there, as an acknowledged entry is not claimed any more.
+    SetPart {
+        part: Bytes,
+        value: Bytes,
+        present: bool,
+    },
+    /// Sets a part of a stream unless it is greater already, byte by byte.
+    RaisePart {
+        part: Bytes,
+        value: Bytes,
+    },
+    DelPart(Bytes),
+
     /// Empties a database. The key is empty.
     ClearDb,
 }
@@ -271,6 +285,7 @@ impl Effect {
             AddMember(_) | DelMember(_) | MemberExpire { .. } => Kind::Set,
             SetScore { .. } | AddScore { .. } | DelScored(_) => Kind::Zset,
             Insert { .. } | SetElement { .. } | DelElements(_) => Kind::List,
+            SetPart { .. } | RaisePart { .. } | DelPart(_) => Kind::Stream,
         })
     }
 }

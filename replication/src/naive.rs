@@ -202,7 +202,7 @@ impl State {
             Value::String(text) => self.text = Some(text),
             Value::Hash(fields) => self.fields = fields.into_iter().collect(),
             Value::Set(members) => self.members = members.into_iter().map(|m| (m, ())).collect(),
-            Value::Stream(bytes) => self.text = Some(bytes),
+            Value::Stream(parts) => self.fields = parts.into_iter().collect(),
             Value::Zset(members) => self.scores = members.into_iter().collect(),
             Value::List(elements) => {
                 let id = |i: usize| ElementId { place, index: i as u32 };
@@ -243,6 +243,20 @@ impl State {
             Effect::DelField(field) => {
                 self.due.remove(field);
                 self.fields.remove(field);
+            }
+            Effect::SetPart { part, value, present } => {
+                if !present || self.fields.contains_key(part) {
+                    self.fields.insert(part.clone(), value.clone());
+                }
+            }
+            Effect::RaisePart { part, value } => {
+                let own = self.fields.entry(part.clone()).or_default();
+                if *own < *value {
+                    own.clone_from(value);
+                }
+            }
+            Effect::DelPart(part) => {
+                self.fields.remove(part);
             }
             Effect::FieldExpire { field: name, at } | Effect::MemberExpire { member: name, at } => {
                 self.due.remove(name);
@@ -316,7 +330,7 @@ impl State {
     fn value(&self) -> Option<Value> {
         let value = match self.kind? {
             Kind::String => return self.text.clone().map(Value::String),
-            Kind::Stream => return self.text.clone().map(Value::Stream),
+            Kind::Stream => Value::Stream(self.fields.clone().into_iter().collect()),
             Kind::Hash => Value::Hash(self.fields.clone().into_iter().collect()),
             Kind::Set => Value::Set(self.members.keys().cloned().collect()),
             Kind::Zset => Value::Zset(self.scores.clone().into_iter().collect()),

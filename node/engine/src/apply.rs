@@ -7,7 +7,7 @@ use crate::effect::{Deadline, Effect, NewValue, Outcome};
 use crate::entry::Entry;
 use crate::load;
 use crate::tuning::notify;
-use crate::types::{hash, hyperloglog, list, set, string, zset};
+use crate::types::{hash, hyperloglog, list, set, stream, string, zset};
 use crate::value::Value;
 
 /// Applies one effect to one key and stamps it. The caller has checked the type: an effect on another type is a bug.
@@ -43,6 +43,20 @@ pub(crate) fn apply(key: &mut KeyMut<'_, '_>, effect: Effect<'_>) -> Outcome {
         DelElements { at, count } => list::apply_del(key, at, count),
         RaiseRegisters { ranks, dense } => hyperloglog::apply_registers(key, ranks, dense),
         DelElementsAt(indices) => list::apply_del_at(key, indices),
+        AddEntry { id, fields } => stream::apply_add(key, id, fields),
+        DelEntry(id) => stream::apply_del(key, id),
+        TrimEntries { through } => stream::apply_trim(key, through),
+        SetMarks { last, added, max_deleted } => stream::apply_marks(key, last, added, max_deleted),
+        AddGroup { group, last, read } => stream::apply_add_group(key, group, last, read),
+        SetGroup { group, last, read } => stream::apply_set_group(key, group, last, read),
+        DelGroup(group) => stream::apply_del_group(key, group),
+        SeeConsumer { group, consumer, at_ms } => stream::apply_consumer(key, group, consumer, at_ms),
+        DelConsumer { group, consumer } => stream::apply_del_consumer(key, group, consumer),
+        Deliver(delivery) => stream::apply_deliver(key, delivery),
+        Claim { group, consumer, id, delivered_ms, deliveries } => {
+            stream::apply_claim(key, (group, consumer), id, delivered_ms, deliveries)
+        }
+        Acknowledge { group, id } => stream::apply_acknowledge(key, group, id),
     };
     if outcome != Outcome::Unchanged {
         key.restamp();

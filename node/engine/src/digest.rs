@@ -69,7 +69,13 @@ impl Digest {
                 pair.mix_entry(value);
                 self.add(&pair.0);
             }),
-            ValueRef::Stream(_) => {}
+            ValueRef::Stream(stream) => stream.iter().for_each(|entry| {
+                self.mix(format!("{}.{}", entry.id.ms, entry.id.seq).as_bytes());
+                entry.pairs().for_each(|(field, value)| {
+                    self.mix_entry(field);
+                    self.mix_entry(value);
+                });
+            }),
         }
         if entry.deadline().is_some() {
             self.add(b"!!expire!!");

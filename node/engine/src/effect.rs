@@ -4,6 +4,7 @@
 //! Effects are deterministic, absolute where they can be, and touch one *cell* of one key: the whole value, a hash field,
 //! a set member, a list element, the expire register. They borrow what they carry.
 
+use protocol::{Args, StreamId};
 use replication::effect::DeadlineCondition;
 
 use crate::types::bits::{Field, Overflow};
@@ -115,6 +116,62 @@ pub enum Effect<'a> {
     /// Removes the elements at these indexes, which ascend: LREM.
     DelElementsAt(&'a [usize]),
 
+    /// Adds a stream entry; fields and values alternate. One with a lower id than the last finds its place.
+    AddEntry {
+        id: StreamId,
+        fields: Args<'a>,
+    },
+    DelEntry(StreamId),
+    /// Removes the stream entries up to an id.
+    TrimEntries {
+        through: StreamId,
+    },
+    /// Sets a stream's last id, and those of its other marks that are given.
+    SetMarks {
+        last: StreamId,
+        added: Option<u64>,
+        max_deleted: Option<StreamId>,
+    },
+    /// Adds a consumer group that has read up to `last`; makes an empty stream if the key is absent.
+    AddGroup {
+        group: &'a [u8],
+        last: StreamId,
+        read: Option<u64>,
+    },
+    /// Says how far a group has read.
+    SetGroup {
+        group: &'a [u8],
+        last: StreamId,
+        read: Option<u64>,
+    },
+    DelGroup(&'a [u8]),
+    /// Adds a consumer, or notes when it has been seen.
+    SeeConsumer {
+        group: &'a [u8],
+        consumer: &'a [u8],
+        at_ms: i64,
+    },
+    /// Removes a consumer and what is pending with it.
+    DelConsumer {
+        group: &'a [u8],
+        consumer: &'a [u8],
+    },
+    /// Hands entries out to a consumer for the first time.
+    Deliver(Delivery<'a>),
+    /// Makes an entry pending with a consumer that is there, whoever has had it.
+    Claim {
+        group: &'a [u8],
+        consumer: &'a [u8],
+        id: StreamId,
+        delivered_ms: i64,
+        deliveries: u64,
+    },
+    /// An entry is pending no more: acknowledged, or found removed.
+    Acknowledge {
+        group: &'a [u8],
+        id: StreamId,
+    },
+
     /// Raises HyperLogLog registers to at least these numbers, making an empty value first if the key is absent. `dense`:
     /// the value must be in the dense encoding afterwards.
     RaiseRegisters {
@@ -135,9 +192,26 @@ impl Effect<'_> {
             SetScore { only, .. } => *only == ScoreCondition::default(),
             Clear | ExpireOnly { .. } | FieldExpire { .. } | MemberExpire { .. } => false,
             DelField(_) | DelMember(_) | DelScored(_) | DelElements { .. } | DelElementsAt(_) => false,
+            DelEntry(_) | TrimEntries { .. } | DelGroup(_) | DelConsumer { .. } | Acknowledge { .. } => false,
+            AddEntry { .. } | AddGroup { .. } | SeeConsumer { .. } => false,
             _ => true,
         }
     }
+}
+
+/// What a group has handed out to one of its consumers.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery<'a> {
+    pub group: &'a [u8],
+    pub consumer: &'a [u8],
+    /// Ascending.
+    pub ids: &'a [StreamId],
+    pub at_ms: i64,
+    /// How far the group has read with that, as [`Effect::SetGroup`] says it.
+    pub last: StreamId,
+    pub read: Option<u64>,
+    /// The entries are pending until they are acknowledged; else they are done with (NOACK).
+    pub keep: bool,
 }
 
 /// A value that an effect puts.

@@ -12,7 +12,7 @@ use crate::effect::Outcome;
 use crate::tuning::Tuning;
 use crate::types::quicklist::Container;
 use crate::types::zset::Builder;
-use crate::types::{Hash, List, Set, Zset, hash, set, string, zset};
+use crate::types::{Hash, List, Set, Stream, Zset, hash, set, string, zset};
 use crate::value::{Value, ValueRef};
 
 /// The kind that a value is written as. `due`: members with deadlines up to this are left out.
@@ -40,7 +40,7 @@ pub fn write(value: ValueRef<'_>, due: u64, out: &mut Writer) {
         ValueRef::Set(set) => write_set(set, due, out),
         ValueRef::Zset(zset) => write_zset(zset, out),
         ValueRef::Hash(hash) => write_hash(hash, due, out),
-        ValueRef::Stream(_) => unreachable!("no command makes streams yet"),
+        ValueRef::Stream(stream) => stream.write(out),
     }
 }
 
@@ -107,7 +107,7 @@ pub fn read(reader: &mut Reader<'_>, kind: Kind, tuning: &Tuning) -> Result<Valu
         Object::Set(set) => Value::Set(Box::new(read_set(set, tuning)?)),
         Object::Zset(zset) => Value::Zset(Box::new(read_zset(zset, tuning)?)),
         Object::Hash(hash) => Value::Hash(Box::new(read_hash(hash, tuning)?)),
-        Object::Stream(_) => return Err(Error::UnknownKind(kind.byte())),
+        Object::Stream(stream) => Value::Stream(Box::new(Stream::from_stored(*stream)?)),
     })
 }
 

@@ -49,6 +49,35 @@ impl EvictionPolicy {
     }
 }
 
+/// The sequence numbers that automatic ids of stream entries may have. Nodes of one mesh have different lanes, and so never
+/// make the same id: the low bits of a sequence say whose it is. The default is any number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IdLane {
+    index: u64,
+    bits: u32,
+}
+
+impl IdLane {
+    /// The lane of the node number `index` of up to 2^`bits`.
+    pub fn new(index: u64, bits: u32) -> IdLane {
+        assert!(bits < u64::BITS && index >> bits == 0, "node {index} of 2^{bits}");
+        IdLane { index, bits }
+    }
+
+    /// The first number of the lane.
+    pub fn first(self) -> u64 {
+        self.index
+    }
+
+    /// The lowest number of the lane above `seq`.
+    pub fn after(self, seq: u64) -> Option<u64> {
+        let next = seq.checked_add(1)?;
+        let mask = (1 << self.bits) - 1;
+        // From the index of `next` up to that of the lane, around.
+        next.checked_add(self.index.wrapping_sub(next) & mask)
+    }
+}
+
 /// Defaults are Redis 7.0's.
 #[derive(Clone, Debug)]
 pub struct Tuning {

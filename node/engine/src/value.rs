@@ -148,7 +148,7 @@ impl<'a> ValueRef<'a> {
             ValueRef::Set(v) => size_of::<Set>() + v.heap_bytes(),
             ValueRef::Zset(v) => size_of::<Zset>() + v.heap_bytes(),
             ValueRef::Hash(v) => size_of::<Hash>() + v.heap_bytes(),
-            ValueRef::Stream(_) => size_of::<Stream>(),
+            ValueRef::Stream(v) => size_of::<Stream>() + v.heap_bytes(),
         }
     }
 

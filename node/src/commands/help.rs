@@ -28,4 +28,6 @@ pub const ROWS: &[NodeRow] = &[
     row("COMMAND GETKEYS", command),
     row("COMMAND GETKEYSANDFLAGS", command),
     row("COMMAND HELP", command),
+    row("XGROUP HELP", help),
+    row("XINFO HELP", help),
 ];

@@ -12,14 +12,8 @@
 //! What is in brackets came with Redis 7.0 (kind 19), `active` with 7.2 (kind 21).
 
 use super::{Error, Kind, NodeSummary, Reader, Writer, check_node};
+use crate::StreamId;
 use crate::listpack::Listpack;
-
-/// The id of a stream entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct StreamId {
-    pub ms: u64,
-    pub seq: u64,
-}
 
 /// A stream as it is saved.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -79,23 +73,12 @@ pub struct Consumer {
 /// What "not known" is written as.
 const READ_UNKNOWN: u64 = u64::MAX;
 
-impl StreamId {
-    fn from_bytes(bytes: [u8; 16]) -> Self {
-        let both = u128::from_be_bytes(bytes);
-        StreamId { ms: (both >> 64) as u64, seq: both as u64 }
-    }
+fn read_id(reader: &mut Reader<'_>) -> Result<StreamId, Error> {
+    Ok(StreamId::from_bytes(reader.array()?))
+}
 
-    fn to_bytes(self) -> [u8; 16] {
-        (u128::from(self.ms) << 64 | u128::from(self.seq)).to_be_bytes()
-    }
-
-    fn read(reader: &mut Reader<'_>) -> Result<Self, Error> {
-        Ok(Self::from_bytes(reader.array()?))
-    }
-
-    fn read_mark(reader: &mut Reader<'_>) -> Result<Self, Error> {
-        Ok(StreamId { ms: reader.length()?, seq: reader.length()? })
-    }
+fn read_mark(reader: &mut Reader<'_>) -> Result<StreamId, Error> {
+    Ok(StreamId { ms: reader.length()?, seq: reader.length()? })
 }
 
 impl Stream {
@@ -118,13 +101,13 @@ impl Stream {
         if stated != stream.length && (reader.sanitizes() || stream.nodes.is_empty()) {
             return Err(reader.malformed("stream length differs from its entries").into());
         }
-        stream.last_id = StreamId::read_mark(reader)?;
+        stream.last_id = read_mark(reader)?;
         if kind == Kind::Stream1 {
             stream.first_id = first.unwrap_or_default();
             stream.entries_added = stream.length;
         } else {
-            stream.first_id = StreamId::read_mark(reader)?;
-            stream.max_deleted_id = StreamId::read_mark(reader)?;
+            stream.first_id = read_mark(reader)?;
+            stream.max_deleted_id = read_mark(reader)?;
             stream.entries_added = reader.length()?;
         }
         for _ in 0..reader.count(5)? {
@@ -168,7 +151,7 @@ fn read_node(reader: &mut Reader<'_>) -> Result<(StreamNode, NodeSummary), Error
 impl Group {
     fn read(reader: &mut Reader<'_>, kind: Kind) -> Result<Self, Error> {
         let name = reader.bytes()?;
-        let last_id = StreamId::read_mark(reader)?;
+        let last_id = read_mark(reader)?;
         let entries_read = match kind {
             Kind::Stream1 => None,
             _ => Some(reader.length()?).filter(|read| *read != READ_UNKNOWN),
@@ -222,7 +205,7 @@ impl Group {
 
 impl Pending {
     fn read(reader: &mut Reader<'_>) -> Result<Self, Error> {
-        let id = StreamId::read(reader)?;
+        let id = read_id(reader)?;
         Ok(Pending { id, delivered_ms: reader.millis()?, deliveries: reader.length()? })
     }
 }
@@ -234,7 +217,7 @@ impl Consumer {
         let active_ms = if kind == Kind::Stream3 { reader.millis()? } else { seen_ms };
         let mut pending = Vec::new();
         for _ in 0..reader.count(16)? {
-            pending.push(StreamId::read(reader)?);
+            pending.push(read_id(reader)?);
         }
         sort_unique(&mut pending, |id| *id, reader)?;
         Ok(Consumer { name, seen_ms, active_ms, pending })

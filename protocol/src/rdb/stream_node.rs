@@ -9,7 +9,7 @@
 //! All but fields and values are integers. `ms` and `seq` are added to the node's key. `flags & 1` marks a deleted
 //! entry. `count` is how many listpack entries there are from `flags` up to it, so that one can walk backwards.
 
-use super::StreamId;
+use crate::StreamId;
 use crate::listpack::{Entry, Iter, View};
 use crate::malformed::Malformed;
 

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use super::*;
 use crate::listpack::{Entry, Listpack};
 use crate::number::{fmt_f64, fmt_i64};
-use crate::{dump, ziplist};
+use crate::{StreamId, dump, ziplist};
 
 /// A row of `testdata/dumps.tsv`; `testdata/record_dumps.py` made it and says what it is.
 struct Row {

@@ -269,6 +269,14 @@ impl Marks {
                 };
                 Value::Hash(fields.into_iter().filter_map(old).collect())
             }
+            Value::Stream(parts) => {
+                let old = |(name, now): (Bytes, Bytes)| match base(&name) {
+                    None => Some((name, now)),
+                    Some(Some(Cell::Text(text, _))) => Some((name, text)),
+                    Some(_) => None,
+                };
+                Value::Stream(parts.into_iter().filter_map(old).collect())
+            }
             Value::Zset(members) => {
                 let old = |(name, now): (Bytes, f64)| match base(&name) {
                     None => Some((name, now)),
@@ -778,16 +786,16 @@ fn empty(kind: Kind) -> Value {
         Kind::Set => Value::Set(Vec::new()),
         Kind::Zset => Value::Zset(Vec::new()),
         Kind::Hash => Value::Hash(Vec::new()),
-        Kind::Stream => Value::Stream(Bytes::new()),
+        Kind::Stream => Value::Stream(Vec::new()),
     }
 }
 
 fn is_empty(value: &Value) -> bool {
     match value {
-        Value::String(_) | Value::Stream(_) => false,
+        Value::String(_) => false,
         Value::List(v) => v.is_empty(),
         Value::Set(v) => v.is_empty(),
         Value::Zset(v) => v.is_empty(),
-        Value::Hash(v) => v.is_empty(),
+        Value::Hash(v) | Value::Stream(v) => v.is_empty(),
     }
 }

@@ -11,7 +11,6 @@ enum Content {
     Text(Bytes),
     List(Vec<Bytes>),
     Cells(Kind, BTreeMap<Bytes, Cell>),
-    Stream(Bytes),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -58,14 +57,14 @@ fn value_of(content: &Content) -> Value {
     };
     match content {
         Content::Text(text) => Value::String(text.clone()),
-        Content::Stream(bytes) => Value::Stream(bytes.clone()),
         Content::List(list) => Value::List(list.clone()),
         Content::Cells(Kind::Set, cells) => Value::Set(cells.keys().cloned().collect()),
         Content::Cells(Kind::Zset, cells) => {
             Value::Zset(cells.iter().map(|(name, cell)| (name.clone(), score(cell))).collect())
         }
-        Content::Cells(_, cells) => {
-            Value::Hash(cells.iter().map(|(name, cell)| (name.clone(), text(cell))).collect())
+        Content::Cells(kind, cells) => {
+            let pairs = cells.iter().map(|(name, cell)| (name.clone(), text(cell))).collect();
+            if *kind == Kind::Stream { Value::Stream(pairs) } else { Value::Hash(pairs) }
         }
     }
 }
@@ -73,7 +72,10 @@ fn value_of(content: &Content) -> Value {
 fn content_of(value: Value) -> Content {
     match value {
         Value::String(text) => Content::Text(text),
-        Value::Stream(bytes) => Content::Stream(bytes),
+        Value::Stream(parts) => Content::Cells(
+            Kind::Stream,
+            parts.into_iter().map(|(name, v)| (name, Cell::Text(v, None))).collect(),
+        ),
         Value::List(list) => Content::List(list),
         Value::Set(members) => {
             Content::Cells(Kind::Set, members.into_iter().map(|name| (name, Cell::Member(None))).collect())
@@ -92,7 +94,6 @@ impl Plain for Memory {
     fn kind(&self, key: &Key) -> Option<Kind> {
         Some(match self.keys.get(key)?.content {
             Content::Text(_) => Kind::String,
-            Content::Stream(_) => Kind::Stream,
             Content::List(_) => Kind::List,
             Content::Cells(kind, _) => kind,
         })

@@ -52,6 +52,7 @@ pub(super) fn cell_name(effect: &Effect) -> Option<&Bytes> {
             Some(member)
         }
         SetScore { member, .. } | AddScore { member, .. } => Some(member),
+        SetPart { part, .. } | RaisePart { part, .. } | DelPart(part) => Some(part),
         _ => None,
     }
 }
@@ -62,7 +63,8 @@ pub(super) fn overwrites(effect: &Effect) -> bool {
     match effect {
         SetField { absent, .. } => !absent,
         SetScore { only, .. } => only.is_none(),
-        DelField(_) | AddMember(_) | DelMember(_) | DelScored(_) => true,
+        SetPart { present, .. } => !present,
+        DelField(_) | AddMember(_) | DelMember(_) | DelScored(_) | DelPart(_) => true,
         _ => false,
     }
 }
@@ -100,7 +102,13 @@ pub(super) fn change<P: Plain>(old: Option<Cell>, effect: &Effect) -> Option<Cel
             };
             Some(Cell::Score(if sum.is_nan() { *result } else { sum }))
         }
-        DelField(_) | DelMember(_) | DelScored(_) => None,
+        SetPart { value, present, .. } => {
+            (!present || old.is_some()).then(|| Cell::Text(value.clone(), None))
+        }
+        RaisePart { value, .. } => {
+            Some(Cell::Text(text.filter(|text| *text > &value[..]).unwrap_or(value).to_vec(), None))
+        }
+        DelField(_) | DelMember(_) | DelScored(_) | DelPart(_) => None,
         other => unreachable!("not an effect on a cell: {other:?}"),
     }
 }
@@ -114,6 +122,10 @@ pub(super) fn assertion(
     use crate::effect::Kind;
     let name = name.to_vec();
     match (cell, kind) {
+        (Some(Cell::Text(value, _)), Kind::Stream) => {
+            (Effect::SetPart { part: name, value, present: false }, None)
+        }
+        (None, Kind::Stream) => (Effect::DelPart(name), None),
         (Some(Cell::Text(value, at)), _) => {
             let expire = at.map(|_| Effect::FieldExpire { field: name.clone(), at });
             (Effect::SetField { field: name, value, absent: false }, expire)

@@ -158,6 +158,37 @@ impl KeyMut<'_, '_> {
             Effect::DelElements { count, .. } => self.exists() && *count > 0,
             Effect::DelElementsAt(all) => self.exists() && !all.is_empty(),
             Effect::SetElement { .. } => self.exists(),
+            Effect::DelEntry(_)
+            | Effect::TrimEntries { .. }
+            | Effect::AddGroup { .. }
+            | Effect::DelGroup(_)
+            | Effect::SeeConsumer { .. }
+            | Effect::DelConsumer { .. }
+            | Effect::Acknowledge { .. } => self.takes_on_stream(effect),
+            _ => true,
+        }
+    }
+
+    /// [`KeyMut::takes`] of what removes or adds something to a stream.
+    fn takes_on_stream(&self, effect: &Effect<'_>) -> bool {
+        let Some(ValueRef::Stream(stream)) = self.value() else {
+            return matches!(effect, Effect::AddGroup { .. });
+        };
+        let known = |group: &[u8], consumer: &[u8]| {
+            stream.group(group).is_some_and(|group| group.consumers().get(consumer).is_some())
+        };
+        match effect {
+            Effect::DelEntry(id) => stream.get(*id).is_some(),
+            Effect::TrimEntries { through } => {
+                stream.range(protocol::StreamId::ZERO, *through).next().is_some()
+            }
+            Effect::AddGroup { group, .. } => stream.group(group).is_none(),
+            Effect::DelGroup(group) => stream.group(group).is_some(),
+            Effect::SeeConsumer { group, consumer, .. } => !known(group, consumer),
+            Effect::DelConsumer { group, consumer } => known(group, consumer),
+            Effect::Acknowledge { group, id } => {
+                stream.group(group).is_some_and(|group| group.pending(*id).is_some())
+            }
             _ => true,
         }
     }

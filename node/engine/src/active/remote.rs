@@ -125,5 +125,11 @@ fn event(effect: &EffectRef<'_>) -> (u32, &'static str) {
         Insert { .. } => (notify::LIST, "linsert"),
         SetElement { .. } => (notify::LIST, "lset"),
         DelElements(_) => (notify::LIST, "lrem"),
+        SetPart { part, .. } if part.first() == Some(&b'e') => (notify::STREAM, "xadd"),
+        DelPart(part) if part.first() == Some(&b'e') => (notify::STREAM, "xdel"),
+        DelPart(part) if part.first() == Some(&b'g') => (notify::STREAM, "xgroup-destroy"),
+        DelPart(part) if part.first() == Some(&b'c') => (notify::STREAM, "xgroup-delconsumer"),
+        SetPart { part, .. } if part.first() == Some(&b'c') => (notify::STREAM, "xgroup-createconsumer"),
+        SetPart { .. } | RaisePart { .. } | DelPart(_) => (notify::STREAM, "xgroup-setid"),
     }
 }

@@ -11,8 +11,9 @@ use crate::journal::{Writer, encode};
 use crate::shard::Shard;
 use crate::tuning::Tuning;
 use crate::types::bits::{Field, Overflow};
+use crate::types::stream::{NodeLimits, Part};
 use crate::types::string::IntText;
-use crate::types::{Hash, List, Set, hash, hyperloglog, list, set, zset};
+use crate::types::{Hash, List, Set, Stream, hash, hyperloglog, list, set, stream, zset};
 use crate::value::{self, ValueRef};
 
 /// HyperLogLogs that the fold makes are sparse up to this, whatever the node is tuned to: all nodes must make the same.
@@ -93,7 +94,16 @@ pub(crate) fn built(value: &Value, tuning: &Tuning) -> value::Value {
             }
             value::Value::Hash(Box::new(hash))
         }
-        Value::Stream(_) => value::Value::Stream(Box::default()),
+        Value::Stream(parts) => {
+            let mut stream = Stream::of_parts();
+            for (name, value) in parts {
+                // What a newer peer may know of, and this node does not, is left out.
+                if let Ok(part) = Part::parse(name) {
+                    let _ = stream.set_part(part, Some(value), NodeLimits::from(tuning));
+                }
+            }
+            value::Value::Stream(Box::new(stream))
+        }
     }
 }
 
@@ -170,12 +180,24 @@ impl Plain for Stage<'_> {
                 set.live(0).contains(name).then(|| Cell::Member(deadline()))
             }
             ValueRef::Zset(zset) => zset.score(name).map(Cell::Score),
+            ValueRef::Stream(stream) => {
+                Part::parse(name).ok().and_then(|part| stream.part(part)).map(|value| Cell::Text(value, None))
+            }
             _ => None,
         }
     }
 
-    fn set_cell(&mut self, key: &Key, _: Kind, name: &[u8], cell: Option<Cell>) {
+    fn set_cell(&mut self, key: &Key, made: Kind, name: &[u8], cell: Option<Cell>) {
         let kind = self.kind(key);
+        if made == Kind::Stream {
+            let value = match &cell {
+                Some(Cell::Text(value, _)) => Some(&value[..]),
+                _ => None,
+            };
+            let mut key = self.change(key);
+            stream::fold_part(&mut key, name, value);
+            return key.restamp();
+        }
         let mut key = self.change(key);
         match cell {
             Some(Cell::Text(value, at)) => hash::fold_set(&mut key, name, &value, at),

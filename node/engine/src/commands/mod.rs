@@ -26,6 +26,9 @@ pub struct Block {
     pub timeout_ms: Option<u64>,
     /// Woken too when a key goes away or changes type: group reads on streams.
     pub wake_on_removal: bool,
+    /// Arguments that would mean something else later, by index, with what to put in their place when the command is run
+    /// again: XREAD's `$`.
+    pub resolved: Vec<(usize, Vec<u8>)>,
     /// The reply where a client may not wait: in a transaction or a script. When its time is up, it is the null array,
     /// whatever the command.
     pub refusal: NullReply,
@@ -88,6 +91,7 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
         member_expiry::ROWS,
         zsets::ROWS,
         geo::ROWS,
+        streams::ROWS,
     ]
     .into_iter()
     .flatten()
@@ -106,6 +110,7 @@ mod member_expiry;
 mod random;
 mod scan;
 pub mod sets;
+pub mod streams;
 pub mod strings;
 #[cfg(test)]
 pub mod testing;

@@ -65,6 +65,20 @@ pub fn effect(w: &mut Writer, effect: &Effect<'_>, deadline: Option<u64>, due: u
             codec::del_elements(w, indices.len(), indices.iter().map(|at| names.element(*at)));
         }
         RaiseRegisters { ranks, dense } => raise(w, ranks, *dense),
+        AddEntry { .. }
+        | DelEntry(_)
+        | TrimEntries { .. }
+        | SetMarks { .. }
+        | AddGroup { .. }
+        | SetGroup { .. }
+        | DelGroup(_)
+        | SeeConsumer { .. }
+        | DelConsumer { .. }
+        | Deliver(_)
+        | Claim { .. }
+        | Acknowledge { .. } => {
+            unreachable!("what happens to streams is told part by part")
+        }
     }
 }
 
@@ -147,7 +161,13 @@ pub fn value(w: &mut Writer, value: ValueRef<'_>, due: u64) {
                 text(w, value, &mut int);
             }
         }
-        ValueRef::Stream(_) => codec::stream(w, b""),
+        ValueRef::Stream(stream) => {
+            codec::collection(w, Kind::Stream, stream.part_count());
+            stream.each_part(|part, value| {
+                w.bytes(&part.name());
+                w.bytes(&value);
+            });
+        }
     }
 }
 

@@ -37,6 +37,7 @@ mod desk;
 mod drain;
 pub mod encode;
 pub mod feed;
+mod stream;
 mod tell;
 #[cfg(test)]
 mod tests;

@@ -35,8 +35,28 @@ impl KeyMut<'_, '_> {
         told.unwrap_or(at)
     }
 
+    /// Writes an effect on a stream down. `None`: it is none.
+    fn tell_stream(&mut self, effect: &Effect<'_>) -> Option<usize> {
+        let stream = match self.value() {
+            Some(ValueRef::Stream(stream)) => Some(stream),
+            None => None,
+            Some(_) => return None,
+        };
+        let (db, key, create) = (self.db as u32, self.key, !self.exists());
+        let (mut told, mut count) = (codec::Writer::default(), 0);
+        let head = |w: &mut codec::Writer| {
+            codec::put_head(w, db, create && count == 0, key);
+            count += 1;
+        };
+        let is_stream = super::stream::parts(&mut told, effect, stream, head);
+        is_stream.then(|| self.writer.add_several(count, &told.0))
+    }
+
     /// Writes an effect down, and nothing that belongs to it.
     pub(crate) fn tell_alone(&mut self, effect: &Effect<'_>, names: &mut impl Names) -> usize {
+        if let Some(told) = self.tell_stream(effect) {
+            return told;
+        }
         let (db, key) = (self.db as u32, self.key);
         let due = self.env.due();
         let create = !self.exists() && !matches!(effect, Effect::Put { .. });

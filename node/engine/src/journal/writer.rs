@@ -175,6 +175,16 @@ impl Writer {
         at
     }
 
+    /// Appends several writes, which are in `bytes`; returns where they begin.
+    pub fn add_several(&mut self, count: u32, bytes: &[u8]) -> usize {
+        if count == 0 {
+            return self.bytes.0.len();
+        }
+        let at = self.add(|w| w.0.extend_from_slice(bytes));
+        self.subs += count - 1;
+        at
+    }
+
     /// Takes back what was added last, and began at `at`: it turned out to do nothing.
     pub fn retract(&mut self, at: usize) {
         self.bytes.0.truncate(at);

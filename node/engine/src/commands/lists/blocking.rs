@@ -20,6 +20,7 @@ fn wait_for(keys: Range<usize>, timeout_ms: Option<u64>, refusal: NullReply) -> 
         kind: Kind::List,
         timeout_ms,
         wake_on_removal: false,
+        resolved: Vec::new(),
         refusal,
     }))
 }

@@ -196,6 +196,7 @@ fn waiting(keys: Range<usize>, timeout_ms: Option<u64>) -> Flow {
         kind: Kind::Zset,
         timeout_ms,
         wake_on_removal: false,
+        resolved: Vec::new(),
         refusal: NullReply::Array,
     })
 }

@@ -1,0 +1,121 @@
+//! How changes of streams are written down: part by part, see [`crate::types::stream::Part`].
+
+use protocol::StreamId;
+use protocol::listpack::Entry;
+use replication::codec::{self, Writer};
+
+use crate::effect::{Delivery, Effect};
+use crate::types::Stream;
+use crate::types::stream::{Part, entry_value, group_value, marks_value, pending_value};
+
+/// Writes an effect on a stream down, each part as a write of its own. `head` begins one. False: it is no such effect.
+pub fn parts(
+    w: &mut Writer,
+    effect: &Effect<'_>,
+    stream: Option<&Stream>,
+    mut head: impl FnMut(&mut Writer),
+) -> bool {
+    let mut put = |part: Part<'_>, how: How<'_>| {
+        head(w);
+        let name = part.name();
+        match how {
+            How::Set(value) => codec::set_part(w, &name, value, false),
+            How::SetPresent(value) => codec::set_part(w, &name, value, true),
+            How::Raise(value) => codec::raise_part(w, &name, value),
+            How::Delete => codec::del_part(w, &name),
+        }
+    };
+    if stream.is_none() && matches!(effect, Effect::AddEntry { .. } | Effect::AddGroup { .. }) {
+        let marks = marks_value(StreamId::ZERO, 0, StreamId::ZERO);
+        put(Part::Marks, How::Set(&marks));
+    }
+    match effect {
+        Effect::AddEntry { id, fields } => {
+            let pair = |n: usize| (Entry::Str(fields.at(2 * n)), Entry::Str(fields.at(2 * n + 1)));
+            put(Part::Entry(*id), How::Set(&entry_value((0..fields.len() / 2).map(pair))));
+        }
+        Effect::DelEntry(id) => {
+            put(Part::Entry(*id), How::Delete);
+            put(Part::Deleted, How::Raise(&id.to_bytes()));
+        }
+        // By their ids: what others have added meanwhile was not looked at and stays.
+        Effect::TrimEntries { through } => {
+            let gone = stream.into_iter().flat_map(|stream| stream.range(StreamId::ZERO, *through));
+            gone.for_each(|entry| put(Part::Entry(entry.id), How::Delete));
+        }
+        Effect::SetMarks { last, added, max_deleted } => {
+            let old = stream.map_or((0, StreamId::ZERO), |s| (s.entries_added(), s.max_deleted_id()));
+            let value = marks_value(*last, added.unwrap_or(old.0), max_deleted.unwrap_or(old.1));
+            put(Part::Marks, How::Set(&value));
+        }
+        Effect::AddGroup { group, last, read } | Effect::SetGroup { group, last, read } => {
+            put(Part::Group(group), How::Set(&group_value(*last, *read)));
+        }
+        Effect::DelGroup(group) => forget_group(stream, group, put),
+        Effect::DelConsumer { group, consumer } => {
+            let found = stream.and_then(|stream| stream.group(group)?.consumers().get(consumer));
+            for id in found.into_iter().flat_map(|found| found.pending_range(StreamId::ZERO, StreamId::MAX)) {
+                put(Part::Pending { group, id }, How::Delete);
+            }
+            put(Part::Consumer { group, consumer }, How::Delete);
+        }
+        Effect::SeeConsumer { group, consumer, .. } => {
+            assert_group(stream, group, &mut put);
+            put(Part::Consumer { group, consumer }, How::Set(b""));
+        }
+        Effect::Deliver(delivery) => deliver(delivery, put),
+        Effect::Claim { group, consumer, id, delivered_ms, deliveries } => {
+            let value = pending_value(*delivered_ms, *deliveries, consumer);
+            let present = stream.and_then(|stream| stream.group(group)?.pending(*id)).is_some();
+            if present {
+                put(Part::Pending { group, id: *id }, How::SetPresent(&value));
+            } else {
+                assert_group(stream, group, &mut put);
+                put(Part::Pending { group, id: *id }, How::Set(&value));
+            }
+        }
+        Effect::Acknowledge { group, id } => put(Part::Pending { group, id: *id }, How::Delete),
+        _ => return false,
+    }
+    true
+}
+
+/// What a write does to a part.
+enum How<'a> {
+    Set(&'a [u8]),
+    SetPresent(&'a [u8]),
+    Raise(&'a [u8]),
+    Delete,
+}
+
+/// Says that the group is there: who destroys it at the same time is not to leave behind what belongs to none.
+fn assert_group(stream: Option<&Stream>, group: &[u8], put: &mut impl FnMut(Part<'_>, How<'_>)) {
+    if let Some(found) = stream.and_then(|stream| stream.group(group)) {
+        put(Part::Group(group), How::Raise(&group_value(found.last_id, found.entries_read)));
+    }
+}
+
+/// First how far the group has got, then what was delivered: so others learn what was not.
+fn deliver(delivery: &Delivery<'_>, mut put: impl FnMut(Part<'_>, How<'_>)) {
+    let Delivery { group, consumer, ids, at_ms, last, read, keep } = *delivery;
+    put(Part::Group(group), How::Raise(&group_value(last, read)));
+    let value = pending_value(at_ms, 1, consumer);
+    for id in ids {
+        put(Part::Pending { group, id: *id }, How::Set(&value));
+        if !keep {
+            put(Part::Pending { group, id: *id }, How::Delete);
+        }
+    }
+}
+
+fn forget_group(stream: Option<&Stream>, group: &[u8], mut put: impl FnMut(Part<'_>, How<'_>)) {
+    if let Some(found) = stream.and_then(|stream| stream.group(group)) {
+        for (id, _) in found.pending_range(StreamId::ZERO, StreamId::MAX) {
+            put(Part::Pending { group, id }, How::Delete);
+        }
+        for consumer in found.consumers().iter() {
+            put(Part::Consumer { group, consumer: &consumer.name }, How::Delete);
+        }
+    }
+    put(Part::Group(group), How::Delete);
+}
