@@ -158,11 +158,12 @@ fn check(nodes: &[Node], tally: &Tally, screen: &mut Screen) -> Result<(), Strin
         ("members of one set", vec!["SCARD", "demo:all"], tally.members),
         ("elements of one list", vec!["LLEN", "demo:list"], tally.pushes),
     ] {
+        let mut found = Vec::new();
         for node in nodes {
-            let found: u64 = node.ask(&request)?.parse().unwrap_or(0);
-            lost += expected.abs_diff(found);
+            found.push(node.ask(&request)?.parse().unwrap_or(0));
         }
-        screen.say(&format!("{expected} {what} were acknowledged, and all nodes have {expected}"));
+        lost += found.iter().map(|found| expected.abs_diff(*found)).sum::<u64>();
+        screen.say(&format!("{expected} {what} were acknowledged; the nodes have {found:?}"));
     }
     if lost == 0 { Ok(()) } else { Err(format!("{lost} acknowledged writes are missing: this is a bug.")) }
 }
