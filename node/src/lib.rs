@@ -6,6 +6,7 @@ pub mod acl;
 pub mod aof;
 pub mod balance;
 pub mod blocking;
+pub mod check;
 pub mod client;
 pub mod client_memory;
 pub mod clients;

@@ -10,6 +10,10 @@ use node::config::{self, Sources};
 fn main() -> ExitCode {
     node::memory::begin();
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let program = std::env::args_os().next().unwrap_or_default();
+    if let Some(code) = node::check::run(&program, &args) {
+        return code;
+    }
     let result = match argv::parse(&args) {
         Invocation::Version => {
             println!("{}", node::start::version());

@@ -278,3 +278,54 @@ fn logs_travel_both_ways() {
         }
     }
 }
+
+/// What `everwrite TOOL FILE` says, and whether it is content.
+fn check(words: &[&str], file: &std::path::Path, answer: &str) -> (bool, String) {
+    use std::io::Write;
+    let mut tool = std::process::Command::new(Kind::Everwrite.program())
+        .args(words)
+        .arg(file)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    tool.stdin.take().unwrap().write_all(answer.as_bytes()).unwrap();
+    let output = tool.wait_with_output().unwrap();
+    (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn files_are_checked_and_mended() {
+    let mut server = Server::start_with(Kind::Everwrite, &["--appendonly", "yes"]);
+    let mut client = server.client();
+    fill(&mut client);
+    let code = "#!lua name=lib\nredis.register_function('f', function() return 7 end)";
+    client.send(&["FUNCTION", "LOAD", code]).unwrap();
+    client.receive_within(SOON).unwrap().unwrap();
+    ask(&mut client, "SAVE");
+    server.terminate();
+    let rdb = server.dir().join("dump.rdb");
+    let (sound, text) = check(&["check-rdb"], &rdb, "");
+    assert!(sound && text.contains("RDB looks OK"), "{text}");
+    let mut bytes = fs::read(&rdb).unwrap();
+    let len = bytes.len();
+    bytes[len / 3] ^= 1;
+    fs::write(&rdb, &bytes).unwrap();
+    let (sound, text) = check(&["check-rdb"], &rdb, "");
+    assert!(!sound && text.contains("--- RDB ERROR DETECTED ---"), "{text}");
+
+    let dir = server.dir().join("appendonlydir");
+    let (manifest, log) = (dir.join("appendonly.aof.manifest"), dir.join("appendonly.aof.1.incr.aof"));
+    assert!(check(&["check-aof"], &manifest, "").0);
+    let whole = fs::read(&log).unwrap();
+    fs::write(&log, [&whole[..], b"*3\r\n$3\r\nSET\r\n$1\r\n"].concat()).unwrap();
+    let (sound, text) = check(&["check-aof"], &manifest, "");
+    assert!(!sound && text.contains("is not valid. Use the --fix option"), "{text}");
+    let (sound, text) = check(&["check-aof", "--fix"], &manifest, "y\n");
+    assert!(sound && text.contains("Successfully truncated AOF"), "{text}");
+    assert_eq!(fs::read(&log).unwrap(), whole);
+    // The library is in the log.
+    server.start_again();
+    wait_until("the data are loaded", SOON, || !ask(&mut server.client(), "DBSIZE").contains("LOADING"));
+    assert_eq!(ask(&mut server.client(), "FCALL f 0"), "7");
+}

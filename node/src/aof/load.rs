@@ -20,6 +20,7 @@ use crate::persist::load::{Policy, Shards};
 use crate::persist::rdb_file::{self, About};
 use crate::persist::{background, start};
 use crate::process;
+use crate::scripting::libraries;
 use crate::server::Server;
 
 /// Bytes between two notes of how far loading is.
@@ -319,6 +320,22 @@ impl Player<'_> {
                     None => return Err("Invalid database reading the append only file".into()),
                 }
             }
+            id::FUNCTION_LOAD => {
+                self.server.libraries.load(view.at(view.len() - 1), true)?;
+            }
+            id::FUNCTION_RESTORE if view.len() > 2 => {
+                if view.get(3).is_some_and(|policy| policy.eq_ignore_ascii_case(b"flush")) {
+                    drop(self.server.libraries.flush());
+                }
+                for code in libraries::undump(&view[2])? {
+                    self.server.libraries.load(&code, true)?;
+                }
+            }
+            id::FUNCTION_DELETE if view.len() > 2 => {
+                let name = String::from_utf8_lossy(&view[2]).into_owned();
+                let _ = self.server.libraries.change(|shelf| shelf.remove(&name).ok_or_else(String::new));
+            }
+            id::FUNCTION_FLUSH => drop(self.server.libraries.flush()),
             id => self.run(id, view).then_some(()).ok_or_else(|| unknown(view))?,
         }
         Ok(())

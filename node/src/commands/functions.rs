@@ -10,6 +10,7 @@ use super::help::help;
 use super::scripting::{flush_mode, monitored, split_counted};
 use super::{NodeRow, row};
 use crate::dispatch::{Call, Next};
+use crate::feed;
 use crate::scripting::libraries::{self, Library, Shelf};
 use crate::scripting::machine::Kind;
 use crate::scripting::run::{self, Order};
@@ -76,6 +77,7 @@ fn load(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
         numbers.iter().for_each(|n| calling.machine.state().drop_kept(*n));
         return Err(ErrorReply::err(reason));
     }
+    feed::note_apart(call.ctx, call.args);
     call.out.bulk_str(&library.name);
     calling.keep_loaded(library, numbers);
     call.worker.stats.note_lua(Kind::Functions, calling.machine.bytes());
@@ -86,6 +88,7 @@ fn delete(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     let name = String::from_utf8_lossy(&call.args[2]).into_owned();
     let removed = call.worker.server.libraries.change(|shelf| shelf.remove(&name).ok_or_else(String::new));
     removed.map_err(|_| NO_LIBRARY)?;
+    feed::note_apart(call.ctx, call.args);
     call.out.ok();
     DONE
 }
@@ -98,6 +101,7 @@ fn flush(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
         return Err(ErrorReply::new("ERR FUNCTION FLUSH only supports SYNC|ASYNC option"));
     };
     let shelf = call.worker.server.libraries.flush();
+    feed::note_apart(call.ctx, call.args);
     if lazily {
         call.worker.server.reclaim.free(Garbage::Other(Box::new(shelf)));
     }
@@ -231,6 +235,7 @@ fn restore(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     };
     let texts = libraries::undump(&call.args[2]).map_err(ErrorReply::err)?;
     restore_texts(call, &texts, policy).map_err(ErrorReply::err)?;
+    feed::note_apart(call.ctx, call.args);
     call.out.ok();
     DONE
 }

@@ -33,6 +33,18 @@ pub fn note(ctx: &mut Ctx<'_>, id: CommandId, args: Args<'_>, reply: &[u8], befo
     }
 }
 
+/// Writes a command down that changes something other than keys. No shard need be held.
+pub fn note_apart(ctx: &mut Ctx<'_>, args: Args<'_>) {
+    if ctx.keyspace.feed.is_on() {
+        ctx.begin();
+        ctx.ensure_group();
+        let db = ctx.db;
+        if let Some(feed) = ctx.locks.feed() {
+            feed.command(db, args.iter());
+        }
+    }
+}
+
 #[cold]
 fn note_change(ctx: &mut Ctx<'_>, id: CommandId, args: Args<'_>, reply: &[u8], before: Before) {
     let made = (ctx.out.dirty - before.dirty).saturating_sub(ctx.out.reclaimed - before.reclaimed);

@@ -1,0 +1,61 @@
+//! `everwrite check-rdb` and `everwrite check-aof`: whether a file is sound, and where it is not.
+//!
+//! They are also what the program is when it is called `redis-check-rdb` or `redis-check-aof`.
+
+pub mod aof;
+pub mod rdb;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Looks at files without a server.
+#[derive(Debug, Parser)]
+#[command(name = "everwrite", disable_version_flag = true)]
+struct Check {
+    #[command(subcommand)]
+    tool: Tool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Tool {
+    /// Reads an RDB file to its end and tells what is wrong with it.
+    #[command(name = "check-rdb", visible_alias = "redis-check-rdb")]
+    Rdb { file: PathBuf },
+    /// Reads an append-only file, or all files of a manifest, and tells what is wrong; with --fix, cuts off what is.
+    #[command(name = "check-aof", visible_alias = "redis-check-aof")]
+    Aof {
+        #[arg(long)]
+        fix: bool,
+        file: PathBuf,
+    },
+}
+
+/// Runs a tool if the command line asks for one: by its first argument, or by the name of the program.
+pub fn run(program: &OsString, args: &[OsString]) -> Option<ExitCode> {
+    let named = |word: &OsString| {
+        let name = Path::new(word).file_name()?.to_str()?.to_string();
+        ["check-rdb", "redis-check-rdb", "check-aof", "redis-check-aof"]
+            .contains(&name.as_str())
+            .then_some(name)
+    };
+    let words: Vec<OsString> = match (named(program), args.first().and_then(named)) {
+        (Some(tool), _) => std::iter::once(tool.into()).chain(args.iter().cloned()).collect(),
+        (None, Some(_)) => args.to_vec(),
+        (None, None) => return None,
+    };
+    let parsed = match Check::try_parse_from(std::iter::once("everwrite".into()).chain(words)) {
+        Ok(check) => check.tool,
+        Err(e) => {
+            let _ = e.print();
+            return Some(ExitCode::from(u8::from(e.use_stderr())));
+        }
+    };
+    let sound = match parsed {
+        Tool::Rdb { file } => rdb::check(&file),
+        Tool::Aof { fix, file } => aof::check(&file, fix),
+    };
+    Some(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
