@@ -135,12 +135,17 @@ impl Run<'_> {
             }
         };
         let facts = id.facts();
-        self.reach(id, args)?;
+        if let Err(stray) = self.reach(id, args) {
+            self.ctx.forget_hash();
+            return Err(stray);
+        }
         if facts.flags.has(Flags::WRITE) {
             self.wrote = true;
         }
         self.spoke |= self.wrote || may_replicate(facts);
         dispatch::run(self.worker, self.session, self.ctx, id, args, out);
+        // The next call has its arguments at the same place.
+        self.ctx.forget_hash();
         Ok(())
     }
 
