@@ -15,22 +15,22 @@ use tokio::task::JoinHandle;
 use crate::balance;
 use crate::config::Config;
 use crate::connection::Socket as Peer;
-use crate::listener::{self, Listeners};
+use crate::listener::{self, Listeners, Place};
 use crate::server::Server;
 use crate::worker::{Arrival, Newcomer};
 
 /// The sockets being listened on, each by a task of its own.
 pub struct Acceptor {
     server: &'static Server,
-    tcp: Vec<(SocketAddr, JoinHandle<()>)>,
+    tcp: Vec<(Place, JoinHandle<()>)>,
 }
 
 impl Acceptor {
     /// Begins to accept.
     pub fn start(server: &'static Server, listeners: Listeners) -> std::io::Result<Acceptor> {
         let mut acceptor = Acceptor { server, tcp: Vec::new() };
-        for socket in listeners.tcp {
-            acceptor.add(socket)?;
+        for (place, socket) in listeners.tcp {
+            acceptor.add(place, socket)?;
         }
         if let Some(socket) = listeners.unix {
             let listener = UnixListener::from_std(socket)?;
@@ -39,10 +39,9 @@ impl Acceptor {
         Ok(acceptor)
     }
 
-    fn add(&mut self, socket: std::net::TcpListener) -> std::io::Result<()> {
-        let addr = socket.local_addr()?;
+    fn add(&mut self, place: Place, socket: std::net::TcpListener) -> std::io::Result<()> {
         let listener = TcpListener::from_std(socket)?;
-        self.tcp.push((addr, tokio::spawn(accept_tcp(self.server, listener))));
+        self.tcp.push((place, tokio::spawn(accept_tcp(self.server, listener, place.tls))));
         Ok(())
     }
 
@@ -50,8 +49,8 @@ impl Acceptor {
     /// everything is as it was.
     pub async fn rebind(&mut self, old: Arc<Config>, config: Arc<Config>) -> Result<(), String> {
         let (stay, go): (Vec<_>, Vec<_>) = {
-            let wanted = listener::addresses(&config)?;
-            std::mem::take(&mut self.tcp).into_iter().partition(|(addr, _)| wanted.contains(addr))
+            let wanted = listener::places(&config)?;
+            std::mem::take(&mut self.tcp).into_iter().partition(|(place, _)| wanted.contains(place))
         };
         self.tcp = stay;
         for (_, task) in go {
@@ -67,18 +66,18 @@ impl Acceptor {
     }
 
     fn open_missing(&mut self, config: &Config) -> Result<(), String> {
-        let have: Vec<SocketAddr> = self.tcp.iter().map(|(addr, _)| *addr).collect();
-        for socket in listener::open_tcp(config, &have)? {
-            self.add(socket).map_err(|e| e.to_string())?;
+        let have: Vec<Place> = self.tcp.iter().map(|(place, _)| *place).collect();
+        for (place, socket) in listener::open_tcp(config, &have)? {
+            self.add(place, socket).map_err(|e| e.to_string())?;
         }
         Ok(())
     }
 }
 
-async fn accept_tcp(server: &'static Server, listener: TcpListener) {
+async fn accept_tcp(server: &'static Server, listener: TcpListener, tls: bool) {
     loop {
         match listener.accept().await {
-            Ok((stream, addr)) => take_tcp(server, stream, addr).await,
+            Ok((stream, addr)) => take_tcp(server, stream, addr, tls).await,
             Err(e) => accept_failed(&e).await,
         }
     }
@@ -106,11 +105,13 @@ async fn accept_failed(e: &std::io::Error) {
     tokio::time::sleep(Duration::from_millis(50)).await;
 }
 
-async fn take_tcp(server: &'static Server, mut stream: tokio::net::TcpStream, addr: SocketAddr) {
+async fn take_tcp(server: &'static Server, mut stream: tokio::net::TcpStream, addr: SocketAddr, tls: bool) {
     let config = server.config.get();
     if protected(server, &config) && !is_local(addr.ip()) {
         server.connections_rejected.fetch_add(1, Relaxed);
-        let _ = stream.try_write(PROTECTED.as_bytes());
+        if !tls {
+            let _ = stream.try_write(PROTECTED.as_bytes());
+        }
         let _ = stream.shutdown().await;
         return;
     }
@@ -122,9 +123,15 @@ async fn take_tcp(server: &'static Server, mut stream: tokio::net::TcpStream, ad
     }
     let laddr = stream.local_addr().map_or_else(|_| String::new(), |a| shown(&a));
     let fd = stream.as_raw_fd();
-    if let Ok(stream) = stream.into_std() {
-        deal(server, Peer::Tcp(stream), shown(&addr), laddr, fd, false).await;
-    }
+    let Ok(stream) = stream.into_std() else { return };
+    let peer = match tls {
+        false => Peer::Tcp(stream),
+        true => match server.tls.accept() {
+            Some(session) => Peer::Tls(stream, session),
+            None => return,
+        },
+    };
+    deal(server, peer, shown(&addr), laddr, fd, false).await;
 }
 
 /// An address as Redis shows it: no brackets around IPv6.

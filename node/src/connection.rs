@@ -31,6 +31,7 @@ use crate::mesh::Order;
 use crate::session::Session;
 use crate::sniff::{self, Tongue};
 use crate::ticks;
+use crate::tls;
 use crate::worker::{Arrival, Buffers, Worker, unix_ms};
 
 /// Commands executed before the loop lets others have their turn, and the span of prefetching.
@@ -50,6 +51,7 @@ const KEEP: usize = 1024 * 1024;
 pub enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Tls(TcpStream, Box<tls::Session>),
 }
 
 impl Stream {
@@ -57,6 +59,7 @@ impl Stream {
         match self {
             Stream::Tcp(s) => Pin::new(s).poll_read(cx, buf),
             Stream::Unix(s) => Pin::new(s).poll_read(cx, buf),
+            Stream::Tls(s, session) => session.poll_read(s, cx, buf),
         }
     }
 
@@ -64,6 +67,24 @@ impl Stream {
         match self {
             Stream::Tcp(s) => Pin::new(s).poll_write(cx, bytes),
             Stream::Unix(s) => Pin::new(s).poll_write(cx, bytes),
+            Stream::Tls(s, session) => session.poll_write(s, cx, bytes),
+        }
+    }
+
+    /// Sends what was written and is still here, encrypted.
+    #[inline]
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        match self {
+            Stream::Tls(s, session) => session.poll_flush(s, cx),
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+
+    #[inline]
+    fn is_flushed(&self) -> bool {
+        match self {
+            Stream::Tls(_, session) => session.is_flushed(),
+            _ => true,
         }
     }
 }
@@ -72,6 +93,7 @@ impl Stream {
 pub enum Socket {
     Tcp(std::net::TcpStream),
     Unix(std::os::unix::net::UnixStream),
+    Tls(std::net::TcpStream, Box<tls::Session>),
 }
 
 impl Socket {
@@ -80,6 +102,7 @@ impl Socket {
         Ok(match self {
             Socket::Tcp(s) => Stream::Tcp(TcpStream::from_std(s)?),
             Socket::Unix(s) => Stream::Unix(UnixStream::from_std(s)?),
+            Socket::Tls(s, session) => Stream::Tls(TcpStream::from_std(s)?, session),
         })
     }
 
@@ -88,6 +111,8 @@ impl Socket {
         let _ = match self {
             Socket::Tcp(s) => s.write(bytes),
             Socket::Unix(s) => s.write(bytes),
+            // It has no ears yet.
+            Socket::Tls(..) => return,
         };
     }
 }
@@ -98,6 +123,7 @@ impl Stream {
         Ok(match self {
             Stream::Tcp(s) => Socket::Tcp(s.into_std()?),
             Stream::Unix(s) => Socket::Unix(s.into_std()?),
+            Stream::Tls(s, session) => Socket::Tls(s.into_std()?, session),
         })
     }
 }
@@ -331,7 +357,7 @@ impl Connection {
                 return Poll::Ready(End::Closed);
             }
             if self.session.closing {
-                return if self.unsent.is_empty() {
+                return if self.unsent.is_empty() && self.stream.is_flushed() {
                     Poll::Ready(End::Closed)
                 } else {
                     self.wait_to_close(cx)
@@ -487,6 +513,9 @@ impl Connection {
 
     /// Sends what is left over from before.
     fn send(&mut self, cx: &mut Context<'_>, worker: &Worker) -> Result<(), Closed> {
+        if let Poll::Ready(Err(_)) = self.stream.poll_flush(cx) {
+            return Err(Closed);
+        }
         if self.until > 0 && !self.is_durable(worker) {
             return Ok(());
         }
@@ -855,6 +884,9 @@ impl Connection {
 
     /// Leaves nothing behind.
     fn end(mut self, worker: &Worker) {
+        if let Stream::Tls(tcp, session) = &mut self.stream {
+            session.close(tcp);
+        }
         if let Some(blocked) = self.blocked.take() {
             blocking::abandon(worker, &blocked.ticket, &self.session.client);
             self.leave_queues(worker, &blocked);

@@ -12,11 +12,15 @@ use crate::worker;
 
 const PERIOD: Duration = Duration::from_millis(100);
 
+/// Periods between two looks at the files of certificates.
+const ROTATION: u64 = 10;
+
 /// Runs for ever.
 pub async fn run(server: &'static Server) {
     let mut every = tokio::time::interval(PERIOD);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut generation = server.config.generation();
+    let mut looks = 0u64;
     loop {
         every.tick().await;
         if !server.switches.cron() {
@@ -27,12 +31,29 @@ pub async fn run(server: &'static Server) {
         background::look(server);
         rewrite::look(server);
         server.client_memory.check(server);
+        looks += 1;
+        if looks % ROTATION == 0 {
+            rotate(server);
+        }
         server.tracking.limit(server, server.config.get().tracking_table_max_keys);
         if server.config.generation() != generation {
             generation = server.config.generation();
             // Idle connections look at their limits again.
             server.clients.all().iter().for_each(|client| client.nudge());
         }
+    }
+}
+
+/// Takes over certificates whose files have changed.
+fn rotate(server: &Server) {
+    let config = server.config.get();
+    if !config.tls_rotation {
+        return;
+    }
+    match server.tls.rotate(&config) {
+        None => {}
+        Some(Ok(())) => tracing::info!("Certificates have changed: new TLS connections meet the new ones"),
+        Some(Err(e)) => tracing::warn!("Certificates have changed, but can't be used: {e}"),
     }
 }
 

@@ -48,6 +48,7 @@ pub mod stats;
 pub mod switches;
 pub mod system;
 pub mod ticks;
+pub mod tls;
 pub mod tracking;
 pub mod worker;
 

@@ -7,15 +7,32 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::config::Config;
 
-/// A bound address and whether the server may go on without it (`-` before it in the configuration).
+/// An address to listen on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub addr: SocketAddr,
+    /// Those who come speak TLS.
+    pub tls: bool,
+}
+
+/// An address and whether the server may go on without it (`-` before it in the configuration).
 struct Wanted {
-    addr: SocketAddr,
+    place: Place,
     optional: bool,
 }
 
-/// The addresses to listen on. A name or `*` stands for several.
+/// The addresses to listen on, for each of the two ports. A name or `*` stands for several.
 fn wanted(config: &Config) -> Result<Vec<Wanted>, String> {
     let mut all = Vec::new();
+    for (port, tls) in [(config.port, false), (config.tls_port, true)] {
+        if port != 0 {
+            wanted_on(config, port, tls, &mut all)?;
+        }
+    }
+    Ok(all)
+}
+
+fn wanted_on(config: &Config, port: u16, tls: bool, all: &mut Vec<Wanted>) -> Result<(), String> {
     for word in &config.bind.0 {
         let (name, optional) = match word.strip_prefix('-') {
             Some(name) => (name, true),
@@ -26,18 +43,17 @@ fn wanted(config: &Config) -> Result<Vec<Wanted>, String> {
             "::*" => "::",
             name => name,
         };
-        match (host, config.port).to_socket_addrs() {
-            Ok(found) => all.extend(found.take(1).map(|addr| Wanted { addr, optional })),
+        match (host, port).to_socket_addrs() {
+            Ok(found) => {
+                all.extend(found.take(1).map(|addr| Wanted { place: Place { addr, tls }, optional }))
+            }
             Err(_) if optional => {}
             Err(e) => {
-                return Err(format!(
-                    "Could not create server TCP listening socket {name}:{}: {e}",
-                    config.port
-                ));
+                return Err(format!("Could not create server TCP listening socket {name}:{port}: {e}"));
             }
         }
     }
-    Ok(all)
+    Ok(())
 }
 
 fn bind(addr: SocketAddr, backlog: i32) -> std::io::Result<std::net::TcpListener> {
@@ -53,24 +69,19 @@ fn bind(addr: SocketAddr, backlog: i32) -> std::io::Result<std::net::TcpListener
     Ok(socket.into())
 }
 
-/// Addresses of the TCP sockets that the configuration asks for, as far as names can be resolved.
-pub fn addresses(config: &Config) -> Result<Vec<SocketAddr>, String> {
-    if config.port == 0 {
-        return Ok(Vec::new());
-    }
-    Ok(wanted(config)?.into_iter().map(|w| w.addr).collect())
+/// The TCP sockets that the configuration asks for, as far as names can be resolved.
+pub fn places(config: &Config) -> Result<Vec<Place>, String> {
+    Ok(wanted(config)?.into_iter().map(|w| w.place).collect())
 }
 
 /// Binds the TCP sockets that the configuration asks for, but for those in `have`.
-pub fn open_tcp(config: &Config, have: &[SocketAddr]) -> Result<Vec<std::net::TcpListener>, String> {
+pub fn open_tcp(config: &Config, have: &[Place]) -> Result<Vec<(Place, std::net::TcpListener)>, String> {
     let mut opened = Vec::new();
-    if config.port == 0 {
-        return Ok(opened);
-    }
     let wanted = wanted(config)?;
-    for Wanted { addr, optional } in wanted.iter().filter(|w| !have.contains(&w.addr)) {
-        match bind(*addr, config.tcp_backlog as i32) {
-            Ok(socket) => opened.push(socket),
+    for Wanted { place, optional } in wanted.iter().filter(|w| !have.contains(&w.place)) {
+        let addr = place.addr;
+        match bind(addr, config.tcp_backlog as i32) {
+            Ok(socket) => opened.push((*place, socket)),
             Err(e) => {
                 let (ip, port) = (addr.ip(), addr.port());
                 let text = format!(
@@ -85,14 +96,15 @@ pub fn open_tcp(config: &Config, have: &[SocketAddr]) -> Result<Vec<std::net::Tc
         }
     }
     if opened.is_empty() && have.is_empty() && !wanted.is_empty() {
-        return Err(format!("Failed listening on port {} (TCP), aborting.", config.port));
+        let port = if config.port == 0 { config.tls_port } else { config.port };
+        return Err(format!("Failed listening on port {port} (TCP), aborting."));
     }
     Ok(opened)
 }
 
 /// Sockets that are bound and listening.
 pub struct Listeners {
-    pub tcp: Vec<std::net::TcpListener>,
+    pub tcp: Vec<(Place, std::net::TcpListener)>,
     pub unix: Option<std::os::unix::net::UnixListener>,
 }
 

@@ -6,6 +6,25 @@ use crate::config::{Change, choice::OomScoreAdj};
 use crate::process;
 use crate::server::Server;
 
+/// Directives that make up what clients meet on `tls-port`.
+const TLS: &[&str] = &[
+    "tls-port",
+    "tls-cert-file",
+    "tls-key-file",
+    "tls-key-file-pass",
+    "tls-ca-cert-file",
+    "tls-ca-cert-dir",
+    "tls-auth-clients",
+    "tls-protocols",
+    "tls-ciphers",
+    "tls-ciphersuites",
+    "tls-prefer-server-ciphers",
+    "tls-session-caching",
+    "tls-session-cache-size",
+    "tls-session-cache-timeout",
+    "tls-allowlist",
+];
+
 /// Registers everything that a change of the configuration entails.
 pub fn register(server: &'static Server) {
     let config = &server.config;
@@ -51,12 +70,18 @@ pub fn register(server: &'static Server) {
         process::set_title(change.new);
         Ok(())
     });
-    config.on_change(&["port"], |change| {
+    config.on_change(TLS, |change| {
+        server.tls.configure(change.new).map_err(|reason| {
+            tracing::warn!("Failed to configure TLS: {reason}");
+            "Unable to update TLS configuration. Check server logs.".to_string()
+        })
+    });
+    config.on_change(&["port", "tls-port"], |change| {
         rebind(server, change, "Unable to listen on this port. Check server logs.")
     });
     config.on_change(&["bind"], |change| {
         // A change of both has been carried out for the port already.
-        if change.has("port") {
+        if change.has("port") || change.has("tls-port") {
             return Ok(());
         }
         rebind(server, change, "Failed to bind to specified addresses.")

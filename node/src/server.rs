@@ -38,6 +38,7 @@ use crate::slowlog::Slowlog;
 use crate::standby::Standby;
 use crate::stats::Latencies;
 use crate::switches::Switches;
+use crate::tls::TlsServer;
 use crate::tracking::Trackers;
 use crate::worker::{WorkerHandle, unix_ms};
 
@@ -50,6 +51,7 @@ pub struct Server {
     pub handlers: Box<[Handler]>,
     pub workers: OnceLock<Vec<WorkerHandle>>,
     pub users: Users,
+    pub tls: TlsServer,
     pub clients: Clients,
     pub pubsub: PubSub,
     pub tracking: Trackers,
@@ -110,6 +112,7 @@ impl Server {
             handlers,
             workers: OnceLock::new(),
             users: Users::new(loaded)?,
+            tls: TlsServer::default(),
             clients: Clients::default(),
             pubsub: PubSub::default(),
             tracking: Trackers::default(),

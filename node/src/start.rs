@@ -30,6 +30,7 @@ pub fn run(loaded: Loaded) -> Result<(), String> {
     );
     let listeners = Listeners::open(&settings)?;
     let server: &'static Server = Box::leak(Box::new(Server::new(&loaded)?));
+    server.tls.configure(&settings).map_err(|e| format!("Failed to configure TLS. {e}"))?;
     server.config.update(|config| config.maxclients = maxclients);
     for row in server.config.unmet() {
         tracing::warn!("{} is set, but has no effect yet", row.name);

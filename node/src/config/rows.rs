@@ -196,51 +196,51 @@ directives! {
     }
     "TLS" {
         /// TCP port for TLS connections; 0 for none.
-        tls_port: u16, "tls-port" [], "0", int(0, 65535), Live, Later, Redis, [];
+        tls_port: u16, "tls-port" [], "0", int(0, 65535), Live, Now, Redis, [];
         /// Certificate (PEM) that the node shows.
-        tls_cert_file: String, "tls-cert-file" [], "", text(), Live, Later, Redis, [VOLATILE, OMIT_EMPTY];
+        tls_cert_file: String, "tls-cert-file" [], "", text(), Live, Now, Redis, [VOLATILE, OMIT_EMPTY];
         /// Its private key.
-        tls_key_file: String, "tls-key-file" [], "", text(), Live, Later, Redis, [VOLATILE, OMIT_EMPTY];
-        /// Passphrase of that key.
-        tls_key_file_pass: String, "tls-key-file-pass" [], "", text(), Live, Later, Redis, [OMIT_EMPTY];
+        tls_key_file: String, "tls-key-file" [], "", text(), Live, Now, Redis, [VOLATILE, OMIT_EMPTY];
+        /// Passphrase of that key. Encrypted keys are refused: it must be empty.
+        tls_key_file_pass: String, "tls-key-file-pass" [], "", text(), Live, Now, Redis, [OMIT_EMPTY];
         /// Certificate for outgoing connections; empty takes tls-cert-file.
-        tls_client_cert_file: String, "tls-client-cert-file" [], "", text(), Live, Later, Redis, [VOLATILE, OMIT_EMPTY];
+        tls_client_cert_file: String, "tls-client-cert-file" [], "", text(), Live, Now, Redis, [VOLATILE, OMIT_EMPTY];
         /// Its private key.
-        tls_client_key_file: String, "tls-client-key-file" [], "", text(), Live, Later, Redis, [VOLATILE, OMIT_EMPTY];
-        /// Passphrase of that key.
-        tls_client_key_file_pass: String, "tls-client-key-file-pass" [], "", text(), Live, Later, Redis, [OMIT_EMPTY];
-        /// Diffie-Hellman parameters, for old OpenSSL.
-        tls_dh_params_file: String, "tls-dh-params-file" [], "", text(), Live, Later, Redis, [VOLATILE, OMIT_EMPTY];
+        tls_client_key_file: String, "tls-client-key-file" [], "", text(), Live, Now, Redis, [VOLATILE, OMIT_EMPTY];
+        /// Passphrase of that key. Encrypted keys are refused: it must be empty.
+        tls_client_key_file_pass: String, "tls-client-key-file-pass" [], "", text(), Live, Now, Redis, [OMIT_EMPTY];
+        /// Diffie-Hellman parameters, for old OpenSSL. Keys are exchanged over elliptic curves here.
+        tls_dh_params_file: String, "tls-dh-params-file" [], "", text(), Live, Inert, Redis, [VOLATILE, OMIT_EMPTY];
         /// Authorities that client certificates are checked against.
-        tls_ca_cert_file: String, "tls-ca-cert-file" [], "", text(), Live, Later, Redis, [VOLATILE, OMIT_EMPTY];
+        tls_ca_cert_file: String, "tls-ca-cert-file" [], "", text(), Live, Now, Redis, [VOLATILE, OMIT_EMPTY];
         /// Directory of such authorities.
-        tls_ca_cert_dir: String, "tls-ca-cert-dir" [], "", text(), Live, Later, Redis, [VOLATILE, OMIT_EMPTY];
+        tls_ca_cert_dir: String, "tls-ca-cert-dir" [], "", text(), Live, Now, Redis, [VOLATILE, OMIT_EMPTY];
         /// Whether a client must show a certificate.
-        tls_auth_clients: TlsAuthClients, "tls-auth-clients" [], "yes", own(), Live, Later, Redis, [];
+        tls_auth_clients: TlsAuthClients, "tls-auth-clients" [], "yes", own(), Live, Now, Redis, [];
         /// Use TLS towards masters and replicas.
         tls_replication: bool, "tls-replication" [], "no", yes_no(), Live, Later, Redis, [];
         /// Use TLS on the cluster bus.
         tls_cluster: bool, "tls-cluster" [], "no", yes_no(), Live, Later, Redis, [];
-        /// TLS versions to allow, such as "TLSv1.2 TLSv1.3".
-        tls_protocols: String, "tls-protocols" [], "", text(), Live, Later, Redis, [OMIT_EMPTY];
+        /// TLS versions to allow, of TLSv1.2 and TLSv1.3; empty for both.
+        tls_protocols: String, "tls-protocols" [], "", text(), Live, Now, Redis, [OMIT_EMPTY];
         /// Ciphers for TLS 1.2.
-        tls_ciphers: String, "tls-ciphers" [], "", text(), Live, Later, Redis, [OMIT_EMPTY];
+        tls_ciphers: String, "tls-ciphers" [], "", text(), Live, Now, Redis, [OMIT_EMPTY];
         /// Cipher suites for TLS 1.3.
-        tls_ciphersuites: String, "tls-ciphersuites" [], "", text(), Live, Later, Redis, [OMIT_EMPTY];
+        tls_ciphersuites: String, "tls-ciphersuites" [], "", text(), Live, Now, Redis, [OMIT_EMPTY];
         /// Prefer the node's order of ciphers to the client's.
-        tls_prefer_server_ciphers: bool, "tls-prefer-server-ciphers" [], "no", yes_no(), Live, Later, Redis, [];
+        tls_prefer_server_ciphers: bool, "tls-prefer-server-ciphers" [], "no", yes_no(), Live, Now, Redis, [];
         /// Let clients resume sessions.
-        tls_session_caching: bool, "tls-session-caching" [], "yes", yes_no(), Live, Later, Redis, [];
+        tls_session_caching: bool, "tls-session-caching" [], "yes", yes_no(), Live, Now, Redis, [];
         /// Sessions kept; 0 for no limit.
-        tls_session_cache_size: u32, "tls-session-cache-size" [], "20480", int(0, I32), Live, Later, Redis, [];
+        tls_session_cache_size: u32, "tls-session-cache-size" [], "20480", int(0, I32), Live, Now, Redis, [];
         /// Seconds a session is kept.
-        tls_session_cache_timeout: u32, "tls-session-cache-timeout" [], "300", int(0, I32), Live, Later, Redis, [];
-        /// Certificate names (globs) that may connect; none for all.
-        tls_allowlist: Words, "tls-allowlist" [], "", own(), Live, Later, KeyDb, [MULTI_ARG, OMIT_EMPTY];
+        tls_session_cache_timeout: u32, "tls-session-cache-timeout" [], "300", int(0, I32), Live, Now, Redis, [];
+        /// Names, with patterns, of which a client's certificate must have one (common name or alternative name); none for any.
+        tls_allowlist: Words, "tls-allowlist" [], "", own(), Live, Now, KeyDb, [MULTI_ARG, OMIT_EMPTY];
         /// Certificate names left out of the audit log.
         tls_auditlog_blocklist: Words, "tls-auditlog-blocklist" [], "", own(), Live, Later, KeyDb, [MULTI_ARG, OMIT_EMPTY];
         /// Read certificates again when their files change.
-        tls_rotation: bool, "tls-rotation" [], "no", yes_no(), Live, Later, KeyDb, [];
+        tls_rotation: bool, "tls-rotation" [], "no", yes_no(), Live, Now, KeyDb, [];
     }
     "Memory" {
         /// Bytes the data may take before keys are evicted or writes refused; 0 for no limit.

@@ -25,7 +25,7 @@ pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
     lines.put("process_id", std::process::id());
     lines.put("process_supervised", "no");
     lines.put("run_id", &server.run_id);
-    lines.put("tcp_port", config.port);
+    lines.put("tcp_port", if config.port == 0 { config.tls_port } else { config.port });
     lines.put("server_time_usec", system::unix_us());
     lines.put("uptime_in_seconds", uptime);
     lines.put("uptime_in_days", uptime / 86_400);
