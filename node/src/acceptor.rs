@@ -139,12 +139,24 @@ fn shown(addr: &SocketAddr) -> String {
     format!("{}:{}", addr.ip(), addr.port())
 }
 
+/// Whether an address, as shown, is one of this machine's own.
+fn is_near(addr: &str) -> bool {
+    addr.rsplit_once(':').and_then(|(host, _)| host.parse().ok()).is_some_and(is_local)
+}
+
 /// Hands a connection to a worker, or refuses it if there are too many.
 async fn deal(server: &'static Server, mut stream: Peer, addr: String, laddr: String, fd: i32, unix: bool) {
     let config = server.config.get();
     // Those on their way count, or a burst would get past the limit.
     let clients: u64 = server.workers().iter().map(|w| w.stats.clients.get() + w.waiting()).sum();
-    if clients >= u64::from(config.maxclients) {
+    if server.shutdown.is_soft() {
+        stream.refuse(b"-SHUTDOWN\r\n");
+        return;
+    }
+    // The last places are for whoever looks after the server from the same machine.
+    let near = unix || is_near(&addr);
+    let reserved = if near { 0 } else { config.maxclients_reserved };
+    if clients >= u64::from(config.maxclients.saturating_sub(reserved)) {
         server.connections_rejected.fetch_add(1, Relaxed);
         stream.refuse(b"-ERR max number of clients reached\r\n");
         return;

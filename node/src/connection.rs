@@ -281,7 +281,10 @@ impl Connection {
                 client.set(flag::UNIX, new.unix);
                 let client = Arc::new(client);
                 worker.server.clients.add(&client);
-                let session = Session::new(client, Access::new(&worker.server.users));
+                let mut session = Session::new(client, Access::new(&worker.server.users));
+                if worker.config.borrow().client_default_resp == 3 {
+                    session.set_resp3(true);
+                }
                 Connection::unpack(worker, Moving::new(new.stream, session))
             }
         }
@@ -878,6 +881,7 @@ impl Connection {
         match self.stream.release() {
             Ok(Socket::Tcp(stream)) => drop(worker.server.mesh.order(Order::Adopt { stream, read, addr })),
             Ok(Socket::Unix(_)) => {}
+            Ok(Socket::Tls(..)) => tracing::warn!("Peer {addr} came over TLS, which links do not speak"),
             Err(e) => tracing::warn!("Lost the connection of peer {addr} while handing it over: {e}"),
         }
     }

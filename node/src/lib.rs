@@ -55,5 +55,10 @@ pub mod worker;
 /// The Redis that clients are told they speak to: what they may expect depends on it.
 pub const REDIS_VERSION: &str = "7.0.15";
 
+/// What INFO and HELLO say of it: `version-override`, if that is set.
+pub fn shown_version(config: &config::Config) -> &str {
+    if config.version_override.is_empty() { REDIS_VERSION } else { &config.version_override }
+}
+
 #[global_allocator]
 static ALLOCATOR: memory::Counted = memory::Counted;

@@ -10,6 +10,7 @@ use crate::server::Server;
 pub fn tuning(config: &Config, server: &Server) -> Tuning {
     let chosen = policy(config.maxmemory_policy);
     Tuning {
+        keys_output_limit: config.keys_output_limit as usize,
         hash_max_listpack_entries: config.hash_max_listpack_entries,
         hash_max_listpack_value: config.hash_max_listpack_value,
         zset_max_listpack_entries: config.zset_max_listpack_entries,

@@ -2,11 +2,12 @@
 //! ABORT takes a signal back.
 
 use std::convert::Infallible;
-use std::sync::atomic::{AtomicU8, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::*};
 
 use engine::ctx::Ctx;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::client::{Client, flag};
 use crate::config::values::ShutdownFlags;
 use crate::persist::background;
 use crate::persist::snapshot::Purpose;
@@ -18,6 +19,8 @@ use crate::worker::unix_ms;
 #[derive(Default)]
 pub struct Shutdown {
     asked: AtomicU8,
+    /// The end comes when the last client leaves.
+    soft: AtomicBool,
 }
 
 /// A signal that asks for the end.
@@ -46,9 +49,24 @@ impl Shutdown {
         }
     }
 
+    /// No client is taken in any more, and the last one that leaves ends the process. False if that is so already.
+    pub fn begin_soft(&self) -> bool {
+        let first = !self.soft.swap(true, AcqRel);
+        if first {
+            tracing::info!("Soft shutdown: waiting for the clients to leave.");
+        }
+        first
+    }
+
+    #[inline]
+    pub fn is_soft(&self) -> bool {
+        self.soft.load(Relaxed)
+    }
+
     /// Takes it back; false if nobody had asked.
     pub fn abort(&self) -> bool {
-        let asked = self.asked.swap(0, AcqRel) != 0;
+        let soft = self.soft.swap(false, AcqRel);
+        let asked = self.asked.swap(0, AcqRel) != 0 || soft;
         if asked {
             tracing::info!("Shutdown manually aborted.");
         }
@@ -67,6 +85,10 @@ pub async fn heed_signals(server: &'static Server) {
             _ = term.recv() => Signal::Terminate,
             _ = interrupt.recv() => Signal::Interrupt,
         };
+        // A second signal does not wait for anybody.
+        if server.config.get().soft_shutdown && server.shutdown.begin_soft() {
+            continue;
+        }
         tracing::info!("Received {} scheduling shutdown...", by.name());
         if server.shutdown.asked.swap(by as u8, AcqRel) != 0 && by == Signal::Interrupt {
             tracing::info!("You insist... exiting now.");
@@ -78,7 +100,10 @@ pub async fn heed_signals(server: &'static Server) {
 
 /// Ends the process if a signal has asked for it.
 pub fn look(server: &'static Server) {
-    let Some(by) = server.shutdown.asked_by() else { return };
+    let deserted = || server.shutdown.is_soft() && !server.clients.all().iter().any(|client| is_user(client));
+    let Some(by) = server.shutdown.asked_by().or_else(|| deserted().then_some(Signal::Terminate)) else {
+        return;
+    };
     let config = server.config.get();
     let flags = if by == Signal::Interrupt { config.shutdown_on_sigint } else { config.shutdown_on_sigterm };
     let mut ctx = Ctx::new(&server.keyspace, server.seed);
@@ -90,6 +115,11 @@ pub fn look(server: &'static Server) {
         "{name} received but errors trying to shut down the server, check the logs for more information"
     );
     server.shutdown.abort();
+}
+
+/// Whether somebody uses the server through this connection, rather than another server.
+fn is_user(client: &Client) -> bool {
+    !client.has(flag::REPLICA | flag::MASTER)
 }
 
 /// The process goes on: what was to be saved could not be.

@@ -26,6 +26,19 @@ pub fn begin_sync(file: std::os::fd::RawFd, from: u64, bytes: u64) {
     }
 }
 
+/// Has the calling thread run on one core only; false if that core may not be used.
+pub fn pin_to_core(core: usize) -> bool {
+    if core >= libc::CPU_SETSIZE as usize {
+        return false;
+    }
+    // SAFETY: a set of cores is plain bits, all zero when empty; the core is within it, and the call only reads it.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(core, &mut set);
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set) == 0
+    }
+}
+
 /// Processor time that the calling thread has used.
 pub fn thread_cpu() -> std::time::Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };

@@ -19,6 +19,7 @@ use tokio::task::LocalSet;
 use crate::balance::{self, Load};
 use crate::client::{Class, Client};
 use crate::config::Config;
+use crate::config::values::Affinity;
 use crate::connection::{self, Moving, Slot, Socket};
 use crate::dispatch::Hint;
 use crate::expiry;
@@ -346,6 +347,11 @@ pub fn spawn(
     orders: mpsc::Receiver<Order>,
 ) -> std::io::Result<()> {
     std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+        if let Affinity::From(first) = server.config.get().server_thread_affinity
+            && !crate::system::pin_to_core(first as usize + index)
+        {
+            tracing::warn!("Worker {index} can't be bound to core {}", first as usize + index);
+        }
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()

@@ -153,6 +153,8 @@ pub const RANK_ZERO: ErrorReply = ErrorReply::new(
 );
 pub const COUNT_NEGATIVE: ErrorReply = ErrorReply::new("ERR COUNT can't be negative");
 pub const MAXLEN_NEGATIVE: ErrorReply = ErrorReply::new("ERR MAXLEN can't be negative");
+pub const NO_STORAGE_PROVIDER: ErrorReply =
+    ErrorReply::new("ERR Cannot flush cache without a storage provider set");
 pub const SORT_BY_CONFINED: ErrorReply =
     ErrorReply::new("ERR BY option of SORT denied due to insufficient ACL permissions.");
 pub const SORT_GET_CONFINED: ErrorReply =

@@ -91,3 +91,40 @@ fn what_a_transaction_changes_is_told_behind_its_reply() {
     assert_eq!(told, Value::Push(vec![text("invalidate"), Value::Array(vec![text("a")])]));
     assert_eq!(client.cmd("PING").unwrap(), Value::Simple("PONG".into()));
 }
+
+#[test]
+fn a_soft_shutdown_waits_for_the_last_client() {
+    let server = Server::start(Kind::Everwrite);
+    let (mut first, mut second) = (server.client(), server.client());
+    assert_eq!(first.cmd("SHUTDOWN SOFT").unwrap(), Value::Simple("OK".into()));
+    assert_eq!(second.cmd("PING").unwrap(), Value::Error("SHUTDOWN PENDING".into()));
+    assert_eq!(second.cmd("SET k v").unwrap(), Value::Simple("OK".into()));
+    assert_eq!(server.client().receive().unwrap(), Value::Error("SHUTDOWN".into()));
+    assert_eq!(second.cmd("SHUTDOWN ABORT").unwrap(), Value::Simple("OK".into()));
+    assert_eq!(server.client().cmd("PING").unwrap(), Value::Simple("PONG".into()));
+    first.cmd("SHUTDOWN SOFT").unwrap();
+    drop(first);
+    assert_eq!(second.cmd("GET k").unwrap(), text("v"));
+    drop(second);
+    wait_until("the server to leave", SOON, || server.log().contains("ready to exit"));
+}
+
+#[test]
+fn directives_of_other_servers_work() {
+    let options = ["--version-override", "6.3.4", "--client-default-resp", "3", "--keys_output_limit", "2"];
+    let server = Server::start_with(
+        Kind::Everwrite,
+        &[&options[..], &["--server-thread-affinity", "true", "--server-threads", "1"]].concat(),
+    );
+    let mut client = server.client();
+    let Value::Map(hello) = client.cmd("HELLO").unwrap() else { panic!("no map") };
+    assert!(hello.contains(&(text("version"), text("6.3.4"))), "{hello:?}");
+    for key in ["a", "b", "c"] {
+        client.call(&["SET", key, "v"]).unwrap();
+    }
+    let Value::Array(keys) = client.cmd("KEYS *").unwrap() else { panic!("no array") };
+    assert_eq!(keys.len(), 2);
+    assert!(client.cmd("FLUSHALL CACHE").unwrap().is_error());
+    assert_eq!(client.cmd("LFENCE").unwrap(), Value::Simple("OK".into()));
+    assert_eq!(client.cmd("DBSIZE").unwrap(), Value::Int(3));
+}

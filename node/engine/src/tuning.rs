@@ -81,6 +81,8 @@ impl IdLane {
 /// Defaults are Redis 7.0's.
 #[derive(Clone, Debug)]
 pub struct Tuning {
+    /// Keys that KEYS answers with at most; 0: all.
+    pub keys_output_limit: usize,
     pub hash_max_listpack_entries: usize,
     pub hash_max_listpack_value: usize,
     pub zset_max_listpack_entries: usize,
@@ -118,6 +120,7 @@ pub struct Tuning {
 impl Default for Tuning {
     fn default() -> Self {
         Tuning {
+            keys_output_limit: 0,
             hash_max_listpack_entries: 512,
             hash_max_listpack_value: 64,
             zset_max_listpack_entries: 128,

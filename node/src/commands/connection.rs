@@ -14,6 +14,9 @@ fn ping(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     if call.args.len() > 2 {
         return Err(ErrorReply::wrong_arity("ping"));
     }
+    if call.worker.server.shutdown.is_soft() {
+        return Err(ErrorReply::new("SHUTDOWN PENDING"));
+    }
     let subscribed = !call.session.resp3 && !call.session.subscriptions.is_empty();
     match (subscribed, call.args.get(1)) {
         (true, message) => {
@@ -24,6 +27,12 @@ fn ping(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
         (false, Some(message)) => call.out.bulk(message),
         (false, None) => call.out.simple("PONG"),
     }
+    DONE
+}
+
+/// LFENCE, from KeyDB: what this client reads from now on is not older than now. Here nothing ever is.
+fn lfence(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
+    call.out.ok();
     DONE
 }
 
@@ -130,7 +139,7 @@ fn greet(call: &mut Call<'_>) {
     out.bulk_str("server");
     out.bulk_str("redis");
     out.bulk_str("version");
-    out.bulk_str(crate::REDIS_VERSION);
+    out.bulk_str(crate::shown_version(&call.worker.config.borrow()));
     out.bulk_str("proto");
     out.int(proto);
     out.bulk_str("id");
@@ -175,6 +184,7 @@ fn reset(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
 
 pub const ROWS: &[NodeRow] = &[
     row("PING", ping),
+    row("LFENCE", lfence),
     row("ECHO", echo),
     row("SELECT", select),
     row("QUIT", quit),

@@ -17,6 +17,8 @@ struct Wish {
     /// Even if the data cannot be saved.
     force: bool,
     abort: bool,
+    /// When the last client has left.
+    soft: bool,
 }
 
 impl Wish {
@@ -29,11 +31,12 @@ impl Wish {
                 b"now" => wish.now = true,
                 b"force" => wish.force = true,
                 b"abort" => wish.abort = true,
+                b"soft" => wish.soft = true,
                 _ => return Err(error::SYNTAX),
             }
         }
         let others = wish.save || wish.nosave || wish.now || wish.force;
-        if (wish.save && wish.nosave) || (wish.abort && others) {
+        if (wish.save && wish.nosave) || (wish.abort && (others || wish.soft)) || (wish.soft && others) {
             return Err(error::SYNTAX);
         }
         Ok(wish)
@@ -47,6 +50,11 @@ fn shutdown(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
         if !server.shutdown.abort() {
             return Err(ErrorReply::new("ERR No shutdown in progress."));
         }
+        call.out.ok();
+        return Ok(Next::Done);
+    }
+    if wish.soft {
+        server.shutdown.begin_soft();
         call.out.ok();
         return Ok(Next::Done);
     }
@@ -73,7 +81,13 @@ mod tests {
         };
         assert_eq!(parse("SHUTDOWN"), Ok(Wish::default()));
         assert_eq!(parse("SHUTDOWN nosave NOW"), Ok(Wish { nosave: true, now: true, ..Wish::default() }));
-        for line in ["SHUTDOWN SAVE NOSAVE", "SHUTDOWN ABORT NOW", "SHUTDOWN foo"] {
+        for line in [
+            "SHUTDOWN SAVE NOSAVE",
+            "SHUTDOWN ABORT NOW",
+            "SHUTDOWN SOFT SAVE",
+            "SHUTDOWN SOFT ABORT",
+            "SHUTDOWN foo",
+        ] {
             assert_eq!(parse(line), Err(error::SYNTAX), "{line}");
         }
     }

@@ -54,7 +54,7 @@ directives! {
         /// Worker threads, each serving its own clients; 0, unlike KeyDB's 1, takes one per core this process may use.
         server_threads: u32, "server-threads" [], "0", int(0, 1024), Boot, Now, KeyDb, [];
         /// Pin workers to cores: `true`, `false`, or the number of the first core.
-        server_thread_affinity: Affinity, "server-thread-affinity" [], "no", own(), Boot, Later, KeyDb, [];
+        server_thread_affinity: Affinity, "server-thread-affinity" [], "no", own(), Boot, Now, KeyDb, [];
         /// Clients a thread takes before the next is used. Beyond that, new connections go to the worker with the fewest.
         min_clients_per_thread: u32, "min-clients-per-thread" [], "50", int(0, 400), Live, Now, KeyDb, [];
         /// Move clients from a thread that is always busy to one that has time.
@@ -144,13 +144,13 @@ directives! {
         /// Seconds a shutdown waits for replicas that lag behind.
         shutdown_timeout: u32, "shutdown-timeout" [], "10", int(0, I32), Live, Now, Redis, [];
         /// On a signal, refuse new clients and exit when the last one has left.
-        soft_shutdown: bool, "soft-shutdown" [], "no", yes_no(), Live, Later, KeyDb, [];
+        soft_shutdown: bool, "soft-shutdown" [], "no", yes_no(), Live, Now, KeyDb, [];
         /// Locale for string comparison in Lua and SORT ALPHA; empty takes the environment's.
         locale_collate: String, "locale-collate" [], "", text(), Live, Later, Redis72, [];
         /// Name of the zone this node runs in, for clients that prefer near ones.
-        availability_zone: String, "availability-zone" [], "", text(), Live, Later, KeyDb, [OMIT_EMPTY];
+        availability_zone: String, "availability-zone" [], "", text(), Live, Now, KeyDb, [OMIT_EMPTY];
         /// Version to report in INFO and HELLO instead of the real one.
-        version_override: String, "version-override" [], "", text(), Boot, Later, KeyDb, [OMIT_EMPTY];
+        version_override: String, "version-override" [], "", text(), Boot, Now, KeyDb, [OMIT_EMPTY];
         /// Present itself as Redis to clients. Always so here.
         extended_redis_compatibility: bool, "extended-redis-compatibility" [], "yes", yes_no(), Live, Inert, Valkey, [];
     }
@@ -158,7 +158,7 @@ directives! {
         /// Clients served at once; more are turned away with an error.
         maxclients: u32, "maxclients" [], "10000", int(1, U32), Live, Now, Redis, [];
         /// Of these, places kept for local clients.
-        maxclients_reserved: u32, "maxclients-reserved" [], "0", int(0, 100), Boot, Later, KeyDb, [];
+        maxclients_reserved: u32, "maxclients-reserved" [], "0", int(0, 100), Boot, Now, KeyDb, [];
         /// Largest request buffer of one client, in bytes.
         client_query_buffer_limit: usize, "client-query-buffer-limit" [], "1gb", mem(MIB, I64), Live, Now, Redis, [];
         /// Per class (normal, replica, pubsub): disconnect at this many unsent bytes, or at so many for so many seconds. 0 for no limit.
@@ -170,7 +170,7 @@ directives! {
         /// Keys remembered for client-side caching; 0 for no limit.
         tracking_table_max_keys: usize, "tracking-table-max-keys" [], "1000000", int(0, I64), Live, Now, Redis, [];
         /// Protocol version of a client that sent no HELLO.
-        client_default_resp: u32, "client-default-resp" [], "2", int(2, 3), Live, Later, Redis72, [];
+        client_default_resp: u32, "client-default-resp" [], "2", int(2, 3), Live, Now, Redis72, [];
         /// Turn clients away above this processor load; 0 for never.
         overload_protect_percent: u32, "overload-protect-percent" [], "0", int(0, 200), Live, Later, KeyDb, [];
     }
@@ -292,7 +292,7 @@ directives! {
         /// Be a cache: with maxmemory and no maxmemory-policy given, evict as allkeys-lfu does.
         cache_mode: bool, "cache_mode" ["cache-mode"], "no", switch(), Boot, Now, Dragonfly, [];
         /// Most keys that KEYS returns; 0, unlike Dragonfly's 8192, for all.
-        keys_output_limit: u32, "keys_output_limit" ["keys-output-limit"], "0", int(0, 4294967295), Live, Later, Dragonfly, [];
+        keys_output_limit: u32, "keys_output_limit" ["keys-output-limit"], "0", int(0, 4294967295), Live, Now, Dragonfly, [];
     }
     "Snapshots (RDB)" {
         /// Save after so many seconds if so many keys changed; pairs, on one line or several. `save ""` for never.

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::{Info, Lines};
-use crate::{REDIS_VERSION, process, system, ticks};
+use crate::{process, shown_version, system, ticks};
 
 /// As the kernel and the build say; they do not change.
 static OS: LazyLock<String> = LazyLock::new(system::os_name);
@@ -11,7 +11,7 @@ static OS: LazyLock<String> = LazyLock::new(system::os_name);
 pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
     let (server, config) = (info.server, &info.config);
     let uptime = server.started.elapsed().as_secs();
-    lines.put("redis_version", REDIS_VERSION);
+    lines.put("redis_version", shown_version(config));
     lines.put("redis_git_sha1", "00000000");
     lines.put("redis_git_dirty", 0);
     lines.put("redis_build_id", format_args!("everwrite-{}", env!("CARGO_PKG_VERSION")));

@@ -1,7 +1,7 @@
 //! Emptying databases and exchanging them. They hold the whole keyspace for a moment that does not depend on how much is in
 //! it: tables are unhooked, and freed later.
 
-use protocol::error::{DB_OUT_OF_RANGE, INVALID_FIRST_DB, INVALID_SECOND_DB, SYNTAX};
+use protocol::error::{DB_OUT_OF_RANGE, INVALID_FIRST_DB, INVALID_SECOND_DB, NO_STORAGE_PROVIDER, SYNTAX};
 use protocol::{Args, ErrorReply, Reply};
 
 use crate::commands::{DONE, Flow, Row, int, is, row_all};
@@ -25,6 +25,10 @@ fn flushdb(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, E
 }
 
 fn flushall(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
+    // From KeyDB: the keys stay, what memory holds of them goes.
+    if args.len() == 2 && is(&args[1], "CACHE") {
+        return Err(NO_STORAGE_PROVIDER);
+    }
     check_mode(args)?;
     (0..ctx.keyspace.databases()).for_each(|db| ctx.flush(db));
     ctx.out.emptied = true;

@@ -13,8 +13,15 @@ fn keys(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, Erro
     let everything = pattern == b"*";
     let place = out.deferred();
     let mut found = 0;
+    let limit = match ctx.env.tuning.keys_output_limit {
+        0 => usize::MAX,
+        limit => limit,
+    };
     ctx.each_shard(|shard| {
         for entry in shard.dbs[db].iter() {
+            if found == limit {
+                break;
+            }
             let gone = expiry && entry.deadline().is_some_and(|at| at <= now);
             if !gone && (everything || glob::matches(pattern, entry.key(), Case::Matters)) {
                 out.bulk(entry.key());
