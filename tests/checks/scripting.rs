@@ -199,13 +199,13 @@ fn a_busy_script_is_killed_from_any_connection() {
         busy.send(&["EVAL", "while true do pcall(redis.call, 'PING') end", "0"])
             .expect("a server that reads");
         harness::wait::wait_until("the server is busy", REPLY_WITHIN, || {
-            early.cmd("PING").is_ok_and(|reply| reply.text().starts_with("BUSY"))
+            early.cmd("PING").is_ok_and(|reply| reply.to_string().contains("BUSY"))
         });
         let mut late = server.client();
-        assert!(late.cmd("GET x").expect("a reply").text().starts_with("BUSY"));
+        assert!(late.cmd("GET x").expect("a reply").to_string().contains("BUSY"));
         assert_eq!(late.cmd("SCRIPT KILL").expect("a reply").text(), "OK");
         let end = busy.receive_within(REPLY_WITHIN).expect("a server that lives").expect("a reply in time");
-        assert!(end.text().contains("Script killed by user"), "{end}");
+        assert!(end.to_string().contains("Script killed by user"), "{end}");
         harness::wait::wait_until("nobody is busy", REPLY_WITHIN, || {
             late.cmd("PING").is_ok_and(|reply| reply.text() == "PONG")
         });

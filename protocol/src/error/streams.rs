@@ -50,8 +50,6 @@ pub const ENTRIES_READ_NEGATIVE: ErrorReply =
 pub const ENTRIES_ADDED_NEGATIVE: ErrorReply = ErrorReply::new("ERR entries_added must be positive");
 pub const SETID_BELOW_GIVEN_DELETED: ErrorReply =
     ErrorReply::new("ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id");
-pub const SETID_BELOW_DELETED: ErrorReply =
-    ErrorReply::new("ERR The ID specified in XSETID is smaller than current max_deleted_entry_id");
 pub const SETID_BELOW_TOP: ErrorReply =
     ErrorReply::new("ERR The ID specified in XSETID is smaller than the target stream top item");
 pub const ADDED_BELOW_LENGTH: ErrorReply =

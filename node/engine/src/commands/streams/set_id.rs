@@ -43,9 +43,6 @@ impl Marks {
     }
 
     fn check(&self, stream: &Stream) -> Result<(), ErrorReply> {
-        if self.last < stream.max_deleted_id() {
-            return Err(SETID_BELOW_DELETED);
-        }
         if !stream.is_empty() && self.last < stream.last_entry_id() {
             return Err(SETID_BELOW_TOP);
         }
