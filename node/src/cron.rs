@@ -32,7 +32,7 @@ pub async fn run(server: &'static Server) {
         rewrite::look(server);
         server.client_memory.check(server);
         looks += 1;
-        if looks % ROTATION == 0 {
+        if looks.is_multiple_of(ROTATION) {
             rotate(server);
         }
         server.tracking.limit(server, server.config.get().tracking_table_max_keys);

@@ -52,7 +52,7 @@ fn map(value: &Value) -> BTreeMap<String, Value> {
 
 /// The same texts in whatever order.
 fn sorted(value: &Value) -> Vec<String> {
-    let mut texts: Vec<String> = items(value).iter().map(|item| shape(item)).collect();
+    let mut texts: Vec<String> = items(value).iter().map(shape).collect();
     texts.sort();
     texts
 }

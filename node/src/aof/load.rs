@@ -277,7 +277,7 @@ struct Player<'a> {
 impl Player<'_> {
     fn play<R: std::io::BufRead>(&mut self, mut records: Records<R>) -> Result<(), Broken> {
         loop {
-            match records.next() {
+            match records.read() {
                 Ok(Record::Annotation(_)) => {}
                 Ok(Record::Command(args)) => self.take(args).map_err(Broken::Command)?,
                 Err(Stop::End) if self.multi.is_none() => return Ok(()),

@@ -54,7 +54,7 @@ impl<R: BufRead> Records<R> {
         self.at
     }
 
-    pub fn next(&mut self) -> Result<Record, Stop> {
+    pub fn read(&mut self) -> Result<Record, Stop> {
         match self.source.fill_buf()?.first() {
             None => Err(Stop::End),
             Some(b'#') => self.line().map(Record::Annotation),
@@ -129,7 +129,7 @@ mod tests {
             let mut records = Records::new(&file[..cut], 0);
             let mut ends = vec![0];
             let stop = loop {
-                match records.next() {
+                match records.read() {
                     Ok(_) => ends.push(records.position()),
                     Err(stop) => break stop,
                 }
@@ -143,7 +143,7 @@ mod tests {
             );
         }
         for bad in [&b"GET k\r\n"[..], b"*x\r\n", b"*1\r\n+4\r\n", b"*1\r\n$4\r\nPINGxx", b"*0\r\n"] {
-            assert!(matches!(Records::new(bad, 0).next(), Err(Stop::Format(_))), "{bad:?}");
+            assert!(matches!(Records::new(bad, 0).read(), Err(Stop::Format(_))), "{bad:?}");
         }
     }
 }

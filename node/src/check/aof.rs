@@ -108,7 +108,7 @@ fn read(path: &Path) -> Result<Found, String> {
     let mut records = Records::new(BufReader::with_capacity(1 << 18, file), valid);
     let mut in_multi = false;
     let stop = loop {
-        match records.next() {
+        match records.read() {
             Ok(Record::Annotation(_)) => {}
             Ok(Record::Command(args)) => {
                 let name = args.view().at(0).to_ascii_lowercase();

@@ -31,7 +31,7 @@ fn xadd(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, Erro
     let options = options(args, true, &ctx.env.tuning)?;
     let fields = args.rest(options.next);
     let wanted = match options.id {
-        Some(id) if fields.len() >= 2 && fields.len() % 2 == 0 => id,
+        Some(id) if fields.len() >= 2 && fields.len().is_multiple_of(2) => id,
         _ => return Err(ErrorReply::wrong_arity("xadd")),
     };
     if let NewId::Given(id @ (WrittenId::Whole(_) | WrittenId::Ms(_))) = wanted

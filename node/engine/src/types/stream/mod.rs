@@ -72,6 +72,7 @@ pub struct Stream {
     /// Entries that were ever added.
     entries_added: u64,
     /// In the order of their names.
+    #[expect(clippy::vec_box, reason = "groups are large, and one more moves the others")]
     groups: Vec<Box<Group>>,
     /// A client has made it: it stays even if it is empty. Else it was put together from what other nodes have told.
     made: bool,
