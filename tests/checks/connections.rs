@@ -96,6 +96,8 @@ fn what_a_transaction_changes_is_told_behind_its_reply() {
 fn a_soft_shutdown_waits_for_the_last_client() {
     let server = Server::start(Kind::Everwrite);
     let (mut first, mut second) = (server.client(), server.client());
+    // A connection that the server has not taken yet would be refused.
+    assert_eq!(second.cmd("PING").unwrap(), Value::Simple("PONG".into()));
     assert_eq!(first.cmd("SHUTDOWN SOFT").unwrap(), Value::Simple("OK".into()));
     assert_eq!(second.cmd("PING").unwrap(), Value::Error("SHUTDOWN PENDING".into()));
     assert_eq!(second.cmd("SET k v").unwrap(), Value::Simple("OK".into()));
