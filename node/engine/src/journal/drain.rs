@@ -64,11 +64,12 @@ pub struct Drain {
 impl Drain {
     /// One round. `now`: the time as a version, see [`replication::stamp::at`]. Runs are delivered in the order of versions.
     pub fn round(&mut self, journal: &Journal, now: u64, mut deliver: impl FnMut(Run<'_>)) -> Drained {
+        self.meet(journal);
         journal.asleep.store(true, SeqCst);
         let last = self.sources.iter().map(|source| source.desk.state.lock().last).max().unwrap_or(0);
         self.floor = self.floor.max(now).max(last).max(journal.floor.load(Relaxed));
         journal.floor.store(self.floor, SeqCst);
-        // Not before: a writer that signs on after this sees the floor.
+        // Once more: a writer that signs on after this sees the floor.
         self.meet(journal);
         let promise = self.collect();
         let mut done = Drained { promise, ..Drained::default() };
