@@ -36,6 +36,8 @@ use crate::worker::{Arrival, Buffers, Worker, unix_ms};
 
 /// Commands executed before the loop lets others have their turn, and the span of prefetching.
 const BATCH: usize = 64;
+/// Commands before it is taken that the lock of a shard is fetched from another core.
+const AHEAD: usize = 4;
 /// Keys of a batch that are prefetched: what they bring stays within half of a small second-level cache.
 const PREFETCH_KEYS: usize = 16 * BATCH;
 /// Replies are sent when they exceed this, bytes, even if more requests are waiting.
@@ -799,6 +801,9 @@ impl Connection {
             let args = batch.args(i, data);
             let start = if i == 0 { 0 } else { batch.end(i - 1) };
             worker.stats.processed.add(1);
+            if let Some((_, hash)) = hints.get(i + AHEAD).and_then(|hint| hint.key) {
+                ctx.keyspace.prefetch_shard(hash);
+            }
             let hint = hints.get(i).copied().unwrap_or_default();
             match dispatch::execute(worker, &mut self.session, ctx, args, hint, reply) {
                 Next::Done => {

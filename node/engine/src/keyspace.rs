@@ -71,6 +71,12 @@ impl Keyspace {
         self.shards[self.shard_of(hash)].published[db].prefetch_bucket(hash << self.bits, pinned);
     }
 
+    /// Brings the lock of a key's shard into this core's cache. Not long before it is taken, or another core has it back.
+    #[inline]
+    pub fn prefetch_shard(&self, hash: u64) {
+        self.shards[self.shard_of(hash)].prefetch();
+    }
+
     /// Brings the entry of a key into the cache, once its bucket is there.
     #[inline]
     pub fn prefetch_entry(&self, db: usize, hash: u64, pinned: &crossbeam_epoch::Guard) {

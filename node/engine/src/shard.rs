@@ -10,7 +10,7 @@ use replication::overlay::Overlay;
 
 use crate::db::Db;
 use crate::interest::Interests;
-use crate::table::Published;
+use crate::table::{Published, prefetch_to_write};
 use crate::waiting::Waiting;
 
 /// What the lock of a shard guards.
@@ -40,6 +40,9 @@ pub struct ShardStats {
 /// How long a thread waits for a shard before it looks whether there is something else to do.
 const STEP: Duration = Duration::from_millis(5);
 
+/// Looks at a shard that is taken before the thread sleeps: some microseconds, the time of a batch of short commands.
+const ROUNDS: u32 = 7;
+
 thread_local! {
     static WHILE_WAITING: Cell<Option<fn()>> = const { Cell::new(None) };
 }
@@ -55,7 +58,20 @@ pub struct ShardLock(Mutex<Shard>);
 impl ShardLock {
     #[inline]
     pub fn lock(&self) -> MutexGuard<'_, Shard> {
-        self.0.try_lock().unwrap_or_else(|| self.wait(|| false).expect("nobody gives up"))
+        self.0.try_lock().unwrap_or_else(|| self.meet())
+    }
+
+    /// Somebody else has the shard: mostly for less time than it takes to fall asleep and be woken. Looks again ever more
+    /// seldom, each look slows the other one down.
+    #[cold]
+    fn meet(&self) -> MutexGuard<'_, Shard> {
+        for round in 0..ROUNDS {
+            (0..1 << round).for_each(|_| std::hint::spin_loop());
+            if let Some(guard) = self.0.try_lock() {
+                return guard;
+            }
+        }
+        self.wait(|| false).expect("nobody gives up")
     }
 
     #[inline]
@@ -89,6 +105,12 @@ pub struct ShardCell {
 }
 
 impl ShardCell {
+    /// Brings the lock into the cache, to be taken.
+    #[inline]
+    pub fn prefetch(&self) {
+        prefetch_to_write(std::ptr::from_ref(&self.lock).cast());
+    }
+
     pub fn new(databases: usize, bits: u32, hasher: &ahash::RandomState) -> ShardCell {
         let published: Box<[_]> = (0..databases).map(|_| Arc::new(Published::default())).collect();
         let dbs = published.iter().map(|p| Db::new(bits, p.clone(), hasher.clone())).collect();

@@ -31,7 +31,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::*};
 
 pub use published::Published;
-pub(crate) use published::prefetch;
+pub(crate) use published::{prefetch, prefetch_to_write};
 use segment::{BUCKETS_MAX, SEG_SLOTS_MAX, Segment};
 
 /// What a table holds: a non-zero 64-bit word, usually an address.
