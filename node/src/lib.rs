@@ -34,6 +34,7 @@ pub mod persist;
 pub mod process;
 pub mod pubsub;
 pub mod reclaim;
+pub mod replicas;
 pub mod samples;
 pub mod scripting;
 pub mod server;

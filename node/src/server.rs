@@ -7,7 +7,6 @@ use std::time::Instant;
 use engine::command::lookup::Lookup;
 use engine::command::{CommandId, Facts};
 use engine::keyspace::Keyspace;
-use parking_lot::Mutex;
 
 use crate::acl::Users;
 use crate::aof::Aof;
@@ -28,6 +27,7 @@ use crate::pause::Pause;
 use crate::persist::Persistence;
 use crate::pubsub::PubSub;
 use crate::reclaim::Reclaim;
+use crate::replicas::{Replicas, history};
 use crate::samples::Samples;
 use crate::scripting::busy::Busy;
 use crate::scripting::libraries::Libraries;
@@ -86,8 +86,8 @@ pub struct Server {
     pub seed: u64,
     /// 40 hexadecimal digits, new at each start.
     pub run_id: String,
-    /// Names the history of the data, in the same form.
-    replication_id: Mutex<String>,
+    /// Servers that follow this one, and the history of the data.
+    pub replicas: Replicas,
     at_start: OnceLock<(u64, u64)>,
     pub started: Instant,
     pub started_ms: u64,
@@ -142,23 +142,14 @@ impl Server {
             evicted_clients: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
             seed: uuid::Uuid::new_v4().as_u64_pair().0,
-            run_id: new_id(),
-            replication_id: Mutex::new(new_id()),
+            run_id: history::new_id(),
+            replicas: Replicas::default(),
             at_start: OnceLock::new(),
             started: Instant::now(),
             started_ms: unix_ms(),
             threads,
             config,
         })
-    }
-
-    pub fn replication_id(&self) -> String {
-        self.replication_id.lock().clone()
-    }
-
-    /// Begins a history of its own.
-    pub fn new_replication_id(&self) {
-        *self.replication_id.lock() = new_id();
     }
 
     /// How long a command took, over all workers; `None` if it was not called.
@@ -242,10 +233,4 @@ impl Server {
             client.addr
         );
     }
-}
-
-/// 40 random hexadecimal digits.
-fn new_id() -> String {
-    let random = || uuid::Uuid::new_v4().simple().to_string();
-    format!("{}{}", random(), &random()[..8])
 }

@@ -16,6 +16,7 @@ use super::log::Log;
 use super::manifest::{Entry, Manifest, Names, Part};
 use super::records::{Record, Records, Stop};
 use crate::dispatch::{self, Handler};
+use crate::feed::pump::Who;
 use crate::persist::load::{Policy, Shards};
 use crate::persist::rdb_file::{self, About};
 use crate::persist::{background, start};
@@ -94,7 +95,7 @@ fn open(
     manifest: &mut Manifest,
 ) -> std::io::Result<()> {
     fs::create_dir_all(&names.dir)?;
-    server.pump.listen(server);
+    server.pump.listen(server, Who::Log);
     let before = manifest.clone();
     if manifest.base().is_none() && manifest.increments().next().is_none() {
         let entry = manifest.next_base(names, true);

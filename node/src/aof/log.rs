@@ -15,7 +15,7 @@ pub struct Log {
     /// What is to be written.
     buffer: Vec<u8>,
     /// The database that a reader has selected at the end.
-    selected: Option<u16>,
+    selected: Option<u32>,
     /// Something was written since the last synchronisation.
     unsynced: bool,
     synced: Instant,
@@ -54,21 +54,7 @@ impl Log {
             self.noted_s = now_s;
             self.buffer.extend_from_slice(format!("#TS:{now_s}\r\n").as_bytes());
         }
-        let many = feed::ops(group).nth(1).is_some();
-        if many {
-            feed::encode(&mut self.buffer, [&b"MULTI"[..]].into_iter());
-        }
-        for op in feed::ops(group) {
-            if self.selected != Some(op.db) {
-                self.selected = Some(op.db);
-                let number = op.db.to_string();
-                feed::encode(&mut self.buffer, [&b"SELECT"[..], number.as_bytes()].into_iter());
-            }
-            self.buffer.extend_from_slice(op.command);
-        }
-        if many {
-            feed::encode(&mut self.buffer, [&b"EXEC"[..]].into_iter());
-        }
+        feed::pass_on(&mut self.buffer, group, &mut self.selected, |op| op.changes);
     }
 
     /// Writes what is to be written. After a failure nothing of it is in the file, and it can be tried again.

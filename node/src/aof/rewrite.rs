@@ -16,6 +16,7 @@ use engine::ctx::Ctx;
 use super::Aof;
 use super::log::Log;
 use super::manifest::{Entry, Manifest, Names};
+use crate::feed::pump::Who;
 use crate::persist::background::{self, Busy};
 use crate::persist::rdb_file::{self, About, Shards};
 use crate::persist::snapshot::{Job, Purpose};
@@ -189,7 +190,7 @@ pub fn start(server: &'static Server, ctx: &mut Ctx<'_>) -> Result<(), Failed> {
 
 /// CONFIG SET appendonly yes. The first rewrite begins on a thread of its own: the caller may hold shards.
 pub fn turn_on(server: &'static Server) {
-    server.pump.listen(server);
+    server.pump.listen(server, Who::Log);
     server.aof.note(|books| books.rewriting = true);
     let run = move || {
         let mut ctx = background::own_context(server);
@@ -233,7 +234,7 @@ fn turn_off_log(server: &'static Server) {
     aof.strict.store(false, Release);
     state.books.write_error = None;
     drop(state);
-    server.pump.rest(server);
+    server.pump.rest(server, Who::Log);
     aof.release(u64::MAX >> 1);
     aof.durable.store(0, Release);
 }

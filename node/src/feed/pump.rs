@@ -4,7 +4,7 @@
 //! meets writers that have not handed over yet, it looks again soon.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::*};
 use std::thread::Thread;
 use std::time::Duration;
 
@@ -28,16 +28,27 @@ pub trait Consumer {
     fn done(&self, server: &'static Server, promise: u64);
 }
 
+/// Who has asked for the commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Who {
+    Log = 1,
+    Replicas = 2,
+}
+
 /// See the [module's page](self).
 #[derive(Default)]
 pub struct Pump {
+    /// Those who listen, as bits.
+    listening: AtomicU8,
     thread: OnceLock<Thread>,
     started: AtomicBool,
 }
 
 impl Pump {
     /// Has all commands written down from now on. Whoever then holds all shards knows that what comes after is.
-    pub fn listen(&self, server: &'static Server) {
+    pub fn listen(&self, server: &'static Server, who: Who) {
+        self.listening.fetch_or(who as u8, AcqRel);
         server.keyspace.feed.listen(true);
         if !self.started.swap(true, AcqRel) {
             let run = move || run(server);
@@ -49,9 +60,21 @@ impl Pump {
         }
     }
 
-    /// Nobody wants commands any more.
-    pub fn rest(&self, server: &Server) {
-        server.keyspace.feed.listen(false);
+    /// This one wants no more commands. When nobody does, none are written down.
+    pub fn rest(&self, server: &Server, who: Who) {
+        if self.listening.fetch_and(!(who as u8), AcqRel) == who as u8 {
+            server.keyspace.feed.listen(false);
+            // Another may have begun in between.
+            if self.listening.load(Acquire) != 0 {
+                server.keyspace.feed.listen(true);
+            }
+        }
+    }
+
+    /// Whether this one listens.
+    #[inline]
+    pub fn serves(&self, who: Who) -> bool {
+        self.listening.load(Relaxed) & who as u8 != 0
     }
 
     /// Has the thread look at once.
@@ -73,7 +96,7 @@ fn run(server: &'static Server) -> ! {
 /// One round; true if more is about to come.
 fn round(server: &'static Server, drain: &mut Drain) -> bool {
     let now = stamp::at(Duration::from_millis(unix_ms()));
-    let consumers: [&dyn Consumer; 1] = [&server.aof];
+    let consumers: [&dyn Consumer; 2] = [&server.aof, &server.replicas];
     let done = drain.round(&server.keyspace.feed, now, |Run { bytes, .. }| {
         for (version, group) in codec::groups(bytes).flatten() {
             consumers.iter().for_each(|consumer| consumer.group(version, group));

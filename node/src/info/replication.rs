@@ -5,9 +5,6 @@ use crate::mesh::Status;
 use crate::mesh::identity::show_uuid;
 use crate::mesh::status::Target;
 
-/// The second replication id while there is none.
-const NO_ID: &str = "0000000000000000000000000000000000000000";
-
 pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
     let status = info.server.mesh.status();
     let targets = status.targets(&info.config.replicaof);
@@ -39,15 +36,25 @@ pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
         lines.put("min_slaves_good_slaves", status.good_peers(u64::from(info.config.min_replicas_max_lag)));
     }
     lines.put("master_failover_state", "no-failover");
-    lines.put("master_replid", info.server.replication_id());
-    lines.put("master_replid2", NO_ID);
-    lines.put("master_repl_offset", status.written);
-    lines.put("second_repl_offset", -1);
-    lines.put("repl_backlog_active", 0);
-    lines.put("repl_backlog_size", info.config.repl_backlog_size);
-    lines.put("repl_backlog_first_byte_offset", 0);
-    lines.put("repl_backlog_histlen", 0);
+    write_history(info, &status, lines);
     write_mesh(info, &status, lines);
+}
+
+fn write_history(info: &Info<'_>, status: &Status, lines: &mut Lines) {
+    info.server.replicas.history(|history| {
+        let (second, second_from) = history.second();
+        let backlog = history.backlog.as_ref();
+        lines.put("master_replid", history.id());
+        lines.put("master_replid2", second);
+        // Without a stream of its own it counts what the mesh has.
+        let offset = if backlog.is_some() { history.offset() } else { status.written };
+        lines.put("master_repl_offset", offset);
+        lines.put("second_repl_offset", second_from);
+        lines.put("repl_backlog_active", u8::from(backlog.is_some()));
+        lines.put("repl_backlog_size", info.config.repl_backlog_size);
+        lines.put("repl_backlog_first_byte_offset", backlog.map_or(0, |backlog| backlog.first()));
+        lines.put("repl_backlog_histlen", backlog.map_or(0, |backlog| backlog.len()));
+    });
 }
 
 /// The first target's fields have no number in their names.

@@ -5,32 +5,66 @@
 //! changed something, while its shards are still held; what is removed by itself, where it is removed.
 //!
 //! ```text
-//! group = op*      op = database:u16le length:u32le command     command: an array of bulk strings
+//! group = op*      op = database:u32le length:u32le command     command: an array of bulk strings
 //! ```
 //!
-//! More than one operation in a group are a transaction.
+//! The database's highest bit says that the command is for replicas only: it changes no data. More than one operation in
+//! a group are a transaction.
 
 use super::Writer;
 
 /// One command of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Op<'a> {
-    pub db: u16,
+    pub db: u32,
+    /// It has changed data; what has not (a message) is for replicas only.
+    pub changes: bool,
     /// As an array of bulk strings.
     pub command: &'a [u8],
 }
 
-const HEAD: usize = 6;
+const HEAD: usize = 8;
+const NO_CHANGE: u32 = 1 << 31;
 
 /// The operations of a group.
 pub fn ops(mut group: &[u8]) -> impl Iterator<Item = Op<'_>> {
     std::iter::from_fn(move || {
-        let (db, rest) = group.split_first_chunk::<2>()?;
+        let (db, rest) = group.split_first_chunk::<4>()?;
         let (len, rest) = rest.split_first_chunk::<4>()?;
         let (command, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
         group = rest;
-        Some(Op { db: u16::from_le_bytes(*db), command })
+        let db = u32::from_le_bytes(*db);
+        Some(Op { db: db & !NO_CHANGE, changes: db & NO_CHANGE == 0, command })
     })
+}
+
+/// Appends the operations of a group that are wanted for a reader who has `selected` a database.
+pub fn pass_on(
+    out: &mut Vec<u8>,
+    group: &[u8],
+    selected: &mut Option<u32>,
+    wanted: impl Fn(&Op<'_>) -> bool,
+) {
+    let mut wanted = ops(group).filter(|op| wanted(op)).peekable();
+    let Some(first) = wanted.next() else { return };
+    select(out, first.db, selected);
+    if wanted.peek().is_none() {
+        return out.extend_from_slice(first.command);
+    }
+    encode(out, [&b"MULTI"[..]].into_iter());
+    out.extend_from_slice(first.command);
+    for op in wanted {
+        select(out, op.db, selected);
+        out.extend_from_slice(op.command);
+    }
+    encode(out, [&b"EXEC"[..]].into_iter());
+}
+
+fn select(out: &mut Vec<u8>, db: u32, selected: &mut Option<u32>) {
+    if *selected != Some(db) {
+        *selected = Some(db);
+        encode(out, [&b"SELECT"[..], itoa::Buffer::new().format(db).as_bytes()].into_iter());
+    }
 }
 
 /// Appends a command as an array of bulk strings.
@@ -51,13 +85,22 @@ pub fn encode<'a>(out: &mut Vec<u8>, words: impl ExactSizeIterator<Item = &'a [u
 impl Writer {
     /// Adds a command to the group under way.
     pub fn command<'a>(&mut self, db: usize, words: impl ExactSizeIterator<Item = &'a [u8]>) {
+        self.operation(db as u32, words);
+    }
+
+    /// Adds a command that changes no data: a message.
+    pub fn message<'a>(&mut self, db: usize, words: impl ExactSizeIterator<Item = &'a [u8]>) {
+        self.operation(db as u32 | NO_CHANGE, words);
+    }
+
+    fn operation<'a>(&mut self, db: u32, words: impl ExactSizeIterator<Item = &'a [u8]>) {
         self.add(|w| {
             let at = w.0.len();
-            w.0.extend_from_slice(&(db as u16).to_le_bytes());
+            w.0.extend_from_slice(&db.to_le_bytes());
             w.0.extend_from_slice(&[0; 4]);
             encode(&mut w.0, words);
             let len = u32::try_from(w.0.len() - at - HEAD).expect("a command is below 4 GB");
-            w.0[at + 2..at + HEAD].copy_from_slice(&len.to_le_bytes());
+            w.0[at + 4..at + HEAD].copy_from_slice(&len.to_le_bytes());
         });
     }
 }
@@ -100,8 +143,41 @@ mod tests {
             let command =
                 |word| format!("*2\r\n$1\r\n{word}\r\n${}\r\n{number}\r\n", number.len()).into_bytes();
             let expected: Vec<_> =
-                ["A", "B"].iter().take(1 + n % 2).map(|w| ((n % 2) as u16, command(w))).collect();
+                ["A", "B"].iter().take(1 + n % 2).map(|w| ((n % 2) as u32, command(w))).collect();
             assert_eq!(*group, expected);
         }
+    }
+
+    #[test]
+    fn a_reader_gets_transactions_and_selects() {
+        let keyspace = Keyspace::new(4, 1);
+        keyspace.feed.listen(true);
+        let mut ctx = Ctx::new(&keyspace, 1);
+        for n in 0..3usize {
+            ctx.locks.hold_all();
+            ctx.begin();
+            ctx.locks.mint(1_000);
+            let feed = ctx.locks.feed().expect("it listens");
+            feed.command(n, [&b"A"[..]].into_iter());
+            feed.message(n + 1, [&b"M"[..]].into_iter());
+            ctx.locks.release();
+        }
+        let (mut all, mut changes) = ((Vec::new(), None), (Vec::new(), None));
+        let now = replication::stamp::at(std::time::Duration::from_secs(1));
+        Drain::default().round(&keyspace.feed, now, |Run { bytes, .. }| {
+            for group in replication::codec::groups(bytes) {
+                let (_, group) = group.unwrap();
+                pass_on(&mut all.0, group, &mut all.1, |_| true);
+                pass_on(&mut changes.0, group, &mut changes.1, |op| op.changes);
+            }
+        });
+        let words = |bytes: &[u8]| -> Vec<String> {
+            let text = String::from_utf8(bytes.to_vec()).unwrap();
+            text.lines().filter(|l| !l.starts_with(['*', '$'])).map(str::to_owned).collect()
+        };
+        let (all, changes) = (words(&all.0), words(&changes.0));
+        assert_eq!(all[..8], ["SELECT", "0", "MULTI", "A", "SELECT", "1", "M", "EXEC"]);
+        assert_eq!(all[8..10], ["MULTI", "A"], "the database is selected already");
+        assert_eq!(changes, ["SELECT", "0", "A", "SELECT", "1", "A", "SELECT", "2", "A"]);
     }
 }

@@ -7,6 +7,7 @@ use protocol::{ErrorReply, error, number};
 use super::{ANY, Sub, sub};
 use crate::commands::config::rewrite_file;
 use crate::dispatch::Call;
+use crate::replicas::history::History;
 use crate::worker::unix_ms;
 
 /// Nothing runs meanwhile that touches data: every shard is held.
@@ -88,7 +89,7 @@ fn reply_buffer(call: &mut Call<'_>) -> Result<(), ErrorReply> {
 
 fn change_replication_id(call: &mut Call<'_>) -> Result<(), ErrorReply> {
     tracing::info!("Changing replication IDs after receiving change-repl-id");
-    call.worker.server.new_replication_id();
+    call.worker.server.replicas.history(History::begin_anew);
     call.out.ok();
     Ok(())
 }

@@ -1,0 +1,139 @@
+//! The end of the stream, kept for replicas: those that are behind, and those that were cut off and come back.
+//!
+//! All replicas read the same blocks. A block grows at its end while nobody reads it; then it stays as it is.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Bytes up to which a block grows.
+const BLOCK: usize = 64 * 1024;
+
+/// Bytes that follow each other.
+#[derive(Debug)]
+pub struct Block {
+    /// The number of its first byte.
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+impl Block {
+    /// What it holds from a byte on, which must not be before it.
+    pub fn from(&self, position: u64) -> &[u8] {
+        &self.bytes[((position - self.start) as usize).min(self.bytes.len())..]
+    }
+
+    fn end(&self) -> u64 {
+        self.start + self.bytes.len() as u64
+    }
+}
+
+/// See the [module's page](self). Bytes are numbered from 1 on, as PSYNC does.
+#[derive(Debug)]
+pub struct Backlog {
+    blocks: VecDeque<Arc<Block>>,
+    first: u64,
+    end: u64,
+}
+
+impl Backlog {
+    /// Nothing yet: the first byte will have this number.
+    pub fn new(first: u64) -> Backlog {
+        Backlog { blocks: VecDeque::new(), first, end: first }
+    }
+
+    /// The number of the first byte that is still here, or will be.
+    pub fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// The number that the next byte will have.
+    pub fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Bytes that are here.
+    pub fn len(&self) -> u64 {
+        self.end - self.first
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether the stream can be read on from this byte.
+    pub fn covers(&self, position: u64) -> bool {
+        (self.first..=self.end).contains(&position)
+    }
+
+    /// Goes on at the end. `write` appends to what it is given.
+    pub fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let last = self.blocks.back_mut().and_then(Arc::get_mut).filter(|block| block.bytes.len() < BLOCK);
+        match last {
+            Some(block) => {
+                write(&mut block.bytes);
+                self.end = block.end();
+            }
+            None => {
+                let mut block = Block { start: self.end, bytes: Vec::new() };
+                write(&mut block.bytes);
+                self.end = block.end();
+                self.blocks.push_back(Arc::new(block));
+            }
+        }
+    }
+
+    /// The block that a byte is in; `None` if it is not here (any more, or yet).
+    pub fn at(&self, position: u64) -> Option<Arc<Block>> {
+        let next = self.blocks.partition_point(|block| block.end() <= position);
+        self.blocks.get(next).filter(|block| block.start <= position).cloned()
+    }
+
+    /// Lets go of blocks that nobody needs: all of their bytes are before this one.
+    pub fn trim(&mut self, keep_from: u64) {
+        while self.blocks.front().is_some_and(|block| block.end() <= keep_from) {
+            self.blocks.pop_front();
+        }
+        self.first = self.blocks.front().map_or(self.end, |block| block.start);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn add(backlog: &mut Backlog, bytes: &[u8]) {
+        backlog.append(|out| out.extend_from_slice(bytes));
+    }
+
+    #[test]
+    fn bytes_are_found_by_their_numbers() {
+        let mut backlog = Backlog::new(1);
+        assert!(backlog.at(1).is_none());
+        add(&mut backlog, b"hello ");
+        // While it is being read a block does not change.
+        let read = backlog.at(3).unwrap();
+        add(&mut backlog, b"world");
+        assert_eq!(read.from(3), b"llo ");
+        assert_eq!(backlog.at(7).unwrap().from(7), b"world");
+        drop(read);
+        add(&mut backlog, b"!");
+        assert_eq!(backlog.at(8).unwrap().from(8), b"orld!");
+        assert!(backlog.at(13).is_none());
+        assert!(backlog.covers(13) && !backlog.covers(14) && !backlog.covers(0));
+        assert_eq!(backlog.len(), 12);
+    }
+
+    #[test]
+    fn whole_blocks_go() {
+        let mut backlog = Backlog::new(101);
+        (0..4).for_each(|n| add(&mut backlog, &vec![n; BLOCK]));
+        backlog.trim(101 + BLOCK as u64 - 1);
+        assert_eq!(backlog.first(), 101);
+        backlog.trim(101 + BLOCK as u64);
+        assert_eq!((backlog.first(), backlog.len()), (101 + BLOCK as u64, 3 * BLOCK as u64));
+        assert!(backlog.at(101).is_none());
+        assert_eq!(backlog.at(101 + BLOCK as u64).unwrap().from(101 + BLOCK as u64)[0], 1);
+        backlog.trim(u64::MAX);
+        assert_eq!((backlog.first(), backlog.len()), (backlog.end(), 0));
+    }
+}

@@ -1,0 +1,159 @@
+//! The history of the data: what it is called, and how far it has come.
+//!
+//! A history is a stream of bytes, all that was done as commands, under a name of 40 hexadecimal digits. Two servers with
+//! the same name and the same offset have the same data. A server that follows another has that one's name and goes on
+//! with its bytes; when it begins to go its own way the old name stays valid up to where it did so.
+
+use engine::journal::feed;
+
+use super::backlog::Backlog;
+
+/// The second name while there is none.
+pub const NO_ID: &str = "0000000000000000000000000000000000000000";
+
+/// 40 random hexadecimal digits.
+pub fn new_id() -> String {
+    let random = || uuid::Uuid::new_v4().simple().to_string();
+    format!("{}{}", random(), &random()[..8])
+}
+
+/// See the [module's page](self).
+#[derive(Debug)]
+pub struct History {
+    id: String,
+    /// A name that the history had before, and the first byte that is no longer of it.
+    second: Option<(String, u64)>,
+    /// Bytes so far: the number of the last one.
+    offset: u64,
+    /// Its end; `None`: nobody has wanted it yet, and the offset stands still.
+    pub backlog: Option<Backlog>,
+    /// The database that a reader has selected at the end.
+    selected: Option<u32>,
+    /// It is another's: its bytes are passed on as they come, and nothing of our own is added.
+    relayed: bool,
+}
+
+impl Default for History {
+    fn default() -> History {
+        History { id: new_id(), second: None, offset: 0, backlog: None, selected: None, relayed: false }
+    }
+}
+
+impl History {
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The name before, [`NO_ID`] if there was none, and the first byte that is no longer of it, or -1.
+    pub fn second(&self) -> (&str, i64) {
+        self.second.as_ref().map_or((NO_ID, -1), |(id, from)| (id, *from as i64))
+    }
+
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    pub fn is_relayed(&self) -> bool {
+        self.relayed
+    }
+
+    /// Begins a history of its own, which has nothing to do with the one before: nobody can go on from that.
+    pub fn begin_anew(&mut self) {
+        (self.id, self.second) = (new_id(), None);
+    }
+
+    /// The data are another's now, as they were at this offset. What was kept of the history before is worth nothing.
+    pub fn adopt(&mut self, id: &str, offset: u64) {
+        (self.id, self.second, self.offset) = (id.to_owned(), None, offset);
+        self.selected = None;
+        self.backlog = Some(Backlog::new(offset + 1));
+    }
+
+    /// Goes on under another name. Who has come up to here under the old one can go on, too.
+    pub fn rename(&mut self, id: &str) {
+        let before = std::mem::replace(&mut self.id, id.to_owned());
+        self.second = Some((before, self.offset + 1));
+    }
+
+    /// Goes its own way from here on: what was a replica is a master.
+    pub fn branch(&mut self) {
+        self.rename(&new_id());
+        self.selected = None;
+        self.relayed = false;
+    }
+
+    /// Passes another's bytes on from now on, or no longer.
+    pub fn relay(&mut self, on: bool) {
+        self.relayed = on;
+    }
+
+    /// Whether one who has a history of this name and wants this byte next can go on here.
+    pub fn continues(&self, id: &str, position: u64) -> bool {
+        let same = |own: &str| own.eq_ignore_ascii_case(id);
+        let known =
+            same(&self.id) || self.second.as_ref().is_some_and(|(own, to)| same(own) && position <= *to);
+        known && self.backlog.as_ref().is_some_and(|backlog| backlog.covers(position))
+    }
+
+    /// Keeps the end of the stream from now on.
+    pub fn keep(&mut self) {
+        if self.backlog.is_none() {
+            self.backlog = Some(Backlog::new(self.offset + 1));
+        }
+    }
+
+    /// The next command names its database, whatever it is: a reader begins here who has selected none.
+    pub fn forget_selected(&mut self) {
+        self.selected = None;
+    }
+
+    /// Goes on with these bytes, as they are.
+    pub fn append(&mut self, bytes: &[u8]) {
+        self.write(|out| out.extend_from_slice(bytes));
+    }
+
+    /// Goes on with a command that concerns no database.
+    pub fn append_command(&mut self, words: &[&[u8]]) {
+        self.write(|out| feed::encode(out, words.iter().copied()));
+    }
+
+    /// Goes on with a group; more than one command are a transaction.
+    pub fn append_group(&mut self, group: &[u8]) {
+        let mut selected = self.selected;
+        self.write(|out| feed::pass_on(out, group, &mut selected, |_| true));
+        self.selected = selected;
+    }
+
+    fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        if let Some(backlog) = &mut self.backlog {
+            backlog.append(write);
+            self.offset = backlog.end() - 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_can_go_on() {
+        let mut history = History::default();
+        let old = history.id().to_owned();
+        assert!(!history.continues(&old, 1), "nothing is kept");
+        history.keep();
+        history.append(b"0123456789");
+        assert_eq!(history.offset(), 10);
+        assert!(history.continues(&old, 1) && history.continues(&old.to_uppercase(), 11));
+        assert!(!history.continues(&old, 12) && !history.continues(NO_ID, 5));
+        history.branch();
+        history.append(b"abc");
+        assert_eq!(history.second(), (old.as_str(), 11));
+        assert!(history.continues(&old, 11) && !history.continues(&old, 12));
+        let new = history.id().to_owned();
+        assert!(history.continues(&new, 14));
+        history.adopt(&"a".repeat(40), 500);
+        assert!(history.continues(&"a".repeat(40), 501) && !history.continues(&new, 14));
+        assert_eq!(history.second(), (NO_ID, -1));
+    }
+}
