@@ -120,6 +120,13 @@ pub enum Element {
     },
 }
 
+impl Element {
+    /// Whether it is named by its position in a state that every node has had.
+    pub fn is_settled(&self) -> bool {
+        matches!(self, Element::Settled { .. })
+    }
+}
+
 /// Where an element is inserted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spot {

@@ -454,10 +454,11 @@ impl Marks {
                 return self.overrule(fold, place, kind, effect);
             }
             if place >= self.last_reset()
-                && !(fold.once && self.skipped.iter().any(|(at, e)| *at == place && e == effect))
+                && let Some(effect) = lasting(effect)
+                && !(fold.once && self.skipped.iter().any(|(at, e)| *at == place && *e == effect))
             {
                 fold.conflicts.skipped += 1;
-                self.skipped.push((place, effect.clone()));
+                self.skipped.push((place, effect));
             }
             return;
         }
@@ -548,13 +549,13 @@ impl Marks {
             }
             Effect::SetElement { id, element } => {
                 let known = list.set(*plain, key, place, *id, element.clone());
-                self.skipped.extend((!known).then(|| (place, effect.clone())));
+                self.skipped.extend((!known && !id.is_settled()).then(|| (place, effect.clone())));
             }
             Effect::DelElements(elements) => {
                 for element in elements {
                     if !rules.identity {
                         list.remove_first(*plain, key, place);
-                    } else if !list.remove(*plain, key, place, *element) {
+                    } else if !list.remove(*plain, key, place, *element) && !element.is_settled() {
                         self.skipped.push((place, Effect::DelElements(vec![*element])));
                     }
                 }
@@ -770,6 +771,27 @@ impl End {
 fn assert_cell(all: &mut Vec<(Place, Effect)>, place: Place, (content, expire): (Effect, Option<Effect>)) {
     all.push((place, content));
     all.extend(expire.map(|expire| (place, expire)));
+}
+
+/// What of a skipped effect may still come true. What it names by position came before it, to every node: where the list is not
+/// there any more, that was wiped, and later the position would mean another element.
+fn lasting(effect: &Effect) -> Option<Effect> {
+    let spot = |spot: Spot| match spot {
+        Spot::Before(element) if element.is_settled() => Spot::Head,
+        Spot::After(element) if element.is_settled() => Spot::Tail,
+        other => other,
+    };
+    match effect {
+        Effect::Insert { spot: at, element } => {
+            Some(Effect::Insert { spot: spot(*at), element: element.clone() })
+        }
+        Effect::SetElement { id, .. } if id.is_settled() => None,
+        Effect::DelElements(all) => {
+            let young: Vec<Element> = all.iter().filter(|e| !e.is_settled()).copied().collect();
+            (!young.is_empty()).then_some(Effect::DelElements(young))
+        }
+        other => Some(other.clone()),
+    }
 }
 
 fn by_end(spot: Spot) -> Spot {

@@ -597,12 +597,15 @@ impl ListMarks {
         match spot {
             Spot::Head => (Anchor::Head, spot, false),
             Spot::Tail => (Anchor::Tail, spot, false),
+            // What was named by position and is not there was wiped: it will not come.
             Spot::Before(element) => match at(element) {
                 Some(id) => (Anchor::Before(id), Spot::Before(Element::Id(id)), false),
+                None if element.is_settled() => (Anchor::Head, Spot::Head, false),
                 None => (Anchor::Head, spot, true),
             },
             Spot::After(element) => match at(element) {
                 Some(id) => (Anchor::After(id), Spot::After(Element::Id(id)), false),
+                None if element.is_settled() => (Anchor::Tail, Spot::Tail, false),
                 None => (Anchor::Tail, spot, true),
             },
         }

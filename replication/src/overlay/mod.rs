@@ -147,7 +147,27 @@ impl Overlay {
 
     /// Folds one effect into the store.
     pub fn apply<P: Plain>(&mut self, plain: &mut P, place: Place, write: &Write) {
-        self.fold(plain, place, write, place.version <= self.again_until);
+        if !self.has_lapsed(plain, write) {
+            self.fold(plain, place, write, place.version <= self.again_until);
+        }
+    }
+
+    /// Whether a write tells of a deadline that is settled: it has taken effect here, and which of the key's content is younger
+    /// may be forgotten.
+    fn has_lapsed<P: Plain>(&mut self, plain: &mut P, write: &Write) -> bool {
+        let lapsed = matches!(write.effect, Effect::Reclaim { deadline } if self.is_due(deadline));
+        if lapsed {
+            self.remove_due(plain, &write.key);
+        }
+        lapsed
+    }
+
+    /// Removes a key without marks whose deadline is settled.
+    fn remove_due<P: Plain>(&mut self, plain: &mut P, key: &Key) {
+        if let Some(deadline) = plain.deadline(key).filter(|at| self.due(key, *at)) {
+            self.reclaimed.insert(key.clone(), deadline);
+            plain.remove(key);
+        }
     }
 
     /// Notes an effect that is newer than all that its key has, before it is carried out by other means.
@@ -226,10 +246,7 @@ impl Overlay {
             return self.clear_db(plain, place, write.key.db);
         }
         let key = &write.key;
-        if plain.deadline(key).is_some_and(|at| self.due(key, at)) {
-            self.reclaimed.insert(key.clone(), plain.deadline(key).unwrap_or_default());
-            plain.remove(key);
-        }
+        self.remove_due(plain, key);
         let (rules, settled) = (self.rules, self.settled);
         let cleared = self.cleared.get(&key.db).copied();
         let fresh = !self.has(key);
@@ -346,10 +363,12 @@ impl Overlay {
         if plain.kind(key) != Some(Kind::List) || index >= plain.list_len(key) {
             return None;
         }
-        if let Some(list) = self.marks(key.db, &key.name).and_then(Marks::list) {
+        let marks = self.marks(key.db, &key.name);
+        if let Some(list) = marks.and_then(Marks::list) {
             return list.name(index, self.known);
         }
-        match plain.stamp(key) {
+        // A key with marks may carry the stamp of something else than its elements: these are settled.
+        match plain.stamp(key).filter(|_| marks.is_none()) {
             // The list was put as a whole, and not every member may have it.
             Some(stamp) if stamp.version > self.settled && stamp.version > self.known => {
                 let place = Place::new(stamp, 0);
@@ -427,7 +446,10 @@ impl Overlay {
     /// Folds in an effect that may have been folded in already.
     pub fn apply_again<P: Plain>(&mut self, plain: &mut P, place: Place, write: &Write) {
         if write.effect != Effect::ClearDb {
-            return self.fold(plain, place, write, true);
+            if !self.has_lapsed(plain, write) {
+                self.fold(plain, place, write, true);
+            }
+            return;
         }
         // Of this key alone.
         let (rules, settled, key) = (self.rules, self.settled, &write.key);

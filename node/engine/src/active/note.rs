@@ -42,6 +42,11 @@ impl KeyMut<'_, '_> {
         Key { db: self.db as u32, name: self.key.to_vec() }
     }
 
+    /// Whether other nodes hold the key too: what is kept of it here alone would make it differ.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shard.overlay.is_some()
+    }
+
     /// The place of the next write of the group under way.
     pub(crate) fn next_place(&self) -> Place {
         Place::new(self.stamp, self.writer.subs())

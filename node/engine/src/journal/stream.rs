@@ -63,7 +63,7 @@ pub fn parts(
             assert_group(stream, group, &mut put);
             put(Part::Consumer { group, consumer }, How::Set(b""));
         }
-        Effect::Deliver(delivery) => deliver(delivery, put),
+        Effect::Deliver(delivery) => deliver(stream, delivery, put),
         Effect::Claim { group, consumer, id, delivered_ms, deliveries } => {
             let value = pending_value(*delivered_ms, *deliveries, consumer);
             let present = stream.and_then(|stream| stream.group(group)?.pending(*id)).is_some();
@@ -96,14 +96,20 @@ fn assert_group(stream: Option<&Stream>, group: &[u8], put: &mut impl FnMut(Part
 }
 
 /// First how far the group has got, then what was delivered: so others learn what was not.
-fn deliver(delivery: &Delivery<'_>, mut put: impl FnMut(Part<'_>, How<'_>)) {
+fn deliver(stream: Option<&Stream>, delivery: &Delivery<'_>, mut put: impl FnMut(Part<'_>, How<'_>)) {
     let Delivery { group, consumer, ids, at_ms, last, read, keep } = *delivery;
     put(Part::Group(group), How::Raise(&group_value(last, read)));
     let value = pending_value(at_ms, 1, consumer);
     for id in ids {
-        put(Part::Pending { group, id: *id }, How::Set(&value));
-        if !keep {
-            put(Part::Pending { group, id: *id }, How::Delete);
+        let part = Part::Pending { group, id: *id };
+        if keep {
+            put(part, How::Set(&value));
+        } else if let Some(pending) = stream.and_then(|stream| stream.part(part)) {
+            // Claimed before the group came to it: it stays so.
+            put(part, How::Set(&pending));
+        } else {
+            put(part, How::Set(&value));
+            put(part, How::Delete);
         }
     }
 }

@@ -191,6 +191,9 @@ pub(crate) fn raised(old: &[u8], ranks: &[Rank], dense: bool, sparse_max: usize)
 /// Keeps an estimate in the value, or forgets the one that is kept. No effect: it says nothing that the registers do not,
 /// and peers make their own.
 pub fn keep_estimate(key: &mut KeyMut<'_, '_>, estimate: Option<u64>) {
+    if estimate.is_some() && key.is_shared() {
+        return;
+    }
     let Some(ValueRef::Bytes(_) | ValueRef::Raw(_)) = key.value() else { return };
     let Some(bytes) = string::boxed(key, 0).filter(|bytes| bytes.len() >= HEAD) else { return };
     match estimate {

@@ -28,7 +28,15 @@ pub(crate) fn apply_del(key: &mut KeyMut<'_, '_>, id: StreamId) -> Outcome {
 
 /// Removes the entries of the key's stream up to an id.
 pub(crate) fn apply_trim(key: &mut KeyMut<'_, '_>, through: StreamId) -> Outcome {
-    done(stream_mut(key).is_some_and(|stream| stream.trim(through) > 0))
+    let trimmed = stream_mut(key).is_some_and(|stream| stream.trim(through) > 0);
+    remove_if_nothing(key);
+    done(trimmed)
+}
+
+/// A stream that no client has made, since others removed it meanwhile, goes with its last part.
+fn remove_if_nothing(key: &mut KeyMut<'_, '_>) {
+    let nothing = stream_mut(key).is_some_and(|stream| stream.is_nothing());
+    key.remove_if_empty(nothing);
 }
 
 /// Sets what XSETID sets.
@@ -67,7 +75,9 @@ pub(crate) fn apply_set_group(
 }
 
 pub(crate) fn apply_del_group(key: &mut KeyMut<'_, '_>, name: &[u8]) -> Outcome {
-    done(stream_mut(key).is_some_and(|stream| stream.remove_group(name)))
+    let removed = stream_mut(key).is_some_and(|stream| stream.remove_group(name));
+    remove_if_nothing(key);
+    done(removed)
 }
 
 /// Adds a consumer to a group. That one has been seen is no change: like the use of a key, nobody waits for it.
