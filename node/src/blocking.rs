@@ -24,6 +24,7 @@ use smallvec::SmallVec;
 use crate::client::{Client, Mail};
 use crate::dispatch::{Call, Handler};
 use crate::feed;
+use crate::server::Server;
 use crate::session::Session;
 use crate::ticks;
 use crate::tracking::Own;
@@ -151,6 +152,14 @@ fn time_is_up(ticket: &Ticket) -> Vec<u8> {
 pub fn abandon(worker: &Worker, ticket: &Ticket, client: &Client) {
     if ticket.state.end() {
         leave(worker, client);
+    }
+}
+
+/// Takes a client out of the queues of the keys it waited on. No shard may be held.
+pub fn leave_queues(server: &Server, blocked: &Blocked) {
+    for key in &blocked.keys {
+        let shard = server.keyspace.shard_of(server.keyspace.hash(key));
+        server.keyspace.cell(shard).lock.lock().waiting.remove(key, &blocked.ticket);
     }
 }
 

@@ -466,7 +466,7 @@ impl Connection {
     fn unblock(&mut self, worker: &Worker, reply: &[u8]) {
         let Some(blocked) = self.blocked.take() else { return };
         self.timer = None;
-        self.leave_queues(worker, &blocked);
+        blocking::leave_queues(worker.server, &blocked);
         if blocked.timeout_ms.is_some() {
             self.session.client.set(flag::TIMED, false);
         }
@@ -485,13 +485,6 @@ impl Connection {
             } else {
                 worker.server.blocked.fetch_sub(1, Relaxed);
             }
-        }
-    }
-
-    fn leave_queues(&self, worker: &Worker, blocked: &Blocked) {
-        for key in &blocked.keys {
-            let shard = worker.server.keyspace.shard_of(worker.server.keyspace.hash(key));
-            worker.server.keyspace.cell(shard).lock.lock().waiting.remove(key, &blocked.ticket);
         }
     }
 
@@ -898,7 +891,7 @@ impl Connection {
         }
         if let Some(blocked) = self.blocked.take() {
             blocking::abandon(worker, &blocked.ticket, &self.session.client);
-            self.leave_queues(worker, &blocked);
+            blocking::leave_queues(worker.server, &blocked);
         }
         self.show_paused(worker, false);
         crate::commands::transactions::unwatch(worker.server, &mut self.session);

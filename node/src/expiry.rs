@@ -63,6 +63,7 @@ fn may_expire(server: &Server) -> bool {
     server.switches.cron()
         && server.switches.active_expire()
         && !server.persistence.loading.is_active()
+        && !server.upstream.is_replica()
         && !server.pause.state(unix_ms()).0
 }
 

@@ -18,13 +18,19 @@ pub const LOG: u8 = 16;
 pub const REPLICAS: u8 = 4;
 /// This node has yet to get back what its peers rely on.
 pub const SYNCING: u8 = 8;
+/// This node is a replica that takes no writes.
+pub const READ_ONLY: u8 = 32;
+/// It has no link to its master, and old data are not to be shown.
+pub const STALE: u8 = 64;
 
 /// What hinders commands now.
 pub fn now(server: &Server, config: &Config) -> u8 {
     let bit = |is: bool, bit| if is { bit } else { 0 };
     bit(server.persistence.loading.is_active(), LOADING)
         | bit(background::refuses_writes(server), DISK)
-        | bit(server.mesh.lacks_peers(config), REPLICAS)
+        | bit(server.mesh.lacks_peers(config) && !server.upstream.is_replica(), REPLICAS)
+        | bit(server.upstream.is_replica() && config.replica_read_only, READ_ONLY)
+        | bit(server.upstream.is_stale(config), STALE)
         | bit(server.mesh.refuses_writes(), SYNCING)
         | bit(server.aof.books().write_error.is_some(), LOG)
 }
@@ -42,6 +48,12 @@ pub fn check(server: &Server, hindrances: u8, flags: Flags, is_ping: bool) -> Re
     }
     if hindrances & REPLICAS != 0 && writes {
         return Err(error::NO_REPLICAS);
+    }
+    if hindrances & READ_ONLY != 0 && writes {
+        return Err(error::READ_ONLY);
+    }
+    if hindrances & STALE != 0 && !flags.has(Flags::STALE) {
+        return Err(error::MASTER_DOWN);
     }
     if hindrances & SYNCING != 0 && writes {
         return Err(error::SYNCING);

@@ -51,6 +51,7 @@ pub mod system;
 pub mod ticks;
 pub mod tls;
 pub mod tracking;
+pub mod upstream;
 pub mod worker;
 
 /// The Redis that clients are told they speak to: what they may expect depends on it.

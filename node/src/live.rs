@@ -32,8 +32,8 @@ pub fn register(server: &'static Server) {
         crate::log::set_level(change.new.loglevel.word());
         Ok(())
     });
-    config.on_change(&["maxmemory"], |change| {
-        server.memory.set_limit(change.new.maxmemory);
+    config.on_change(&["maxmemory", "replica-ignore-maxmemory"], |change| {
+        crate::upstream::set_memory_limit(server, change.new);
         Ok(())
     });
     config.on_change(&["maxmemory-clients", "maxmemory"], |change| {

@@ -40,6 +40,7 @@ use crate::stats::Latencies;
 use crate::switches::Switches;
 use crate::tls::TlsServer;
 use crate::tracking::Trackers;
+use crate::upstream::Upstream;
 use crate::worker::{WorkerHandle, unix_ms};
 
 /// See the [module's page](self).
@@ -62,6 +63,7 @@ pub struct Server {
     pub pause: Pause,
     pub memory: Memory,
     pub mesh: Mesh,
+    pub upstream: Upstream,
     pub client_memory: ClientMemory,
     pub reclaim: Reclaim,
     pub persistence: Persistence,
@@ -123,6 +125,7 @@ impl Server {
             pause: Pause::default(),
             memory: Memory::default(),
             mesh: Mesh::default(),
+            upstream: Upstream::default(),
             client_memory: ClientMemory::default(),
             reclaim: Reclaim::start().map_err(|e| format!("Can't start a thread: {e}"))?,
             persistence,

@@ -4,7 +4,7 @@ use crate::acceptor::Acceptor;
 use crate::config::{Config, Loaded};
 use crate::listener::Listeners;
 use crate::server::Server;
-use crate::{control, cron, live, log, mesh, persist, process, shutdown, ticks, worker};
+use crate::{control, cron, live, log, mesh, persist, process, shutdown, ticks, upstream, worker};
 
 /// Runs the server until it is told to stop.
 pub fn run(loaded: Loaded) -> Result<(), String> {
@@ -80,7 +80,9 @@ fn start_workers(server: &'static Server) -> std::io::Result<()> {
 /// Brings the data into memory, then lets commands at them. What cannot be loaded is not to be overwritten: the process ends.
 fn load(server: &'static Server) {
     let loaded = persist::start::load_all(server);
-    if let Err(reason) = loaded.and_then(|()| mesh::thread::start(server)) {
+    if let Err(reason) =
+        loaded.and_then(|()| mesh::thread::start(server)).and_then(|()| upstream::at_start(server))
+    {
         tracing::error!("{reason}. Exiting.");
         std::process::exit(1);
     }

@@ -104,6 +104,8 @@ pub struct Worker {
     pub least_output_limit: Cell<u64>,
     /// What keeps commands from running, see [`hindrance`].
     pub hindrances: Cell<u8>,
+    /// The data are a master's: nothing is removed by itself.
+    replica: Cell<bool>,
     /// `busy-reply-threshold` in ticks; `u64::MAX`: never.
     patience: Cell<u64>,
     /// Scripts and functions that it has compiled.
@@ -152,6 +154,7 @@ impl Worker {
             ns_per_tick: Cell::new(1000.0 / ticks::per_us()),
             least_output_limit: Cell::new(u64::MAX),
             hindrances: Cell::new(0),
+            replica: Cell::new(false),
             patience: Cell::new(u64::MAX),
             scripts: Cache::default(),
             connections: RefCell::default(),
@@ -174,7 +177,7 @@ impl Worker {
         self.refresh(ctx);
         let now = unix_ms();
         ctx.env.tick(now);
-        ctx.env.frozen = self.server.pause.is_on(now);
+        ctx.env.frozen = self.replica.get() || self.server.pause.is_on(now);
         self.watch_changes(ctx);
     }
 
@@ -233,6 +236,7 @@ impl Worker {
         self.notable_ticks.set(self.slow_ticks.get().min(self.late_ticks.get()));
         self.least_output_limit.set(config.client_output_buffer_limit.least_hard());
         self.hindrances.set(hindrance::now(self.server, &config));
+        self.replica.set(self.server.upstream.is_replica());
         self.track_latency.set(config.latency_tracking);
         if !ctx.locks.is_pinned() {
             ctx.locks.release();

@@ -203,6 +203,9 @@ pub const OOM: ErrorReply = ErrorReply::new("OOM command not allowed when used m
 /// A node that lost its data takes no writes before it has got them back.
 pub const SYNCING: ErrorReply = ErrorReply::new("LOADING Everwrite is getting its data back from its peers");
 pub const NO_REPLICAS: ErrorReply = ErrorReply::new("NOREPLICAS Not enough good replicas to write.");
+pub const READ_ONLY: ErrorReply = ErrorReply::new("READONLY You can't write against a read only replica.");
+pub const MASTER_DOWN: ErrorReply =
+    ErrorReply::new("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.");
 pub const LOADING: ErrorReply = ErrorReply::new("LOADING Redis is loading the dataset in memory");
 pub const EXEC_ABORT: ErrorReply =
     ErrorReply::new("EXECABORT Transaction discarded because of previous errors.");

@@ -36,6 +36,16 @@ impl Keyspace {
         Keyspace { shards, bits, databases, hasher, journal: Arc::default(), feed: Arc::default(), insisting }
     }
 
+    /// An empty keyspace whose shards hold the same ranges of the same hashes: what is put into it can take the place of
+    /// what is here, shard by shard.
+    pub fn sibling(&self) -> Keyspace {
+        let Keyspace { bits, databases, ref hasher, .. } = *self;
+        let shards = (0..self.shards.len()).map(|_| ShardCell::new(databases, bits, hasher)).collect();
+        let insisting = AtomicBool::new(false);
+        let (journal, feed) = (Arc::default(), Arc::default());
+        Keyspace { shards, bits, databases, hasher: hasher.clone(), journal, feed, insisting }
+    }
+
     pub fn databases(&self) -> usize {
         self.databases
     }

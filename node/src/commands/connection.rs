@@ -7,6 +7,7 @@ use protocol::{ErrorReply, error, number};
 use super::{NodeRow, row};
 use crate::acl;
 use crate::dispatch::{Call, Next};
+use crate::server::Server;
 
 const DONE: Result<Next, ErrorReply> = Ok(Next::Done);
 
@@ -147,9 +148,17 @@ fn greet(call: &mut Call<'_>) {
     out.bulk_str("mode");
     out.bulk_str("standalone");
     out.bulk_str("role");
-    out.bulk_str("master");
+    out.bulk_str(role(call.worker.server));
     out.bulk_str("modules");
     out.array(0);
+}
+
+fn role(server: &Server) -> &'static str {
+    match (server.upstream.is_replica(), server.mesh.status().targets.is_empty()) {
+        (true, _) => "replica",
+        (false, false) => "active-replica",
+        (false, true) => "master",
+    }
 }
 
 /// Sets the connection's name; it may have no blanks or control characters.

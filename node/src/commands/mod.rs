@@ -23,6 +23,7 @@ pub mod modules;
 pub mod monitor;
 pub mod persistence;
 pub mod pubsub;
+pub mod replicaof;
 pub mod replication;
 pub mod scripting;
 pub mod server;
@@ -57,6 +58,7 @@ fn rows() -> impl Iterator<Item = &'static NodeRow> {
         monitor::ROWS,
         persistence::ROWS,
         pubsub::ROWS,
+        replicaof::ROWS,
         replication::ROWS,
         scripting::ROWS,
         server::ROWS,

@@ -6,8 +6,6 @@ use protocol::{ErrorReply, error, number};
 
 use super::{NodeRow, row};
 use crate::blocking;
-use crate::config::Config;
-use crate::config::values::Master;
 use crate::dispatch::{Call, Next};
 use crate::mesh::identity::{parse_uuid, show_uuid};
 use crate::mesh::{Order, Wish};
@@ -15,14 +13,14 @@ use crate::worker::unix_ms;
 
 const DONE: Result<Next, ErrorReply> = Ok(Next::Done);
 
-/// Why REPLICAOF does not make a plain replica.
-const NOT_ACTIVE: ErrorReply = ErrorReply::new(
-    "ERR following a master is not supported yet: with active-replica yes this node can be one of several equal ones",
-);
 const NO_MESH: ErrorReply = ErrorReply::new("ERR This node is not part of a mesh: active-replica is off");
 
 /// Without a mesh a master; in it KeyDB's answer: for one target an array of five, for several an array of those.
 fn role(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
+    if let Some(link) = call.worker.server.upstream.followed() {
+        super::replicaof::role(call, &link);
+        return DONE;
+    }
     let status = call.worker.server.mesh.status();
     let server = call.worker.server;
     let targets = status.targets(&server.config.get().replicaof);
@@ -54,71 +52,6 @@ fn role(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
         call.out.int(lag.map_or(-1, |lag| status.written.saturating_sub(lag) as i64));
     }
     DONE
-}
-
-/// `REPLICAOF host port | NO ONE | REMOVE host port`.
-fn replicaof(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
-    let server = call.worker.server;
-    let config = server.config.get();
-    let (first, second) = (call.args.at(1), call.args.at(2));
-    if config.cluster_enabled {
-        return Err(ErrorReply::new("ERR REPLICAOF not allowed in cluster mode."));
-    }
-    if call.args.len() == 4 && first.eq_ignore_ascii_case(b"remove") {
-        let gone = target(second, call.args.at(3))?;
-        if !config.replicaof.0.contains(&gone) {
-            return Err(ErrorReply::new("ERR Master not found"));
-        }
-        follow(call, |masters| masters.retain(|known| *known != gone));
-        call.out.ok();
-        return DONE;
-    }
-    if call.args.len() != 3 {
-        return Err(error::SYNTAX);
-    }
-    if first.eq_ignore_ascii_case(b"no") && second.eq_ignore_ascii_case(b"one") {
-        follow(call, Vec::clear);
-        call.out.ok();
-        return DONE;
-    }
-    let new = target(first, second)?;
-    if !config.active_replica {
-        return Err(NOT_ACTIVE);
-    }
-    if config.replicaof.0.contains(&new) {
-        call.out.simple("OK Already connected to specified master");
-        return DONE;
-    }
-    let several = config.multi_master;
-    follow(call, |masters| {
-        if !several {
-            masters.clear();
-        }
-        masters.push(new);
-    });
-    call.out.ok();
-    DONE
-}
-
-fn target(host: &[u8], port: &[u8]) -> Result<Master, ErrorReply> {
-    let port = number::parse_i64(port).and_then(|port| u16::try_from(port).ok());
-    let host = String::from_utf8(host.to_vec()).ok();
-    match (host, port) {
-        (Some(host), Some(port)) => Ok(Master { host, port }),
-        _ => Err(ErrorReply::new("ERR Invalid master port")),
-    }
-}
-
-/// Changes whom this node follows, in the configuration and at once.
-fn follow(call: &mut Call<'_>, edit: impl FnOnce(&mut Vec<Master>)) {
-    let server = call.worker.server;
-    server.config.update(|config: &mut Config| edit(&mut config.replicaof.0));
-    let masters = server.config.get().replicaof.0.clone();
-    if server.mesh.is_on() {
-        let shown: Vec<String> = masters.iter().map(|m| format!("{}:{}", m.host, m.port)).collect();
-        tracing::info!("REPLICAOF: this node now follows [{}]", shown.join(", "));
-        server.mesh.order(Order::Follow(masters));
-    }
 }
 
 /// `WAIT n ms`: until so many peers hold what was written, or the time is up. How many there are is the reply.
@@ -292,8 +225,6 @@ fn wish(call: &mut Call<'_>, wish: Wish) -> Result<Next, ErrorReply> {
 
 pub const ROWS: &[NodeRow] = &[
     row("ROLE", role),
-    row("REPLICAOF", replicaof),
-    row("SLAVEOF", replicaof),
     row("WAIT", wait),
     row("WAITPEERS", wait),
     row("WAITSTABLE", wait_stable),

@@ -218,7 +218,7 @@ directives! {
         /// Whether a client must show a certificate.
         tls_auth_clients: TlsAuthClients, "tls-auth-clients" [], "yes", own(), Live, Now, Redis, [];
         /// Use TLS towards masters and replicas.
-        tls_replication: bool, "tls-replication" [], "no", yes_no(), Live, Later, Redis, [];
+        tls_replication: bool, "tls-replication" [], "no", yes_no(), Live, Now, Redis, [];
         /// Use TLS on the cluster bus.
         tls_cluster: bool, "tls-cluster" [], "no", yes_no(), Live, Later, Redis, [];
         /// TLS versions to allow, of TLSv1.2 and TLSv1.3; empty for both.

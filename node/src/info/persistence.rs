@@ -18,7 +18,7 @@ pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
     let running = |purpose| job.as_ref().filter(|job| job.purpose == purpose);
     let seconds = |purpose| running(purpose).map_or(-1, |job| job.started.elapsed().as_secs() as i64);
     lines.put("loading", u8::from(loading));
-    lines.put("async_loading", 0);
+    lines.put("async_loading", u8::from(persistence.loading.is_beside()));
     lines.put("current_cow_peak", copied);
     lines.put("current_cow_size", copied);
     lines.put("current_cow_size_age", 0);

@@ -1,25 +1,32 @@
 //! The section about replication: KeyDB's fields, and ours about the mesh.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use super::{Info, Lines};
 use crate::mesh::Status;
 use crate::mesh::identity::show_uuid;
 use crate::mesh::status::Target;
+use crate::upstream::link::Link;
+use crate::upstream::status::{State, Transfer};
 
 pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
     let status = info.server.mesh.status();
     let targets = status.targets(&info.config.replicaof);
     let follows = info.server.mesh.is_on() && !targets.is_empty();
-    lines.put("role", if follows { "active-replica" } else { "master" });
-    if follows {
+    let followed = info.server.upstream.followed();
+    if let Some(link) = &followed {
+        write_followed(info, link, lines);
+    } else if !follows {
+        lines.put("role", "master");
+    } else {
+        lines.put("role", "active-replica");
         let up = targets.iter().all(|target| target.state.is_up());
         lines.put("master_global_link_status", if up { "up" } else { "down" });
         lines.put("connected_masters", targets.iter().filter(|t| t.state.is_up()).count());
         for (i, target) in targets.iter().enumerate() {
             write_target(info, &status, i, target, lines);
         }
-        lines.put("slave_priority", info.config.replica_priority);
-        lines.put("slave_read_only", u8::from(info.config.replica_read_only));
-        lines.put("replica_announced", u8::from(info.config.replica_announced));
+        write_self(info, lines);
     }
     let linked: Vec<_> = status.linked().collect();
     lines.put("connected_slaves", linked.len());
@@ -37,7 +44,54 @@ pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
     }
     lines.put("master_failover_state", "no-failover");
     write_history(info, &status, lines);
+    if let Some(link) = &followed {
+        write_upstream(link, lines);
+    }
     write_mesh(info, &status, lines);
+}
+
+/// What others are to know of a replica.
+fn write_self(info: &Info<'_>, lines: &mut Lines) {
+    lines.put("slave_priority", info.config.replica_priority);
+    lines.put("slave_read_only", u8::from(info.config.replica_read_only));
+    lines.put("replica_announced", u8::from(info.config.replica_announced));
+}
+
+/// The master of a plain replica.
+fn write_followed(info: &Info<'_>, link: &Link, lines: &mut Lines) {
+    let (status, state) = (&link.status, link.status.state());
+    let up = state == State::Connected;
+    lines.put("role", "slave");
+    lines.put("master_host", &link.master.host);
+    lines.put("master_port", link.master.port);
+    lines.put("master_link_status", if up { "up" } else { "down" });
+    lines.put("master_last_io_seconds_ago", if up { status.silent_s(info.now_ms) as i64 } else { -1 });
+    lines.put("master_sync_in_progress", u8::from(state == State::Sync));
+    let offset = link.offset();
+    lines.put("slave_read_repl_offset", status.read_offset.load(Relaxed).max(offset));
+    lines.put("slave_repl_offset", offset);
+    if state == State::Sync {
+        let Transfer { total, received } = status.transfer();
+        lines.put("master_sync_total_bytes", total.map_or(-1, |n| n as i64));
+        lines.put("master_sync_read_bytes", received);
+        lines.put("master_sync_left_bytes", total.map_or(-1, |n| n.saturating_sub(received) as i64));
+        let percent = total.filter(|n| *n > 0).map_or(0.0, |n| received as f64 * 100.0 / n as f64);
+        lines.put("master_sync_perc", format_args!("{percent:.2}"));
+        lines.put("master_sync_last_io_seconds_ago", status.silent_s(info.now_ms));
+    }
+    if !up {
+        lines.put("master_link_down_since_seconds", status.down_s(info.now_ms));
+    }
+    write_self(info, lines);
+}
+
+/// What links to masters have been through, beyond what Redis tells.
+fn write_upstream(link: &Link, lines: &mut Lines) {
+    let status = &link.status;
+    lines.put("master_full_syncs", status.full_syncs.load(Relaxed));
+    lines.put("master_partial_syncs", status.partial_syncs.load(Relaxed));
+    lines.put("master_commands_failed", status.failed.load(Relaxed));
+    lines.put("master_last_error", status.error());
 }
 
 fn write_history(info: &Info<'_>, status: &Status, lines: &mut Lines) {

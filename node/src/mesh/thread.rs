@@ -49,9 +49,6 @@ pub struct Shared {
 pub fn start(server: &'static Server) -> Result<(), String> {
     let config = server.config.get();
     if !config.active_replica {
-        if !config.replicaof.0.is_empty() {
-            tracing::error!("replicaof needs active-replica yes: following a master is not supported yet");
-        }
         return Ok(());
     }
     let found = Identity::load(config.dir.path())?;

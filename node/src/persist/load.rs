@@ -75,6 +75,8 @@ pub struct Policy {
     pub keep_expired: bool,
     /// A key that is there already is replaced.
     pub replace: bool,
+    /// Libraries of functions are kept for the caller: they come into force with the data.
+    pub shelve_aside: bool,
 }
 
 /// Where the keys go.
@@ -154,18 +156,30 @@ pub fn load(
             };
             Decoder::new(server, policy, now_ms).run(source, len, &mut give)
         }
-        Shards::Free => std::thread::scope(|scope| {
-            let (full, to_insert) = bounded::<Batch>(BATCHES);
-            let (emptied, spare) = bounded::<Batch>(BATCHES + 2);
-            let inserter = scope.spawn(move || insert(keyspace, policy, &to_insert, &emptied));
-            let mut give = |batch: &mut Batch| hand_over(batch, &full, &spare);
-            let read = Decoder::new(server, policy, now_ms).run(source, len, &mut give);
-            drop(full);
-            let inserted = inserter.join().expect("a panic ends the process");
-            // What went wrong while inserting is why reading came to a halt.
-            inserted.and(read)
-        }),
+        Shards::Free => load_into(server, keyspace, source, len, policy, now_ms),
     }
+}
+
+/// [`load`] into a keyspace that need not be the server's, each shard being taken when one of its keys comes.
+pub fn load_into(
+    server: &Server,
+    keyspace: &Keyspace,
+    source: &mut dyn Read,
+    len: Option<u64>,
+    policy: Policy,
+    now_ms: u64,
+) -> Result<u64, LoadError> {
+    std::thread::scope(|scope| {
+        let (full, to_insert) = bounded::<Batch>(BATCHES);
+        let (emptied, spare) = bounded::<Batch>(BATCHES + 2);
+        let inserter = scope.spawn(move || insert(keyspace, policy, &to_insert, &emptied));
+        let mut give = |batch: &mut Batch| hand_over(batch, &full, &spare);
+        let read = Decoder::new(server, policy, now_ms).run(source, len, &mut give);
+        drop(full);
+        let inserted = inserter.join().expect("a panic ends the process");
+        // What went wrong while inserting is why reading came to a halt.
+        inserted.and(read)
+    })
 }
 
 /// Passes a batch on. Nobody takes it if the other thread has found an error, which it will tell.
@@ -316,6 +330,9 @@ impl<'s> Decoder<'s> {
                 }
             }
             Record::Resize { .. } => {}
+            Record::Function(code) if self.policy.shelve_aside => {
+                self.server.persistence.loading.keep_function(code);
+            }
             Record::Function(code) => {
                 let loaded = self.server.libraries.load(&code, self.policy.replace);
                 loaded.map_err(LoadError::Function)?;
@@ -412,6 +429,10 @@ impl<'s> Decoder<'s> {
                 let bytes = parse_u64(&value).unwrap_or(0);
                 tracing::info!("RDB memory usage when created {:.2} Mb", bytes as f64 / (1024.0 * 1024.0));
                 self.server.persistence.loading.note_used(bytes);
+            }
+            b"repl-stream-db" => {
+                let db = parse_u64(&value).unwrap_or(0) as usize;
+                self.server.persistence.loading.stream_db.store(db, std::sync::atomic::Ordering::Relaxed);
             }
             b"aof-base" if value == b"1" => tracing::info!("RDB is base AOF"),
             b"aof-preamble" if value == b"1" => tracing::info!("RDB has an AOF tail"),

@@ -1,6 +1,8 @@
 //! How far loading is, for INFO, and that it is under way, for everybody.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::*};
+
+use parking_lot::Mutex;
 
 use crate::worker::unix_ms;
 
@@ -8,6 +10,8 @@ use crate::worker::unix_ms;
 #[derive(Default)]
 pub struct Loading {
     active: AtomicBool,
+    /// Data are being loaded beside those that are there, which are served meanwhile.
+    beside: AtomicBool,
     started_s: AtomicU64,
     total: AtomicU64,
     loaded: AtomicU64,
@@ -15,25 +19,56 @@ pub struct Loading {
     used_when_saved: AtomicU64,
     pub keys: AtomicU64,
     pub expired: AtomicU64,
+    /// The database that a master's stream selects behind its snapshot.
+    pub stream_db: AtomicUsize,
+    /// Libraries that come into force with the data.
+    functions: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Loading {
     /// Commands that need the data are refused from now on.
     pub fn begin(&self) {
+        self.reset();
+        self.active.store(true, Release);
+    }
+
+    /// Data are loaded beside those that are there. `served`: commands get those meanwhile.
+    pub fn begin_beside(&self, served: bool) {
+        self.reset();
+        self.beside.store(served, Release);
+        self.active.store(!served, Release);
+    }
+
+    fn reset(&self) {
         self.started_s.store(unix_ms() / 1000, Relaxed);
         for counter in [&self.total, &self.loaded, &self.used_when_saved, &self.keys, &self.expired] {
             counter.store(0, Relaxed);
         }
-        self.active.store(true, Release);
+        self.stream_db.store(0, Relaxed);
+        self.functions.lock().clear();
+    }
+
+    pub fn keep_function(&self, code: Vec<u8>) {
+        self.functions.lock().push(code);
+    }
+
+    pub fn take_functions(&self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut *self.functions.lock())
     }
 
     pub fn end(&self) {
+        self.beside.store(false, Release);
         self.active.store(false, Release);
     }
 
     #[inline]
     pub fn is_active(&self) -> bool {
         self.active.load(Acquire)
+    }
+
+    /// Whether data are being loaded while others are served.
+    pub fn is_beside(&self) -> bool {
+        self.beside.load(Acquire)
     }
 
     /// Another file of so many bytes is to be loaded.

@@ -1,0 +1,329 @@
+//! Executes what a master sends, in its order, and counts how far that is: in bytes, as the master does.
+//!
+//! The offset moves with whole commands, and over a transaction only when it has been executed: where the link breaks,
+//! the next one goes on.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use engine::command::id;
+use protocol::resp::{Batch, Limits, Parser};
+use protocol::{Args, Reply};
+
+use super::link::{Broken, Link, Mode};
+use super::status::State;
+use super::wire::Wire;
+use crate::acl::Access;
+use crate::blocking;
+use crate::client::{Client, flag};
+use crate::config::choice::PropagationError;
+use crate::dispatch::{self, Hint, Next};
+use crate::replicas::history::{self, History};
+use crate::session::Session;
+use crate::ticks;
+use crate::worker::{Worker, unix_ms};
+
+/// Commands executed between two looks at whether the link is still wanted.
+const BATCH: usize = 64;
+/// Bytes that are read at once.
+const READ: usize = 64 * 1024;
+/// Room that a buffer keeps for the next command.
+const KEEP: usize = 1 << 20;
+/// How often the master hears how far we are.
+const ACK_EVERY: Duration = Duration::from_secs(1);
+/// A master may send whatever it could take from its clients.
+const LIMITS: Limits = Limits { bulk_max: i64::MAX / 4, authenticated: true };
+/// Failures that are told in the log, of all that happen.
+const FAILURES_LOGGED: u64 = 100;
+/// Between two looks at whether a script that takes long has ended.
+const BUSY_LOOK: Duration = Duration::from_millis(1);
+
+/// See the [module's page](self).
+pub struct Applier<'l> {
+    pub link: &'l Link,
+    pub worker: Worker,
+    session: Option<Session>,
+    parser: Parser,
+    batch: Batch,
+    /// Bytes that came and were not executed yet.
+    buffer: Vec<u8>,
+    /// Bytes of a transaction whose end has not come.
+    open: Vec<u8>,
+    reply: Reply,
+    /// The database that the stream has selected, as of the offset.
+    db: usize,
+    /// The offset of a link that merges; that of one that follows is the node's own.
+    merged: Option<(String, u64)>,
+    ack_wanted: bool,
+    acknowledged: Instant,
+}
+
+impl<'l> Applier<'l> {
+    pub fn new(link: &'l Link) -> Applier<'l> {
+        Applier {
+            link,
+            worker: Worker::beside(link.server),
+            session: None,
+            parser: Parser::new(),
+            batch: Batch::default(),
+            buffer: Vec::new(),
+            open: Vec::new(),
+            reply: Reply::default(),
+            db: 0,
+            merged: None,
+            ack_wanted: false,
+            acknowledged: Instant::now(),
+        }
+    }
+
+    /// The history that we have, and how much of it.
+    pub fn position(&self) -> (String, u64) {
+        match self.link.mode {
+            Mode::Follow => {
+                self.link.server.replicas.history(|history| (history.id().to_owned(), history.offset()))
+            }
+            Mode::Merge => self.merged.clone().unwrap_or_else(|| (history::new_id(), 0)),
+        }
+    }
+
+    /// The data are now those of this history at this offset, and the stream begins in this database.
+    pub fn begin_at(&mut self, replid: &str, offset: u64, db: usize) {
+        match self.link.mode {
+            Mode::Follow => self.link.server.replicas.history(|history| history.adopt(replid, offset)),
+            Mode::Merge => self.merged = Some((replid.to_owned(), offset)),
+        }
+        self.db = db.min(self.link.server.keyspace.databases() - 1);
+        self.show(offset, offset);
+    }
+
+    /// The data are those of no history: whatever comes next, it is everything.
+    pub fn begin_anew(&mut self) {
+        match self.link.mode {
+            Mode::Follow => self.link.server.replicas.history(History::begin_anew),
+            Mode::Merge => self.merged = None,
+        }
+    }
+
+    /// The master goes on where we stopped.
+    pub fn go_on(&mut self, replid: Option<String>) -> Result<(), Broken> {
+        let (own, offset) = self.position();
+        tracing::info!("Successful partial resynchronization with master.");
+        self.link.status.partial_syncs.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        if let Some(new) = replid.filter(|new| *new != own) {
+            tracing::info!("Master replication ID changed to {new}");
+            match self.link.mode {
+                Mode::Follow => self.link.server.replicas.history(|history| history.rename(&new)),
+                Mode::Merge => self.merged = Some((new, offset)),
+            }
+        }
+        self.show(offset, offset);
+        Ok(())
+    }
+
+    fn show(&self, read: u64, done: u64) {
+        use std::sync::atomic::Ordering::Relaxed;
+        self.link.status.read_offset.store(read, Relaxed);
+        self.link.status.offset.store(done, Relaxed);
+    }
+
+    /// The link is gone. What was not executed will come again.
+    pub fn hung_up(&mut self) {
+        if let Some(mut session) = self.session.take() {
+            self.link.server.forget(&mut session);
+        }
+        self.parser = Parser::new();
+        (self.buffer, self.open) = (Vec::new(), Vec::new());
+        let (_, offset) = self.position();
+        self.show(offset, offset);
+    }
+
+    /// Executes what comes until the link breaks.
+    pub fn stream(&mut self, wire: &mut Wire) -> Result<(), Broken> {
+        self.meet(wire);
+        self.link.heard();
+        self.link.set(State::Connected);
+        self.acknowledge(wire)?;
+        loop {
+            let config = self.link.server.config.get();
+            self.link.check(&config)?;
+            let had = self.buffer.len();
+            self.buffer.resize(had + READ, 0);
+            let read = wire.read(&mut self.buffer[had..]);
+            self.buffer.truncate(had + read.as_ref().unwrap_or(&0));
+            if read? > 0 {
+                self.link.heard();
+                self.execute()?;
+            }
+            if self.session.as_ref().is_none_or(|s| s.client.kill.load(std::sync::atomic::Ordering::Acquire))
+            {
+                return Err(Broken::Lost("killed by CLIENT KILL".into()));
+            }
+            if self.ack_wanted || self.acknowledged.elapsed() >= ACK_EVERY {
+                self.acknowledge(wire)?;
+            }
+        }
+    }
+
+    /// Makes the master known as a client.
+    fn meet(&mut self, wire: &Wire) {
+        let server = self.link.server;
+        let (addr, laddr) = (wire.peer.to_string(), wire.local.to_string());
+        let id = server.clients.next_id();
+        let client = Client::new(id, self.worker.index, addr, laddr, wire.fd, unix_ms());
+        client.set(flag::MASTER, true);
+        let client = Arc::new(client);
+        server.clients.add(&client);
+        let mut session = Session::new(client, Access::unlimited(&server.users));
+        session.select(self.db);
+        self.session = Some(session);
+    }
+
+    fn acknowledge(&mut self, wire: &mut Wire) -> Result<(), Broken> {
+        let (_, offset) = self.position();
+        wire.command(&[b"REPLCONF", b"ACK", offset.to_string().as_bytes()])?;
+        (self.ack_wanted, self.acknowledged) = (false, Instant::now());
+        Ok(())
+    }
+
+    /// Executes the whole commands at the front of the buffer.
+    fn execute(&mut self) -> Result<(), Broken> {
+        let buffer = std::mem::take(&mut self.buffer);
+        let mut used = 0;
+        let result = loop {
+            self.batch.clear();
+            let (parsed, error) = self.parser.parse(&buffer[used..], LIMITS, BATCH, &mut self.batch);
+            if let Err(broken) = self.run(&buffer[used..used + parsed]) {
+                break Err(broken);
+            }
+            used += parsed;
+            if let Some(error) = error {
+                break Err(Broken::Refused(format!("Protocol error from master: {}", error.0)));
+            }
+            if self.batch.is_empty() || used == buffer.len() {
+                break Ok(());
+            }
+        };
+        self.buffer = buffer;
+        self.buffer.drain(..used);
+        if self.buffer.is_empty() && self.buffer.capacity() > KEEP {
+            self.buffer = Vec::new();
+        }
+        self.show_progress();
+        result
+    }
+
+    fn show_progress(&self) {
+        let (_, offset) = self.position();
+        self.show(offset + (self.open.len() + self.buffer.len()) as u64, offset);
+    }
+
+    /// Executes a batch of commands, which are in `data`, and moves the offset behind them.
+    fn run(&mut self, data: &[u8]) -> Result<(), Broken> {
+        let link = self.link;
+        while link.server.busy.is_on() && !link.is_unwanted() {
+            std::thread::sleep(BUSY_LOOK);
+        }
+        let _applying = link.applying.lock();
+        if link.is_unwanted() {
+            return Err(Broken::Unwanted);
+        }
+        let Some(mut session) = self.session.take() else { return Err(Broken::Unwanted) };
+        let batch = std::mem::take(&mut self.batch);
+        let committed = self.commands(&mut session, &batch, data);
+        (self.batch, self.session) = (batch, Some(session));
+        self.commit(data, committed);
+        Ok(())
+    }
+
+    /// Executes commands; returns up to where in `data` they need not be executed again.
+    fn commands(&mut self, session: &mut Session, batch: &Batch, data: &[u8]) -> usize {
+        let mut committed = 0;
+        self.begin();
+        for i in 0..batch.len() {
+            self.command(session, batch.args(i, data));
+            if session.multi.is_none() {
+                committed = batch.end(i);
+                self.db = session.db;
+            }
+        }
+        let mut ctx = self.worker.ctx.borrow_mut();
+        ctx.locks.release();
+        self.worker.count_lookups(&mut ctx);
+        committed
+    }
+
+    fn begin(&self) {
+        let mut ctx = self.worker.ctx.borrow_mut();
+        self.worker.tick(&mut ctx);
+        // A master has looked already at what hinders commands; what it says has expired has, and nothing else.
+        self.worker.hindrances.set(0);
+        ctx.env.expiry = self.link.mode == Mode::Merge;
+        self.worker.lap.set(ticks::now());
+    }
+
+    fn command(&mut self, session: &mut Session, args: Args<'_>) {
+        let found = self.link.server.lookup.resolve(args).ok();
+        if found == Some(id::REPLCONF) {
+            self.ack_wanted |= args.get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"getack"));
+            return;
+        }
+        let mut ctx = self.worker.ctx.borrow_mut();
+        self.reply.buf.clear();
+        let hint = Hint { id: found, key: None };
+        let next = dispatch::execute(&self.worker, session, &mut ctx, args, hint, &mut self.reply);
+        if let Next::Blocked(blocked) = next {
+            // No master waits; what would, finds nothing to do.
+            blocking::abandon(&self.worker, &blocked.ticket, &session.client);
+            ctx.locks.release();
+            blocking::leave_queues(self.link.server, &blocked);
+        }
+        drop(ctx);
+        if self.reply.buf.first() == Some(&b'-') {
+            self.failed(args);
+        }
+    }
+
+    /// A command that the master could execute cannot be executed here.
+    #[cold]
+    fn failed(&mut self, args: Args<'_>) {
+        let server = self.link.server;
+        let so_far = self.link.status.failed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let reply = String::from_utf8_lossy(&self.reply.buf);
+        let name = String::from_utf8_lossy(args.get(0).unwrap_or_default());
+        let (reply, name) = (reply.trim_start_matches('-').trim_end(), name.escape_debug());
+        if so_far < FAILURES_LOGGED {
+            tracing::error!(
+                "== CRITICAL == This replica is sending an error to its master: '{reply}' after processing the command '{name}'"
+            );
+        }
+        if server.config.get().propagation_error_behavior != PropagationError::Ignore {
+            panic!("'{name}' of the master failed, and propagation-error-behavior says to stop: {reply}");
+        }
+    }
+
+    /// Moves the offset: `data` was executed up to `committed`, and the rest of it belongs to an open transaction.
+    fn commit(&mut self, data: &[u8], committed: usize) {
+        let (done, rest) = data.split_at(committed);
+        if !done.is_empty() {
+            match &mut self.merged {
+                Some((_, offset)) => *offset += (self.open.len() + done.len()) as u64,
+                None => {
+                    let replicas = &self.link.server.replicas;
+                    if !self.open.is_empty() {
+                        replicas.relay(&self.open);
+                    }
+                    replicas.relay(done);
+                    let keep = self.link.server.config.get().repl_backlog_size;
+                    replicas.history(|history| {
+                        let from = history.offset().saturating_sub(keep);
+                        if let Some(backlog) = &mut history.backlog {
+                            backlog.trim(from);
+                        }
+                    });
+                }
+            }
+            self.open.clear();
+        }
+        self.open.extend_from_slice(rest);
+    }
+}

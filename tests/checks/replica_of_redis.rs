@@ -1,0 +1,260 @@
+//! Ours as a replica of a real `redis-server`: everything arrives, whatever the way, however often the link is cut.
+
+use harness::proxy::Proxy;
+use harness::random::{Requests, Rng};
+use harness::wait::{wait_for, wait_until};
+use harness::{Client, Kind, Server};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// No wait of these tests may take longer, however busy the machine.
+const SOON: Duration = Duration::from_secs(20);
+/// A master that does not wait for further replicas before it sends a snapshot.
+const MASTER: [&str; 2] = ["--repl-diskless-sync-delay", "0"];
+
+fn ask(client: &mut Client, line: &str) -> String {
+    client.cmd(line).unwrap_or_else(|e| panic!("{line}: {e}")).to_string()
+}
+
+fn follow(replica: &Server, master: SocketAddr) {
+    let reply = ask(&mut replica.client(), &format!("REPLICAOF {} {}", master.ip(), master.port()));
+    assert!(reply.starts_with("+OK"), "{reply}");
+}
+
+fn info(server: &Server, field: &str) -> String {
+    let text = server.client().cmd("INFO everything").expect("a reply").text();
+    let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':').map(str::to_owned));
+    line.unwrap_or_default()
+}
+
+fn number(server: &Server, field: &str) -> u64 {
+    info(server, field).parse().unwrap_or_else(|_| panic!("{field}: {:?}", info(server, field)))
+}
+
+fn is_up(replica: &Server) -> bool {
+    info(replica, "master_link_status") == "up"
+}
+
+fn digest(server: &Server) -> String {
+    ask(&mut server.client(), "DEBUG DIGEST")
+}
+
+/// Waits until the replica has all that the master has, and compares.
+#[track_caller]
+fn same(master: &Server, replica: &Server) {
+    let caught_up = || {
+        // What has expired goes when the master says so.
+        let offset = number(master, "master_repl_offset");
+        is_up(replica) && number(replica, "slave_repl_offset") == offset && digest(master) == digest(replica)
+    };
+    if wait_for(SOON, || caught_up().then_some(())).is_none() {
+        panic!(
+            "master: {} {}, replica: {} {}\n{}",
+            number(master, "master_repl_offset"),
+            digest(master),
+            number(replica, "slave_repl_offset"),
+            digest(replica),
+            replica.log()
+        );
+    }
+    assert_eq!(info(replica, "master_commands_failed"), "0", "{}", replica.log());
+}
+
+/// Random commands of all kinds, in several databases.
+fn scribble(master: &Server, seed: u64, count: usize) {
+    let known = |name: &str| !["SORT", "RANDOMKEY", "WAIT"].contains(&name);
+    let (requests, mut client) = (Requests::new(known), master.client());
+    let mut rng = Rng::new(seed);
+    ask(&mut client, &format!("SELECT {}", seed % 3));
+    for chunk in requests.generate(&mut rng, count).chunks(100) {
+        client.pipeline(chunk).expect("redis-server answers everything");
+    }
+}
+
+/// What random commands do not make.
+fn fill(client: &mut Client) {
+    for n in 0..300 {
+        ask(client, &format!("SET string:{n} {}", "x".repeat(n)));
+        ask(client, &format!("SET expires:{n} {n} EX {}", 1000 + n));
+        ask(client, &format!("RPUSH list {} {n}", "e".repeat(n)));
+        ask(client, &format!("SADD set {n} m{n}"));
+        ask(client, &format!("ZADD zset {n}.5 m{n}"));
+        ask(client, &format!("HSET hash f{n} {}", "v".repeat(n)));
+        ask(client, &format!("XADD stream * field {n}"));
+    }
+    ask(client, "XGROUP CREATE stream group 0");
+    ask(client, "XREADGROUP GROUP group one COUNT 7 STREAMS stream >");
+    let library = "#!lua name=lib\nredis.register_function('w', function(keys, args) return 1 end)\n\
+        redis.register_function{function_name='f', callback=function(keys, args) return 'here' end, flags={'no-writes'}}";
+    let loaded = client.call(&["FUNCTION", "LOAD", library]).unwrap().to_string();
+    assert!(loaded.contains("lib"), "{loaded}");
+    ask(client, "SELECT 9");
+    ask(client, "SET elsewhere 1");
+    ask(client, "SELECT 0");
+}
+
+#[test]
+fn everything_arrives_whatever_the_way() {
+    for (i, (diskless, load)) in
+        [("yes", "disabled"), ("no", "disabled"), ("yes", "on-empty-db"), ("no", "swapdb"), ("yes", "swapdb")]
+            .into_iter()
+            .enumerate()
+    {
+        let master =
+            Server::start_with(Kind::Redis, &[&MASTER[..], &["--repl-diskless-sync", diskless]].concat());
+        fill(&mut master.client());
+        scribble(&master, 10 * i as u64, 2_000);
+        let replica = Server::start_with(Kind::Everwrite, &["--repl-diskless-load", load]);
+        ask(&mut replica.client(), "SET will go");
+        ask(&mut replica.client(), "DEL will");
+        std::thread::scope(|scope| {
+            for writer in 1..4 {
+                let master = &master;
+                scope.spawn(move || scribble(master, 10 * i as u64 + writer, 3_000));
+            }
+            follow(&replica, master.address());
+        });
+        same(&master, &replica);
+        assert_eq!(ask(&mut replica.client(), "FCALL f 0"), "\"here\"", "{diskless} {load}");
+        assert_eq!(number(&replica, "master_full_syncs"), 1);
+    }
+}
+
+#[test]
+fn a_link_that_is_cut_goes_on_where_it_was() {
+    let master = Server::start_with(Kind::Redis, &[&MASTER[..], &["--repl-backlog-size", "64mb"]].concat());
+    let proxy = Proxy::before(master.address());
+    let replica = Server::start(Kind::Everwrite);
+    follow(&replica, proxy.address());
+    wait_until("the link is up", SOON, || is_up(&replica));
+    let (stop, written) = (AtomicBool::new(false), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for writer in 0..3 {
+            let (master, stop, written) = (&master, &stop, &written);
+            scope.spawn(move || {
+                let mut client = master.client();
+                while !stop.load(Relaxed) {
+                    let n = written.fetch_add(1, Relaxed);
+                    let transaction = ["MULTI", "INCR count", &format!("RPUSH list:{writer} {n}"), "EXEC"]
+                        .map(|line| line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+                    client.pipeline(&transaction).unwrap();
+                }
+            });
+        }
+        for cut in 1..=20 {
+            let before = written.load(Relaxed);
+            wait_until("something is written", SOON, || written.load(Relaxed) > before + 50);
+            proxy.hang_up();
+            wait_until("the link is up again", SOON, || {
+                number(&replica, "master_partial_syncs") >= cut && is_up(&replica)
+            });
+        }
+        stop.store(true, Relaxed);
+    });
+    same(&master, &replica);
+    assert_eq!(number(&replica, "master_full_syncs"), 1, "{}", replica.log());
+    assert_eq!(number(&master, "sync_full"), 1);
+    assert!(number(&master, "sync_partial_ok") >= 20);
+}
+
+#[test]
+fn what_the_backlog_no_longer_has_is_sent_anew() {
+    let master = Server::start_with(Kind::Redis, &[&MASTER[..], &["--repl-backlog-size", "16kb"]].concat());
+    let proxy = Proxy::before(master.address());
+    let replica = Server::start_with(Kind::Everwrite, &["--appendonly", "yes"]);
+    follow(&replica, proxy.address());
+    wait_until("the link is up", SOON, || is_up(&replica));
+    proxy.cut();
+    wait_until("the link is down", SOON, || !is_up(&replica));
+    fill(&mut master.client());
+    proxy.heal();
+    same(&master, &replica);
+    assert_eq!(number(&replica, "master_full_syncs"), 2);
+    // The log begins anew with the data.
+    wait_until("the log is written", SOON, || info(&replica, "aof_rewrite_in_progress") == "0");
+    let (mut replica, expected) = (replica, digest(&master));
+    ask(&mut replica.client(), "REPLICAOF NO ONE");
+    replica.restart();
+    wait_until("the log is loaded", SOON, || digest(&replica) == expected);
+}
+
+#[test]
+fn a_replica_is_as_redis_has_them() {
+    let mut master = Server::start_with(Kind::Redis, &MASTER);
+    let (theirs, ours) = (Server::start(Kind::Redis), Server::start(Kind::Everwrite));
+    for replica in [&theirs, &ours] {
+        follow(replica, master.address());
+        wait_until("the link is up", SOON, || is_up(replica));
+    }
+    fill(&mut master.client());
+    ask(&mut master.client(), "SET k v");
+    same(&master, &ours);
+    wait_until("Redis has it, too", SOON, || ask(&mut theirs.client(), "GET k") == "\"v\"");
+    let both = |line: &str| {
+        let (expected, got) = (ask(&mut theirs.client(), line), ask(&mut ours.client(), line));
+        assert_eq!(expected, got, "{line}");
+        got
+    };
+    let again = both(&format!("REPLICAOF {} {}", master.address().ip(), master.address().port()));
+    assert_eq!(again, "+OK Already connected to specified master");
+    assert!(both("SET k w").starts_with("-READONLY"));
+    assert!(both("EVAL return(redis.call('set','k','w')) 0").starts_with("-READONLY"));
+    assert!(both("FUNCTION FLUSH").starts_with("-READONLY"));
+    assert!(both("FCALL w 0").starts_with('-'));
+    both("FCALL f 0");
+    both("REPLICAOF localhost notaport");
+    both("REPLICAOF one");
+    both("GET k");
+    wait_until("they are equally far", SOON, || {
+        ask(&mut theirs.client(), "ROLE") == ask(&mut ours.client(), "ROLE")
+    });
+    let fields = |server: &Server| -> Vec<String> {
+        let text = server.client().cmd("INFO replication").expect("a reply").text();
+        text.lines().filter_map(|line| line.split(':').next()).map(str::to_owned).collect()
+    };
+    assert_eq!(fields(&theirs)[..20], fields(&ours)[..20]);
+    for line in ["CONFIG SET replica-read-only no", "SET own 1", "CONFIG SET replica-serve-stale-data no"] {
+        assert_eq!(both(line), "+OK");
+    }
+    both("GET own");
+    master.terminate();
+    for replica in [&theirs, &ours] {
+        wait_until("the link is down", SOON, || !is_up(replica));
+    }
+    assert!(both("GET k").starts_with("-MASTERDOWN"));
+    assert_eq!(both("CONFIG SET replica-serve-stale-data yes"), "+OK");
+    assert_eq!(both("GET k"), "\"v\"");
+    assert_eq!(fields(&theirs)[..20], fields(&ours)[..20], "without a link");
+    assert_eq!(both("REPLICAOF NO ONE"), "+OK");
+    assert_eq!(both("SET k w"), "+OK");
+    assert_eq!(info(&ours, "role"), "master");
+}
+
+#[test]
+fn what_expires_is_hidden_until_the_master_says_so() {
+    let master = Server::start_with(Kind::Redis, &MASTER);
+    let replica = Server::start(Kind::Everwrite);
+    follow(&replica, master.address());
+    wait_until("the link is up", SOON, || is_up(&replica));
+    let mut client = master.client();
+    ask(&mut client, "DEBUG SET-ACTIVE-EXPIRE 0");
+    ask(&mut client, "SET k v PX 300");
+    ask(&mut client, "SET soon v EX 1");
+    wait_until("it is there", SOON, || ask(&mut replica.client(), "DBSIZE") == "2");
+    wait_until("it is hidden", SOON, || ask(&mut replica.client(), "GET k") == "nil");
+    assert_eq!(ask(&mut replica.client(), "DBSIZE"), "2", "but it is still there");
+    wait_until("the master deletes it", SOON, || ask(&mut client, "GET k") == "nil");
+    wait_until("it goes", SOON, || ask(&mut replica.client(), "DBSIZE") == "1");
+}
+
+#[test]
+fn a_password_that_is_wrong_is_told_and_can_be_put_right() {
+    let master = Server::start_with(Kind::Redis, &[&MASTER[..], &["--requirepass", "secret"]].concat());
+    let replica = Server::start_with(Kind::Everwrite, &["--masterauth", "wrong"]);
+    follow(&replica, master.address());
+    wait_until("the log says so", SOON, || replica.log().contains("Unable to AUTH to MASTER: -WRONGPASS"));
+    assert!(!is_up(&replica));
+    ask(&mut replica.client(), "CONFIG SET masterauth secret");
+    wait_until("the link is up", SOON, || is_up(&replica));
+}
