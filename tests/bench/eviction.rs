@@ -20,6 +20,16 @@ const BATCH: usize = 50;
 const EACH: Duration = Duration::from_micros(20);
 const VALUE: &str = "0123456789012345678901234567890123456789012345678901234567890123456789";
 
+const POLICIES: [&str; 7] = [
+    "allkeys-lru",
+    "allkeys-lfu",
+    "allkeys-random",
+    "volatile-lru",
+    "volatile-lfu",
+    "volatile-random",
+    "volatile-ttl",
+];
+
 /// The limit that a flood of writes runs into, bytes, and how long it goes on.
 const LIMIT: u64 = 100 << 20;
 const FLOOD: Duration = Duration::from_secs(6);
@@ -28,7 +38,7 @@ const WRITERS: u64 = 4;
 /// Measures what was asked for.
 pub fn run(options: &Options, report: &mut Report) {
     if options.wants("eviction") {
-        for policy in ["allkeys-lru", "allkeys-lfu"] {
+        for policy in POLICIES {
             let [theirs, ours] = [Kind::Redis, Kind::Everwrite].map(|kind| hit_rate(options, kind, policy));
             let name = format!("{policy}: hits of a Zipf trace, room for the same number of keys, %");
             report.add_response(&name, [theirs.0, ours.0], Some(Bar::RatioMin(1.0)));
@@ -50,7 +60,8 @@ pub fn run(options: &Options, report: &mut Report) {
 /// servers get room for the same number of keys, so that a smaller entry is no advantage: what is compared is the
 /// choice of victims.
 fn hit_rate(options: &Options, kind: Kind, policy: &str) -> (f64, f64) {
-    let limit = memory_for(options, kind).to_string();
+    let volatile = policy.starts_with("volatile");
+    let limit = memory_for(options, kind, volatile).to_string();
     let server = options.start_with(kind, &["--maxmemory-policy", policy, "--maxmemory", &limit]);
     let mut client = server.client();
     let mut rng = Rng::new(20);
@@ -68,7 +79,7 @@ fn hit_rate(options: &Options, kind: Kind, policy: &str) -> (f64, f64) {
             .iter()
             .zip(&replies)
             .filter(|(_, reply)| reply.text() != VALUE)
-            .map(|(key, _)| set(*key))
+            .map(|(key, _)| set(*key, volatile))
             .collect();
         if done >= requests / 2 {
             hits += BATCH - missed.len();
@@ -81,11 +92,11 @@ fn hit_rate(options: &Options, kind: Kind, policy: &str) -> (f64, f64) {
 
 /// The limit within which a server holds [`ROOM`] keys, bytes: what it needs for as many, corrected by how many it
 /// keeps of more.
-fn memory_for(options: &Options, kind: Kind) -> u64 {
+fn memory_for(options: &Options, kind: Kind, volatile: bool) -> u64 {
     let server = options.start_with(kind, &["--maxmemory-policy", "allkeys-random"]);
     let mut client = server.client();
     let write = |client: &mut Client, keys: std::ops::Range<usize>| {
-        let requests: Vec<Vec<String>> = keys.map(|i| set(1_000_000 + i)).collect();
+        let requests: Vec<Vec<String>> = keys.map(|i| set(1_000_000 + i, volatile)).collect();
         requests.chunks(1000).for_each(|batch| drop(client.pipeline(batch).expect("replies")));
         used_memory(client)
     };
@@ -101,8 +112,13 @@ fn name(key: usize) -> String {
     format!("key:{key:012}")
 }
 
-fn set(key: usize) -> Vec<String> {
-    vec!["SET".into(), name(key), VALUE.into()]
+/// With a time to live if only such keys may go: the longer, the more often the key is asked for.
+fn set(key: usize, volatile: bool) -> Vec<String> {
+    let mut request = vec!["SET".into(), name(key), VALUE.into()];
+    if volatile {
+        request.extend(["EX".into(), (10_000_000 - key).to_string()]);
+    }
+    request
 }
 
 /// Numbers whose frequency falls with their rank.
