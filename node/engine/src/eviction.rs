@@ -8,6 +8,7 @@
 
 use crate::access;
 use crate::ctx::{Ctx, Env};
+use crate::db::Db;
 use crate::entry::EntryRef;
 use crate::tuning::EvictionPolicy;
 
@@ -162,15 +163,26 @@ fn any_key(ctx: &mut Ctx<'_>, expiring: bool) -> Option<(usize, usize, Vec<u8>)>
     for shard in (0..shards).map(|turn| (first + turn) % shards) {
         ctx.locks.hold_one(shard);
         for db in (0..databases).map(|turn| (first_db + turn) % databases) {
-            let mut found = None;
-            let table = &ctx.locks.get(shard).dbs[db];
-            table.sample(ctx.env.random(), 1, expiring, |entry| found = Some(entry.key().to_vec()));
-            if let Some(key) = found {
-                return Some((shard, db, key));
+            if let Some(entry) = any_entry(&ctx.locks.get(shard).dbs[db], &ctx.env, expiring) {
+                return Some((shard, db, entry.key().to_vec()));
             }
         }
     }
     None
+}
+
+/// Every entry is as likely as another: what lies behind a gap in the table, as new keys do, must not go more often. Only if
+/// few expire, some of these are likelier than others.
+fn any_entry<'a>(db: &'a Db, env: &Env, expiring: bool) -> Option<EntryRef<'a>> {
+    for _ in 0..ATTEMPTS {
+        let entry = db.random(|| env.random())?;
+        if !expiring || entry.deadline().is_some() {
+            return Some(entry);
+        }
+    }
+    let mut found = None;
+    db.sample(env.random(), 1, expiring, |entry| found = Some(entry));
+    found
 }
 
 #[cfg(test)]
