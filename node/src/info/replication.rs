@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Info, Lines};
+use crate::config::values::Master;
 use crate::mesh::Status;
 use crate::mesh::identity::show_uuid;
 use crate::mesh::status::Target;
@@ -47,6 +48,9 @@ pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
     if let Some(link) = &followed {
         write_upstream(link, lines);
     }
+    for (i, link) in info.server.upstream.merging().iter().enumerate() {
+        write_merged(i, link, lines);
+    }
     write_mesh(info, &status, lines);
 }
 
@@ -83,6 +87,23 @@ fn write_followed(info: &Info<'_>, link: &Link, lines: &mut Lines) {
         lines.put("master_link_down_since_seconds", status.down_s(info.now_ms));
     }
     write_self(info, lines);
+}
+
+/// A server that is no peer, and whose writes are taken all the same.
+fn write_merged(i: usize, link: &Link, lines: &mut Lines) {
+    let (Master { host, port }, status) = (&link.master, &link.status);
+    lines.put(
+        format_args!("merged_master{i}"),
+        format_args!(
+            "host={host},port={port},state={},offset={},full_syncs={},partial_syncs={},failed={},ignored={}",
+            status.state().word(),
+            link.offset(),
+            status.full_syncs.load(Relaxed),
+            status.partial_syncs.load(Relaxed),
+            status.failed.load(Relaxed),
+            status.ignored.load(Relaxed),
+        ),
+    );
 }
 
 /// What links to masters have been through, beyond what Redis tells.

@@ -9,6 +9,7 @@ use replication::message::Reason;
 use replication::origin::{Author, Uuid};
 use tonic::Streaming;
 
+use super::foreign;
 use super::identity::show_uuid;
 use super::link::End;
 use super::outbox::Outbox;
@@ -57,6 +58,10 @@ pub async fn keep(shared: Rc<Shared>, id: usize) {
         let wait = match end {
             End::Duplicate => PAUSE_MIN,
             End::Unwanted => return,
+            End::Foreign => {
+                foreign::keep(&shared, id, &master).await;
+                PAUSE_MIN
+            }
             End::Itself => {
                 tracing::warn!("replicaof {} {} is this node itself: ignored", master.host, master.port);
                 return shared.set(id, State::Itself, Some("this node itself".into()));
@@ -90,7 +95,10 @@ async fn once(shared: &Rc<Shared>, id: usize, master: &Master) -> End {
             let addr = format!("{}:{}", addr.ip(), addr.port());
             run(shared, stream, outbox, addr, Some(id)).await
         }
-        Err(Failure::Unreachable(text)) => End::Broken(text),
+        Err(Failure::Unreachable(text)) => match foreign::is_plain(config, master).await {
+            true => End::Foreign,
+            false => End::Broken(text),
+        },
         Err(Failure::Refused(text)) => {
             tracing::error!("Peer {}:{} refuses this node: {text}", master.host, master.port);
             End::Refused(text)

@@ -16,6 +16,8 @@ pub const ACK_BYTES: usize = 512 << 10;
 /// Why a link ended, as far as the one who dialled it has to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
+    /// The other end is no peer, but a server to follow over PSYNC.
+    Foreign,
     /// The connection broke, or the other end closed it without a reason.
     Broken(String),
     /// The two nodes have another link.

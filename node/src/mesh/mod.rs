@@ -10,11 +10,12 @@
 //!
 //! Reading order: [`identity`] (who this node is), [`order`] and [`status`] (how the rest of the server talks to the
 //! mesh), [`driver`] (events and actions), [`link`], [`frames`] and [`outbox`] (what a link sends), [`serve`] and
-//! [`transport`] (its two ends), [`dial`] (keeping links to configured nodes), [`thread`] (the loop).
+//! [`transport`] (its two ends), [`dial`] (keeping links to configured nodes), [`foreign`] (those that are no peers), [`thread`] (the loop).
 
 pub mod data;
 pub mod dial;
 pub mod driver;
+pub mod foreign;
 pub mod frames;
 pub mod identity;
 pub mod link;

@@ -182,6 +182,40 @@ pub fn load_into(
     })
 }
 
+/// A key as it is in a file.
+pub struct Loaded<'a> {
+    pub db: usize,
+    pub key: &'a [u8],
+    pub value: NewValue<'a>,
+    pub deadline: Option<u64>,
+    /// When it was written, as far as the file tells; 0: it does not.
+    pub version: u64,
+}
+
+/// Reads all of `source` and hands over each key, to do with it whatever is to be done.
+pub fn decode(
+    server: &Server,
+    source: &mut dyn Read,
+    len: Option<u64>,
+    policy: Policy,
+    now_ms: u64,
+    take: &mut dyn FnMut(Loaded<'_>),
+) -> Result<u64, LoadError> {
+    let mut give = |batch: &mut Batch| {
+        let db = batch.db;
+        for Item { key, value, deadline, version, .. } in std::mem::take(&mut batch.items) {
+            let value = match value {
+                ItemValue::Text(range) => NewValue::String(&batch.bytes[range]),
+                ItemValue::Value(value) => NewValue::Built(value),
+            };
+            take(Loaded { db, key: &batch.bytes[key], value, deadline, version });
+        }
+        batch.clear();
+        Ok(())
+    };
+    Decoder::new(server, policy, now_ms).run(source, len, &mut give)
+}
+
 /// Passes a batch on. Nobody takes it if the other thread has found an error, which it will tell.
 fn hand_over(batch: &mut Batch, full: &Sender<Batch>, spare: &Receiver<Batch>) -> Result<(), LoadError> {
     let next = spare.try_recv().unwrap_or_default();

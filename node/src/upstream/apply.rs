@@ -3,10 +3,10 @@
 //! The offset moves with whole commands, and over a transaction only when it has been executed: where the link breaks,
 //! the next one goes on.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use engine::command::id;
 use protocol::resp::{Batch, Limits, Parser};
 use protocol::{Args, Reply};
 
@@ -42,6 +42,7 @@ const BUSY_LOOK: Duration = Duration::from_millis(1);
 pub struct Applier<'l> {
     pub link: &'l Link,
     pub worker: Worker,
+    client: Arc<Client>,
     session: Option<Session>,
     parser: Parser,
     batch: Batch,
@@ -52,8 +53,12 @@ pub struct Applier<'l> {
     reply: Reply,
     /// The database that the stream has selected, as of the offset.
     db: usize,
+    /// Sessions of the servers whose commands a KeyDB server passes on.
+    pub origins: HashMap<Vec<u8>, Session>,
     /// The offset of a link that merges; that of one that follows is the node's own.
     merged: Option<(String, u64)>,
+    /// The UUID of a KeyDB server at the other end.
+    peer: Option<Vec<u8>>,
     ack_wanted: bool,
     acknowledged: Instant,
 }
@@ -63,6 +68,7 @@ impl<'l> Applier<'l> {
         Applier {
             link,
             worker: Worker::beside(link.server),
+            client: Arc::new(Client::new(0, 0, String::new(), String::new(), -1, 0)),
             session: None,
             parser: Parser::new(),
             batch: Batch::default(),
@@ -70,7 +76,9 @@ impl<'l> Applier<'l> {
             open: Vec::new(),
             reply: Reply::default(),
             db: 0,
+            origins: HashMap::new(),
             merged: None,
+            peer: None,
             ack_wanted: false,
             acknowledged: Instant::now(),
         }
@@ -83,6 +91,14 @@ impl<'l> Applier<'l> {
                 self.link.server.replicas.history(|history| (history.id().to_owned(), history.offset()))
             }
             Mode::Merge => self.merged.clone().unwrap_or_else(|| (history::new_id(), 0)),
+        }
+    }
+
+    /// A KeyDB server that has been started anew says that its stream goes on where it does not.
+    pub fn meet_again(&mut self, peer: Option<Vec<u8>>) {
+        if self.peer != peer {
+            self.merged = None;
+            self.peer = peer;
         }
     }
 
@@ -132,6 +148,8 @@ impl<'l> Applier<'l> {
             self.link.server.forget(&mut session);
         }
         self.parser = Parser::new();
+        // What had begun comes again from its beginning, with what else was not acknowledged.
+        self.origins.clear();
         (self.buffer, self.open) = (Vec::new(), Vec::new());
         let (_, offset) = self.position();
         self.show(offset, offset);
@@ -171,11 +189,16 @@ impl<'l> Applier<'l> {
         let id = server.clients.next_id();
         let client = Client::new(id, self.worker.index, addr, laddr, wire.fd, unix_ms());
         client.set(flag::MASTER, true);
-        let client = Arc::new(client);
-        server.clients.add(&client);
-        let mut session = Session::new(client, Access::unlimited(&server.users));
+        self.client = Arc::new(client);
+        server.clients.add(&self.client);
+        let mut session = Session::new(self.client.clone(), Access::unlimited(&server.users));
         session.select(self.db);
         self.session = Some(session);
+    }
+
+    /// The master as a client.
+    pub fn client(&self) -> Arc<Client> {
+        self.client.clone()
     }
 
     fn acknowledge(&mut self, wire: &mut Wire) -> Result<(), Broken> {
@@ -261,15 +284,19 @@ impl<'l> Applier<'l> {
         self.worker.lap.set(ticks::now());
     }
 
-    fn command(&mut self, session: &mut Session, args: Args<'_>) {
-        let found = self.link.server.lookup.resolve(args).ok();
-        if found == Some(id::REPLCONF) {
+    pub fn command(&mut self, session: &mut Session, args: Args<'_>) {
+        // These are between servers, whatever names clients may use here.
+        let is = |name: &[u8]| args.at(0).eq_ignore_ascii_case(name);
+        if is(b"replconf") {
             self.ack_wanted |= args.get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"getack"));
             return;
         }
+        if self.link.mode == Mode::Merge && is(b"rreplay") {
+            return self.replay(args);
+        }
         let mut ctx = self.worker.ctx.borrow_mut();
         self.reply.buf.clear();
-        let hint = Hint { id: found, key: None };
+        let hint = Hint::default();
         let next = dispatch::execute(&self.worker, session, &mut ctx, args, hint, &mut self.reply);
         if let Next::Blocked(blocked) = next {
             // No master waits; what would, finds nothing to do.
@@ -286,11 +313,15 @@ impl<'l> Applier<'l> {
     /// A command that the master could execute cannot be executed here.
     #[cold]
     fn failed(&mut self, args: Args<'_>) {
+        let reply = String::from_utf8_lossy(&self.reply.buf).into_owned();
+        let name = String::from_utf8_lossy(args.get(0).unwrap_or_default()).escape_debug().to_string();
+        self.note_failure(&name, reply.trim_start_matches('-').trim_end());
+    }
+
+    #[cold]
+    pub fn note_failure(&self, name: &str, reply: &str) {
         let server = self.link.server;
         let so_far = self.link.status.failed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let reply = String::from_utf8_lossy(&self.reply.buf);
-        let name = String::from_utf8_lossy(args.get(0).unwrap_or_default());
-        let (reply, name) = (reply.trim_start_matches('-').trim_end(), name.escape_debug());
         if so_far < FAILURES_LOGGED {
             tracing::error!(
                 "== CRITICAL == This replica is sending an error to its master: '{reply}' after processing the command '{name}'"

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use super::link::{Broken, Link};
+use super::link::{Broken, Link, Mode};
+use super::rreplay::UUID;
 use super::wire::Wire;
 use crate::config::Config;
 
@@ -27,6 +28,8 @@ pub struct Handshake<'a> {
     pub link: &'a Link,
     pub wire: &'a mut Wire,
     pub config: &'a Config,
+    /// The UUID of a KeyDB server.
+    pub peer: Option<Vec<u8>>,
 }
 
 impl Handshake<'_> {
@@ -40,7 +43,24 @@ impl Handshake<'_> {
         if !self.config.replica_announce_ip.is_empty() {
             self.configure("ip-address", &[b"ip-address", self.config.replica_announce_ip.as_bytes()])?;
         }
-        self.configure("capa", &[b"capa", b"eof", b"capa", b"psync2"])?;
+        match self.link.mode {
+            Mode::Follow => self.configure("capa", &[b"capa", b"eof", b"capa", b"psync2"]).map(|_| ()),
+            Mode::Merge => {
+                self.configure("capa", &[b"capa", b"eof", b"capa", b"psync2", b"capa", b"activeExpire"])?;
+                self.exchange_identities()
+            }
+        }
+    }
+
+    /// KeyDB servers want to know who we are, and say who they are.
+    fn exchange_identities(&mut self) -> Result<(), Broken> {
+        let own = self.link.server.upstream.uuid();
+        let answer = self.configure("uuid", &[b"uuid", own.as_bytes()])?;
+        let peer = answer.strip_prefix(b"+").filter(|uuid| uuid.len() == UUID);
+        if let Some(peer) = peer {
+            tracing::info!("The master is a KeyDB server, {}", shown(peer));
+        }
+        self.peer = peer.map(<[u8]>::to_vec);
         Ok(())
     }
 

@@ -180,6 +180,9 @@ impl Link {
     fn once(&self, applier: &mut Applier<'_>) -> Result<(), Broken> {
         let config = self.server.config.get();
         let Master { host, port } = &self.master;
+        if self.mode == Mode::Merge && self.server.mesh.refuses_writes() {
+            return Err(Broken::Lost("this node has yet to get its own data back".into()));
+        }
         self.set(State::Connecting);
         tracing::info!("Connecting to MASTER {host}:{port}");
         let mut wire = Wire::open(&config, host, *port)?;
@@ -188,8 +191,9 @@ impl Link {
         self.check(&config)?;
         tracing::info!("MASTER <-> REPLICA sync started");
         self.set(State::Handshake);
-        let mut handshake = Handshake { link: self, wire: &mut wire, config: &config };
+        let mut handshake = Handshake { link: self, wire: &mut wire, config: &config, peer: None };
         handshake.introduce()?;
+        applier.meet_again(handshake.peer.take());
         let (replid, offset) = applier.position();
         match handshake.psync(&replid, offset)? {
             Answer::Continue { replid } => applier.go_on(replid)?,

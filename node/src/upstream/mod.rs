@@ -5,18 +5,20 @@
 //! master and has that one's [history](crate::replicas::history). With `active-replica yes` a master that is no peer of a mesh is followed, too,
 //! but what it sends comes in addition to what is here.
 //!
-//! Reading order: [`status`], [`link`], then as above.
+//! Reading order: [`status`], [`link`], then as above; [`merge`] and [`rreplay`] are about those others.
 
 pub mod apply;
 pub mod handshake;
 pub mod link;
+pub mod merge;
 pub mod payload;
+pub mod rreplay;
 pub mod status;
 pub mod sync;
 pub mod wire;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::*};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
@@ -32,6 +34,12 @@ pub struct Upstream {
     /// The master that is followed.
     followed: Mutex<Option<Arc<Link>>>,
     is_replica: AtomicBool,
+    /// Links whose masters' data come in addition to what is here.
+    merging: Mutex<Vec<Arc<Link>>>,
+    /// What KeyDB servers have sent, by whatever way.
+    pub seen: Mutex<rreplay::Seen>,
+    /// Who this node is to KeyDB servers: somebody new at each start, as they are.
+    uuid: OnceLock<String>,
 }
 
 impl Upstream {
@@ -44,6 +52,28 @@ impl Upstream {
     /// The link to the master that is followed.
     pub fn followed(&self) -> Option<Arc<Link>> {
         self.followed.lock().clone()
+    }
+
+    /// See [`Mode::Merge`].
+    pub fn merging(&self) -> Vec<Arc<Link>> {
+        self.merging.lock().clone()
+    }
+
+    /// Begins to merge what a master sends. To be ended by [`Upstream::part`].
+    pub fn merge(&self, server: &'static Server, master: Master) -> std::io::Result<Arc<Link>> {
+        let link = Link::start(server, master, Mode::Merge)?;
+        self.merging.lock().push(link.clone());
+        Ok(link)
+    }
+
+    /// Nothing of this master's comes in any more. The caller must hold no shard.
+    pub fn part(&self, link: &Arc<Link>) {
+        link.stop();
+        self.merging.lock().retain(|other| !Arc::ptr_eq(other, link));
+    }
+
+    pub fn uuid(&self) -> &str {
+        self.uuid.get_or_init(|| uuid::Uuid::new_v4().to_string())
     }
 
     /// The data are old, and `replica-serve-stale-data` does not allow to show them.

@@ -15,6 +15,7 @@ use engine::keyspace::Keyspace;
 use super::apply::Applier;
 use super::handshake::Handshake;
 use super::link::{Broken, Link, Mode};
+use super::merge;
 use super::payload::{self, End, Payload};
 use super::status::State;
 use super::wire::Wire;
@@ -59,11 +60,20 @@ pub fn full(
         End::After(n) => format!("receiving {n} bytes from master"),
         End::At(_) => "receiving streamed RDB from master with EOF".to_owned(),
     };
-    let to = if way == Way::ByDisk { "to disk" } else { "to parser" };
+    let to = if way == Way::ByDisk && link.mode == Mode::Follow { "to disk" } else { "to parser" };
     tracing::info!("MASTER <-> REPLICA sync: {words} {to}");
     let same = applier.position().0 == replid;
     match (link.mode, way) {
-        (Mode::Merge, _) => merge(&mut payload, applier)?,
+        (Mode::Merge, _) => {
+            applier.begin_anew();
+            let len = payload.size();
+            merge::load(applier, &mut payload, len)?;
+            payload.finish()?;
+            if link.server.aof.is_on() {
+                // The log has none of it yet.
+                link.server.aof.note(|books| books.scheduled = true);
+            }
+        }
         (Mode::Follow, Way::ByDisk) => by_disk(payload, applier)?,
         (Mode::Follow, Way::AsItComes) => {
             let len = payload.size();
@@ -220,12 +230,6 @@ fn beside(payload: &mut Payload<'_>, applier: &mut Applier<'_>, same: bool) -> R
     }
     start_log(server, logged);
     Ok(())
-}
-
-/// Brings a snapshot in as it comes.
-fn merge(payload: &mut Payload<'_>, applier: &mut Applier<'_>) -> Result<(), Broken> {
-    let _ = (payload, applier);
-    Err(Broken::Refused("merging is not there yet".into()))
 }
 
 /// Empties all databases, and tells those who have a stake in what was there.
