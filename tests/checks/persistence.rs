@@ -259,22 +259,75 @@ fn logs_travel_both_ways() {
         }
         std::thread::sleep(Duration::from_millis(10));
         ask(&mut client, "GET short");
-        let expected = digest(&writer);
-        writer.terminate();
-        reader.terminate();
-        let (source, target) = (writer.dir().join("appendonlydir"), reader.dir().join("appendonlydir"));
-        fs::remove_dir_all(&target).unwrap();
-        fs::create_dir_all(&target).unwrap();
-        for file in fs::read_dir(source).unwrap() {
-            let file = file.unwrap();
-            fs::copy(file.path(), target.join(file.file_name())).unwrap();
+        carry_logs(&mut writer, &mut reader);
+    }
+}
+
+/// Both servers load the logs of one of them, and have its data.
+fn carry_logs(writer: &mut Server, reader: &mut Server) {
+    let expected = digest(writer);
+    writer.terminate();
+    reader.terminate();
+    let (source, target) = (writer.dir().join("appendonlydir"), reader.dir().join("appendonlydir"));
+    fs::remove_dir_all(&target).unwrap();
+    fs::create_dir_all(&target).unwrap();
+    for file in fs::read_dir(source).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), target.join(file.file_name())).unwrap();
+    }
+    for server in [reader, writer] {
+        server.start_again();
+        wait_until("the data are loaded", SOON, || !ask(&mut server.client(), "DBSIZE").contains("LOADING"));
+        assert_eq!(digest(server), expected, "{}", server.log());
+    }
+}
+
+/// Without RDB in it, the base of a rewritten log is commands.
+#[test]
+fn bases_of_commands_travel_both_ways() {
+    for (from, to) in [(Kind::Everwrite, Kind::Redis), (Kind::Redis, Kind::Everwrite)] {
+        let options = &["--appendonly", "yes", "--aof-use-rdb-preamble", "no"];
+        let (mut writer, mut reader) = (Server::start_with(from, options), Server::start_with(to, options));
+        let mut client = writer.client();
+        fill(&mut client);
+        for line in [
+            "XADD stream 1-1 a 1 b 2",
+            "XADD stream 2-1 a 3",
+            "XADD stream 3-1 c 4",
+            "XDEL stream 2-1",
+            "XGROUP CREATE stream group 0",
+            "XREADGROUP GROUP group reader COUNT 1 STREAMS stream >",
+            "XGROUP CREATECONSUMER stream group idler",
+            "XGROUP CREATE nothing:yet group $ MKSTREAM",
+            "XADD emptied 5-5 a 1",
+            "XTRIM emptied MAXLEN 0",
+        ] {
+            ask(&mut client, line);
         }
-        for server in [&mut reader, &mut writer] {
-            server.start_again();
-            wait_until("the data are loaded", SOON, || {
-                !ask(&mut server.client(), "DBSIZE").contains("LOADING")
-            });
-            assert_eq!(digest(server), expected, "{from:?} to {to:?}: {}", server.log());
+        let library = "#!lua name=kept\nredis.register_function('kept', function() return 7 end)";
+        client.call(&["FUNCTION", "LOAD", library]).unwrap();
+        ask(&mut client, "BGREWRITEAOF");
+        wait_until("the log is rewritten", SOON, || {
+            let info = writer.client().cmd("INFO persistence").unwrap().text();
+            info.contains("aof_rewrite_in_progress:0") && info.contains("aof_rewrite_scheduled:0")
+        });
+        let bases = fs::read_dir(writer.dir().join("appendonlydir")).unwrap();
+        let bases: Vec<_> = bases.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        assert!(bases.iter().any(|name| name.ends_with(".2.base.aof")), "{bases:?}");
+        ask(&mut client, "SET after:the:base 1");
+        carry_logs(&mut writer, &mut reader);
+        for server in [&writer, &reader] {
+            let mut client = server.client();
+            assert_eq!(ask(&mut client, "FCALL kept 0"), "7");
+            for (line, part) in [
+                ("XPENDING stream group", "reader"),
+                ("XINFO CONSUMERS stream group", "idler"),
+                ("XINFO STREAM emptied", "5-5"),
+                ("XINFO STREAM stream", "2-1"),
+                ("XINFO GROUPS nothing:yet", "group"),
+            ] {
+                assert!(ask(&mut client, line).contains(part), "{line}: {}", ask(&mut client, line));
+            }
         }
     }
 }

@@ -120,7 +120,7 @@ impl Aof {
     /// The base is complete: what came before it is no longer needed.
     fn finish(&self, server: &Server, begun: &Begun, temporary: &Path, base: u64) -> io::Result<()> {
         let mut state = self.state.lock();
-        let entry = state.manifest.next_base(&begun.names, true);
+        let entry = state.manifest.next_base(&begun.names, !begun.job.in_commands());
         let path = begun.names.path(&entry);
         rdb_file::replace(temporary, &path)?;
         let mut manifest = state.manifest.clone();

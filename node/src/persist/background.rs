@@ -30,7 +30,9 @@ pub fn begin(server: &Server, ctx: &mut Ctx<'_>, purpose: Purpose) -> Result<(Ar
         running.insert(Job::new(purpose)).clone()
     };
     let changes = worker::changes(server.workers());
-    job.cut(ctx, server.config.get().active_replica);
+    let config = server.config.get();
+    let commands = purpose == Purpose::Rewrite && !config.aof_use_rdb_preamble;
+    job.cut(ctx, config.active_replica, commands);
     Ok((job, changes))
 }
 

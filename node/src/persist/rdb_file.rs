@@ -6,6 +6,7 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use engine::ctx::Ctx;
+use engine::journal::feed;
 use protocol::rdb::FileWriter;
 
 use super::snapshot::Job;
@@ -36,6 +37,15 @@ pub fn head(server: &Server, config: &Config, about: About) -> FileWriter {
         file.function(&library);
     }
     file
+}
+
+/// The commands that load the libraries of functions.
+fn libraries_as_commands(server: &Server) -> Vec<u8> {
+    let mut commands = Vec::new();
+    for library in server.libraries.texts() {
+        feed::encode(&mut commands, [&b"FUNCTION"[..], b"LOAD", &library].into_iter());
+    }
+    commands
 }
 
 /// A file that goes to the disk bit by bit.
@@ -115,6 +125,9 @@ fn fill(server: &Server, job: &Job, path: &Path, about: About, shards: Shards<'_
     let mut out: Box<dyn Write + Send> = match created {
         Ok(out) => {
             let mut out = out;
+            if job.in_commands() {
+                out.write_all(&libraries_as_commands(server))?;
+            }
             run(server, job, file, &mut out, shards)?;
             return out.sync();
         }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::*};
 use std::time::{Duration, Instant};
 
 use engine::ctx::Ctx;
+use engine::journal::feed;
 use engine::keyspace::Locks;
 use engine::snapshot::{Cut, Encoder, Options, Piece};
 use protocol::rdb::FileWriter;
@@ -51,9 +52,9 @@ impl Job {
     }
 
     /// Fixes the moment that the snapshot shows: now. All shards must be held.
-    pub fn cut(&self, ctx: &mut Ctx<'_>, stamps: bool) {
-        let options =
-            Options { now_ms: ctx.env.now_ms, clock: ctx.env.clock, tuning: ctx.env.tuning.clone(), stamps };
+    pub fn cut(&self, ctx: &mut Ctx<'_>, stamps: bool, commands: bool) {
+        let (now_ms, clock, tuning) = (ctx.env.now_ms, ctx.env.clock, ctx.env.tuning.clone());
+        let options = Options { now_ms, clock, tuning, stamps, commands };
         let cut = Cut::begin(&mut ctx.locks, options, self.queue.clone());
         let first = self.cut.set(cut).is_ok();
         assert!(first, "a snapshot shows one moment");
@@ -61,6 +62,11 @@ impl Job {
 
     fn the_cut(&self) -> &Arc<Cut> {
         self.cut.get().expect("a snapshot is run after its cut")
+    }
+
+    /// Whether it is written as commands instead of RDB.
+    pub fn in_commands(&self) -> bool {
+        self.the_cut().options.commands
     }
 
     /// Ends the snapshot early: whoever runs it gets an error.
@@ -149,12 +155,8 @@ impl Job {
     }
 
     /// Writes what comes through the queue until its end.
-    fn pass_on(&self, mut file: FileWriter, out: &mut dyn Write) -> io::Result<()> {
-        let result = self.write_all(&mut file, out).and_then(|()| {
-            let mut tail = Vec::new();
-            file.finish(&mut tail);
-            out.write_all(&tail)
-        });
+    fn pass_on(&self, file: FileWriter, out: &mut dyn Write) -> io::Result<()> {
+        let result = if self.in_commands() { self.write_commands(out) } else { self.write_rdb(file, out) };
         if result.is_err() {
             // The walks have to come to their ends all the same.
             self.abort();
@@ -163,7 +165,29 @@ impl Job {
         result
     }
 
-    fn write_all(&self, file: &mut FileWriter, out: &mut dyn Write) -> io::Result<()> {
+    /// The pieces as they are, and which database they are of.
+    fn write_commands(&self, out: &mut dyn Write) -> io::Result<()> {
+        let (mut selected, mut select) = (None, Vec::new());
+        while let Some(Piece { db, records, keys, .. }) = self.queue.take() {
+            if selected.replace(db) != Some(db) {
+                select.clear();
+                feed::encode(&mut select, [&b"SELECT"[..], db.to_string().as_bytes()].into_iter());
+                out.write_all(&select)?;
+            }
+            out.write_all(&records)?;
+            self.keys.fetch_add(keys, Relaxed);
+        }
+        self.check_complete()
+    }
+
+    fn check_complete(&self) -> io::Result<()> {
+        if self.is_aborted() {
+            return Err(io::Error::new(io::ErrorKind::Interrupted, "aborted"));
+        }
+        Ok(())
+    }
+
+    fn write_rdb(&self, mut file: FileWriter, out: &mut dyn Write) -> io::Result<()> {
         let mut selected = None;
         let mut sized = vec![false; self.the_cut().sizes.len()];
         let mut buffer = Vec::new();
@@ -183,9 +207,9 @@ impl Job {
             out.write_all(&records)?;
             self.keys.fetch_add(keys, Relaxed);
         }
-        if self.is_aborted() {
-            return Err(io::Error::new(io::ErrorKind::Interrupted, "aborted"));
-        }
-        Ok(())
+        self.check_complete()?;
+        buffer.clear();
+        file.finish(&mut buffer);
+        out.write_all(&buffer)
     }
 }

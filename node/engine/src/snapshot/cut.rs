@@ -21,9 +21,11 @@ pub struct Options {
     pub tuning: Tuning,
     /// Whether keys' versions are written.
     pub stamps: bool,
+    /// Entries are written as commands instead of RDB records.
+    pub commands: bool,
 }
 
-/// Some keys of one database, as RDB records.
+/// Some keys of one database, as RDB records or commands.
 pub struct Piece {
     pub db: usize,
     pub records: Vec<u8>,

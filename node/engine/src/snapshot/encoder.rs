@@ -1,4 +1,4 @@
-//! Entries as RDB records.
+//! Entries as RDB records, or as commands.
 
 use protocol::rdb::{KeyHead, Writer};
 
@@ -53,6 +53,10 @@ impl Encoder {
         if is_spent(value, due) {
             return;
         }
+        self.keys += 1;
+        if self.options.commands {
+            return super::commands::write(entry, due, self.writer.buffer());
+        }
         if self.options.stamps && entry.stamp().version > 0 {
             self.writer.aux(VERSION, itoa::Buffer::new().format(entry.stamp().version).as_bytes());
         }
@@ -66,7 +70,6 @@ impl Encoder {
         });
         stored::write(value, due, &mut self.writer);
         self.deadlines(value, due);
-        self.keys += 1;
     }
 
     /// Seconds of idleness or frequency of use, whichever the policy goes by.

@@ -1,0 +1,199 @@
+//! Entries as the commands that make them again: the base of an append-only file without RDB in it.
+//!
+//! Keys are absent before. Collections are added to by some elements at a time, as Redis does, so that no command is
+//! larger than clients may send. Deadlines of members are commands that plain Redis does not know; it has none to load.
+
+use protocol::StreamId;
+use protocol::listpack::Entry;
+use protocol::number::fmt_f64;
+
+use crate::entry::EntryRef;
+use crate::journal::feed;
+use crate::types::stream::Group;
+use crate::types::{Hash, List, Set, Stream, Zset};
+use crate::value::ValueRef;
+
+/// Elements that one command adds.
+const ELEMENTS: usize = 64;
+
+/// A command being put together: its words stay where they are from one to the next.
+#[derive(Default)]
+struct Words {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    /// How many of them every command begins with, and how many elements follow these.
+    fixed: usize,
+    elements: usize,
+}
+
+impl Words {
+    fn new(fixed: &[&[u8]]) -> Words {
+        let mut words = Words { fixed: fixed.len(), ..Words::default() };
+        fixed.iter().for_each(|word| words.push(word));
+        words
+    }
+
+    fn push(&mut self, word: &[u8]) {
+        self.bytes.extend_from_slice(word);
+        self.ends.push(self.bytes.len());
+    }
+
+    fn entry(&mut self, entry: Entry<'_>) {
+        self.push(entry.text(&mut itoa::Buffer::new()));
+    }
+
+    fn int(&mut self, n: i64) {
+        self.push(itoa::Buffer::new().format(n).as_bytes());
+    }
+
+    fn id(&mut self, id: StreamId) {
+        self.push(id.to_string().as_bytes());
+    }
+
+    /// An element is complete: writes the command down if it has enough.
+    fn element(&mut self, out: &mut Vec<u8>) {
+        self.elements += 1;
+        if self.elements == ELEMENTS {
+            self.finish(out);
+        }
+    }
+
+    /// Writes the command down, if it has elements, and goes back to its beginning.
+    fn finish(&mut self, out: &mut Vec<u8>) {
+        if std::mem::take(&mut self.elements) > 0 {
+            self.write(out);
+        }
+        self.ends.truncate(self.fixed);
+        self.bytes.truncate(self.ends.last().copied().unwrap_or(0));
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        let words: Vec<&[u8]> = starts.zip(&self.ends).map(|(start, end)| &self.bytes[start..*end]).collect();
+        feed::encode(out, words.into_iter());
+    }
+}
+
+fn command(out: &mut Vec<u8>, words: &[&[u8]]) {
+    feed::encode(out, words.iter().copied());
+}
+
+/// Writes a key down. `due`: members with deadlines up to this are left out.
+pub fn write(entry: EntryRef<'_>, due: u64, out: &mut Vec<u8>) {
+    let key = entry.key();
+    match entry.value() {
+        ValueRef::Int(n) => command(out, &[b"SET", key, itoa::Buffer::new().format(n).as_bytes()]),
+        ValueRef::Bytes(bytes) => command(out, &[b"SET", key, bytes]),
+        ValueRef::Raw(bytes) => command(out, &[b"SET", key, bytes]),
+        ValueRef::List(list) => elements_of_list(key, list, out),
+        ValueRef::Set(set) => members(key, set, due, out),
+        ValueRef::Zset(zset) => scores(key, zset, out),
+        ValueRef::Hash(hash) => fields(key, hash, due, out),
+        ValueRef::Stream(stream) => stream_parts(key, stream, out),
+    }
+    if let Some(at) = entry.deadline() {
+        command(out, &[b"PEXPIREAT", key, itoa::Buffer::new().format(at).as_bytes()]);
+    }
+}
+
+fn elements_of_list(key: &[u8], list: &List, out: &mut Vec<u8>) {
+    let mut words = Words::new(&[b"RPUSH", key]);
+    list.range(0, false, list.len(), |element| {
+        words.entry(element);
+        words.element(out);
+    });
+    words.finish(out);
+}
+
+fn members(key: &[u8], set: &Set, due: u64, out: &mut Vec<u8>) {
+    let mut words = Words::new(&[b"SADD", key]);
+    for member in set.live(due).iter() {
+        words.entry(member);
+        words.element(out);
+    }
+    words.finish(out);
+    for (member, at) in set.deadlines().into_iter().flat_map(|d| d.iter()).filter(|(_, at)| *at > due) {
+        let mut words = Words::new(&[b"PEXPIREMEMBERAT", key]);
+        words.entry(member);
+        words.int(at as i64);
+        words.write(out);
+    }
+}
+
+fn scores(key: &[u8], zset: &Zset, out: &mut Vec<u8>) {
+    let mut words = Words::new(&[b"ZADD", key]);
+    let mut score_text = Vec::new();
+    for (member, score) in zset.iter() {
+        score_text.clear();
+        fmt_f64(&mut score_text, score);
+        words.push(&score_text);
+        words.entry(member);
+        words.element(out);
+    }
+    words.finish(out);
+}
+
+fn fields(key: &[u8], hash: &Hash, due: u64, out: &mut Vec<u8>) {
+    let mut words = Words::new(&[b"HMSET", key]);
+    for (field, value) in hash.live(due).iter() {
+        words.entry(field);
+        words.entry(value);
+        words.element(out);
+    }
+    words.finish(out);
+    for (field, at) in hash.deadlines().into_iter().flat_map(|d| d.iter()).filter(|(_, at)| *at > due) {
+        let mut words = Words::new(&[b"HPEXPIREAT", key]);
+        words.int(at as i64);
+        words.push(b"FIELDS");
+        words.push(b"1");
+        words.entry(field);
+        words.write(out);
+    }
+}
+
+fn stream_parts(key: &[u8], stream: &Stream, out: &mut Vec<u8>) {
+    for entry in stream.iter() {
+        let mut words = Words::new(&[b"XADD", key]);
+        words.id(entry.id);
+        for (field, value) in entry.pairs() {
+            words.entry(field);
+            words.entry(value);
+        }
+        words.write(out);
+    }
+    if stream.is_empty() {
+        // An entry that is trimmed at once: only so is there a stream.
+        command(out, &[b"XADD", key, b"MAXLEN", b"0", b"0-1", b"x", b"y"]);
+    }
+    let mut words = Words::new(&[b"XSETID", key]);
+    words.id(stream.last_id());
+    words.push(b"ENTRIESADDED");
+    words.int(stream.entries_added() as i64);
+    words.push(b"MAXDELETEDID");
+    words.id(stream.max_deleted_id());
+    words.write(out);
+    stream.groups().for_each(|group| consumer_group(key, group, out));
+}
+
+fn consumer_group(key: &[u8], group: &Group, out: &mut Vec<u8>) {
+    let mut words = Words::new(&[b"XGROUP", b"CREATE", key, &group.name]);
+    words.id(group.last_id);
+    words.push(b"ENTRIESREAD");
+    words.int(group.entries_read.map_or(-1, |n| n as i64));
+    words.write(out);
+    for consumer in group.consumers().iter() {
+        command(out, &[b"XGROUP", b"CREATECONSUMER", key, &group.name, &consumer.name]);
+        for (id, ()) in consumer.pending.iter() {
+            let Some(pending) = group.pending(id) else { continue };
+            let mut words = Words::new(&[b"XCLAIM", key, &group.name, &consumer.name, b"0"]);
+            words.id(id);
+            words.push(b"TIME");
+            words.int(pending.delivered_ms);
+            words.push(b"RETRYCOUNT");
+            words.int(pending.deliveries as i64);
+            words.push(b"JUSTID");
+            words.push(b"FORCE");
+            words.write(out);
+        }
+    }
+}
