@@ -367,7 +367,7 @@ impl World {
                     self.trace.push(format!("{now} {i} closes {link}: {reason:?}"));
                     self.send(i, link, Packet::Hangup);
                 }
-                Action::Apply { author, groups } => {
+                Action::Apply { author, groups, .. } => {
                     for group in codec::groups(&groups) {
                         let (version, writes) = group.map_err(|e| format!("{e:?}"))?;
                         let writes = codec::decode_writes(writes).map_err(|e| format!("{e:?}"))?;

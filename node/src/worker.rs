@@ -177,6 +177,9 @@ impl Worker {
         self.refresh(ctx);
         let now = unix_ms();
         ctx.env.tick(now);
+        if self.server.keyspace.journal.is_on() {
+            ctx.env.lead(self.server.keyspace.journal.floor() >> replication::stamp::COUNTER_BITS);
+        }
         ctx.env.frozen = self.replica.get() || self.server.pause.is_on(now);
         self.watch_changes(ctx);
     }

@@ -113,6 +113,8 @@ pub enum Action {
     /// Fold these groups of effects (see [`codec::groups`]), each all at once. They are well formed.
     Apply {
         author: Author,
+        /// Of the last of them, which is the highest.
+        version: u64,
         groups: Shared,
     },
     /// The members are this far: what is settled can be forgotten.
@@ -617,7 +619,11 @@ impl<S: Spill> Replica<S> {
         self.clock.observe(chunk.version);
         self.extend_bound(actions);
         self.vector.advance(stream, Have { seq: chunk.last(), version: chunk.version });
-        actions.push(Action::Apply { author: stream.author, groups: chunk.bytes.clone() });
+        actions.push(Action::Apply {
+            author: stream.author,
+            version: chunk.version,
+            groups: chunk.bytes.clone(),
+        });
         self.log.append(stream, chunk);
     }
 

@@ -26,6 +26,8 @@ use crate::value::{Kind, Value, ValueMut, ValueRef};
 /// What commands see of the world: one per worker, refreshed once per batch.
 pub struct Env {
     pub now_ms: u64,
+    /// What time it is for writes: in a mesh that of the versions they get, which a clock that is behind does not reach.
+    pub write_ms: u64,
     pub tuning: Tuning,
     /// LRU clock or LFU minutes of this batch, see [`access`].
     pub clock: u32,
@@ -48,6 +50,7 @@ impl Env {
     pub fn new(seed: u64) -> Env {
         Env {
             now_ms: 0,
+            write_ms: 0,
             tuning: Tuning::default(),
             clock: 0,
             no_touch: false,
@@ -63,8 +66,13 @@ impl Env {
 
     /// Starts a batch at `now_ms`.
     pub fn tick(&mut self, now_ms: u64) {
-        self.now_ms = now_ms;
+        (self.now_ms, self.write_ms) = (now_ms, now_ms);
         self.clock = access::clock(now_ms, self.tuning.policy);
+    }
+
+    /// Versions are this far: so is the time of writes.
+    pub fn lead(&mut self, ms: u64) {
+        self.write_ms = self.write_ms.max(ms);
     }
 
     /// Deadlines up to this one are past: hidden from readers, reclaimed by writers.

@@ -88,8 +88,10 @@ impl Data {
         keyspace.journal.listen(true);
     }
 
-    /// Carries out what a node wrote. The groups are well formed.
-    pub fn apply(&mut self, label: u16, groups: &[u8]) {
+    /// Carries out what a node wrote, up to this version. The groups are well formed.
+    pub fn apply(&mut self, label: u16, version: u64, groups: &[u8]) {
+        // Whoever sees one of them writes above it, whatever keys it writes.
+        self.worker.server.keyspace.journal.raise_floor(version);
         let mut ctx = self.worker.ctx.borrow_mut();
         self.worker.tick(&mut ctx);
         for (version, writes) in codec::groups(groups).flatten() {

@@ -14,7 +14,7 @@ use replication::replica::{Action, Event, Link, Options, Replica};
 use super::data::Data;
 use super::frames::PART_BYTES;
 use super::identity::{Identity, show_uuid};
-use super::link::{End, LinkState};
+use super::link::{End, LinkState, Owes};
 use super::outbox::Outbox;
 use super::spill::FileSpill;
 use super::waits::Waits;
@@ -127,8 +127,8 @@ impl Driver {
                 // Its pieces were merged as they came.
                 Action::Merge(..) => {}
                 Action::Close(link, reason) => self.closed_by_machine(link, reason),
-                Action::Apply { author, groups } => {
-                    self.data.apply(author.label(), &groups);
+                Action::Apply { author, version, groups } => {
+                    self.data.apply(author.label(), version, &groups);
                 }
                 Action::Settle(levels) => self.data.settle(levels),
                 Action::SaveBound(bound) => {
@@ -210,7 +210,10 @@ impl Driver {
         let link = self.next_link;
         self.next_link += 1;
         self.listen();
-        let (state, stopped) = LinkState::new(outbox, addr, target, unix_ms());
+        let (mut state, stopped) = LinkState::new(outbox, addr, target, unix_ms());
+        if !self.replica.serves() {
+            state.owes = Owes::Snapshot;
+        }
         self.links.insert(link, state);
         self.step(Event::Connected(link));
         (link, stopped)
@@ -279,9 +282,11 @@ impl Driver {
         }
     }
 
-    /// Clients may write, or not.
+    /// Clients may use the data, or not.
     pub fn show_serves(&self) {
-        if self.server.mesh.set_refuses_writes(!self.replica.serves()) {
+        let vector = self.replica.vector();
+        let lacks = !self.replica.serves() || self.links.values().any(|link| link.is_in_debt(vector));
+        if self.server.mesh.set_refuses_writes(lacks) {
             // The workers look at it anew.
             self.server.config.touch();
         }

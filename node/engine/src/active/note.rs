@@ -54,7 +54,7 @@ impl KeyMut<'_, '_> {
 
     /// [`KeyMut::apply`] on a node that is a member of a mesh.
     pub(crate) fn apply_as_member(&mut self, effect: Effect<'_>) -> Outcome {
-        let effect = without_due(effect, self.env.due());
+        let effect = within_time(without_due(effect, self.env.due()), self.stamp.ms());
         if !self.takes(&effect) {
             return apply::apply(self, effect);
         }
@@ -301,6 +301,20 @@ fn each_position(effect: &Effect<'_>, count: usize, mut each: impl FnMut(usize))
         Effect::DelElementsAt(all) => all.iter().for_each(|at| each(*at)),
         _ => {}
     }
+}
+
+/// An effect whose deadlines are not older than itself: a deadline that has passed takes effect right behind the write that
+/// sets it, at all nodes, and not before.
+fn within_time(mut effect: Effect<'_>, ms: u64) -> Effect<'_> {
+    match &mut effect {
+        Effect::Put { deadline: Deadline::At(at), .. }
+        | Effect::ExpireAt(Some(at))
+        | Effect::ExpireOnly { at, .. }
+        | Effect::FieldExpire { deadline: Some(at), .. }
+        | Effect::MemberExpire { deadline: Some(at), .. } => *at = ms.max(*at),
+        _ => {}
+    }
+    effect
 }
 
 /// A value that is put, without members whose time has come: others do not get them either.

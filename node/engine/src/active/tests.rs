@@ -708,3 +708,34 @@ fn settled_elements_of_a_list_with_a_young_deadline_are_named_by_position() {
         run(seed, COMMANDS).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     }
 }
+
+/// A node whose versions are ahead of its clock sets deadlines that are over, for others, before they hear of them.
+#[test]
+fn a_deadline_counts_from_the_version_that_sets_it() {
+    let mut nodes = [Node::new(1, 2), Node::new(2, 2)];
+    let now = nodes[0].now();
+    let ahead = now + 1_500;
+    nodes[0].keyspace.journal.raise_floor(ahead << 20);
+    nodes[0].console.ctx.env.lead(ahead);
+    nodes[1].console.ctx.env.tick(ahead + 200);
+    let key = Key { db: 0, name: b"k".to_vec() };
+    for (line, reply) in [("SET k v PX 300", "+OK"), ("PERSIST k", "1")] {
+        let (said, groups) = nodes[0].run(line);
+        assert_eq!(said.trim_matches(['¶', ':']), reply, "{line}");
+        for (version, bytes) in groups {
+            nodes[1].receive(1, version, &bytes);
+        }
+        for node in &mut nodes {
+            node.promise = vec![(ahead << 20) + 1; 2];
+            (node.horizon, node.known) = (node.promise.clone(), node.promise.clone());
+            node.settle();
+        }
+    }
+    let seen = nodes[0].seen(&key);
+    assert!(seen.as_ref().is_some_and(|(_, deadline, _)| deadline.is_none()), "{seen:?}");
+    assert_eq!(nodes[1].seen(&key), seen);
+    for line in ["SET k v PX 300", &format!("PEXPIREAT k {}", ahead - 1)] {
+        nodes[0].run(line);
+    }
+    assert_eq!(nodes[0].seen(&key), None, "what is over for the version is over");
+}

@@ -70,7 +70,7 @@ fn expire(
     command: &str,
     out: &mut Reply,
 ) -> Result<Flow, ErrorReply> {
-    let (now, number) = (ctx.env.now_ms, int(&args[3])?);
+    let (now, number) = (ctx.env.write_ms, int(&args[3])?);
     let in_ms = if unit.seconds { number.checked_mul(1000) } else { Some(number) };
     let base = if unit.absolute { 0 } else { now as i64 };
     let deadline = in_ms.and_then(|ms| ms.checked_add(base)).filter(|at| *at <= DEADLINE_MAX);

@@ -127,6 +127,12 @@ impl Journal {
         self.floor.fetch_max(version, SeqCst);
     }
 
+    /// What was published last as the version above which writers mint.
+    #[inline]
+    pub fn floor(&self) -> u64 {
+        self.floor.load(Relaxed)
+    }
+
     /// The highest version that may have been minted or seen by now, where the shards have seen `seen`.
     pub fn ceiling(&self, seen: u64) -> u64 {
         seen.max(self.floor.load(SeqCst))

@@ -98,7 +98,7 @@ fn restore(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, E
     }
     let ttl = u64::try_from(int(&args[2])?).map_err(|_| INVALID_TTL)?;
     let value = open(&args[3], &key.env.tuning)?;
-    let base = if options.absolute { 0 } else { key.env.now_ms };
+    let base = if options.absolute { 0 } else { key.env.write_ms };
     let deadline = if ttl > 0 { Deadline::At(ttl.saturating_add(base)) } else { Deadline::Clear };
     out.ok();
     if matches!(deadline, Deadline::At(at) if at <= key.env.due()) {

@@ -77,10 +77,10 @@ fn set_deadline(
     command: &str,
 ) -> Result<Flow, ErrorReply> {
     let only = Condition::parse(args.rest(3))?;
-    let at = deadline(&args[2], unit, ctx.env.now_ms, command)?;
+    let at = deadline(&args[2], unit, ctx.env.write_ms, command)?;
     let mut key = ctx.key(&args[1]);
     let set = key.exists() && only.permits(key.deadline(), at);
-    if set && at <= key.env.now_ms as i64 && key.env.expiry {
+    if set && at <= key.env.write_ms as i64 && key.env.expiry {
         key.apply(Effect::Clear);
         key.notify(notify::GENERIC, "del");
     } else if set {

@@ -73,7 +73,7 @@ fn change_of(
 fn hgetex(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
     let mut rest = args.rest(2);
     let mut change = Change::None;
-    while let Some((next, taken)) = change_of(rest, "PERSIST", ctx.env.now_ms, "hgetex")? {
+    while let Some((next, taken)) = change_of(rest, "PERSIST", ctx.env.write_ms, "hgetex")? {
         if change != Change::None {
             return Err(ONE_DEADLINE_OR_PERSIST);
         }
@@ -94,7 +94,7 @@ fn hgetex(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, Er
                 persisted |= key.apply(Effect::FieldExpire { field, deadline: None }).changed();
             }
             (true, Change::To(deadline)) => {
-                let past = deadline <= key.env.now_ms;
+                let past = deadline <= key.env.write_ms;
                 expire_field(&mut key, field, deadline);
                 (set, deleted) = (set || !past, deleted || past);
             }
@@ -160,7 +160,7 @@ impl<'a> SetWithDeadline<'a> {
             }
             Change::To(deadline) => Some(deadline),
         };
-        if deadline.is_some_and(|at| at <= key.env.now_ms) {
+        if deadline.is_some_and(|at| at <= key.env.write_ms) {
             key.apply(Effect::DelField(field));
             return Ok(());
         }
@@ -173,7 +173,7 @@ impl<'a> SetWithDeadline<'a> {
 }
 
 fn hsetex(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
-    let request = SetWithDeadline::parse(args.rest(2), ctx.env.now_ms)?;
+    let request = SetWithDeadline::parse(args.rest(2), ctx.env.write_ms)?;
     let mut key = ctx.key(&args[1]);
     if !request.permits(&key)? {
         out.int(0);
@@ -184,7 +184,7 @@ fn hsetex(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, Er
     }
     key.notify(notify::HASH, "hset");
     if let Change::To(deadline) = request.change {
-        let past = deadline <= key.env.now_ms;
+        let past = deadline <= key.env.write_ms;
         announce(&mut key, !past, past);
     }
     out.int(1);

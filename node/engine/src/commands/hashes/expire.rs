@@ -52,7 +52,7 @@ impl Condition {
 
 /// Sets the deadline of a field that is there, or removes the field if it is past. What the reply is.
 pub(super) fn expire_field(key: &mut KeyMut<'_, '_>, field: &[u8], deadline: u64) -> i64 {
-    if deadline <= key.env.now_ms {
+    if deadline <= key.env.write_ms {
         key.apply(Effect::DelField(field));
         return DELETED;
     }
@@ -82,7 +82,7 @@ fn expire(
 ) -> Result<Flow, ErrorReply> {
     let mut key = ctx.key(&args[1]);
     key.hash()?;
-    let deadline = deadline_of(unit, &args[2], key.env.now_ms, command)?;
+    let deadline = deadline_of(unit, &args[2], key.env.write_ms, command)?;
     let condition = Condition::of(&args[3]);
     let after = args.rest(if condition == Condition::Always { 3 } else { 4 });
     let fields = fields_of(after, NUMFIELDS_ZERO)?;

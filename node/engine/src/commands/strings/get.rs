@@ -95,12 +95,12 @@ fn getex(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, Err
         return DONE;
     };
     let deadline = match change {
-        Change::Expire(unit, text) => Some(unit.deadline(text, key.env.now_ms, "getex")?),
+        Change::Expire(unit, text) => Some(unit.deadline(text, key.env.write_ms, "getex")?),
         _ => None,
     };
     out.bulk(bytes);
     match (change, deadline) {
-        (Change::Expire(unit, _), Some(at)) if unit.absolute && at <= key.env.now_ms && key.env.expiry => {
+        (Change::Expire(unit, _), Some(at)) if unit.absolute && at <= key.env.write_ms && key.env.expiry => {
             key.apply(Effect::Clear);
             key.notify(notify::GENERIC, "del");
         }

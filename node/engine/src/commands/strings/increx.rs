@@ -90,7 +90,7 @@ fn replace<T: Default + PartialEq>(option: &mut T, value: T) -> Result<usize, Er
 fn increx(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
     let options = parse_options(args)?;
     let deadline = match options.lifetime {
-        Lifetime::Expire(unit, text) => Some(unit.deadline(text, ctx.env.now_ms, "increx")?),
+        Lifetime::Expire(unit, text) => Some(unit.deadline(text, ctx.env.write_ms, "increx")?),
         _ => None,
     };
     let mut key = ctx.key(&args[1]);

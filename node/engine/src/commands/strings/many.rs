@@ -69,7 +69,7 @@ fn msetex(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, Er
         OnlyIf::Present => Some(true),
         _ => return Err(SYNTAX),
     };
-    let deadline = expiry.deadline(ctx.env.now_ms, "msetex")?;
+    let deadline = expiry.deadline(ctx.env.write_ms, "msetex")?;
     let keys = || (2..end).step_by(2);
     let met = wanted.is_none_or(|wanted| keys().all(|at| ctx.peek(&args[at]).is_some() == wanted));
     if met {

@@ -89,7 +89,7 @@ fn set(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, Error
 
 fn set_with_options(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
     let Options { only_if, get, expiry } = parse_options(args, 3)?;
-    let deadline = expiry.deadline(ctx.env.now_ms, "set")?;
+    let deadline = expiry.deadline(ctx.env.write_ms, "set")?;
     let mut key = ctx.key(&args[1]);
     let met = only_if.is_met(&key)?;
     if get {
@@ -132,7 +132,7 @@ fn set_for(
     unit: Unit,
     command: &str,
 ) -> Result<Flow, ErrorReply> {
-    let deadline = unit.deadline(&args[2], ctx.env.now_ms, command)?;
+    let deadline = unit.deadline(&args[2], ctx.env.write_ms, command)?;
     put(&mut ctx.key(&args[1]), &args[3], Deadline::At(deadline), false);
     out.ok();
     DONE
