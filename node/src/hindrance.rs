@@ -55,7 +55,8 @@ pub fn check(server: &Server, hindrances: u8, flags: Flags, is_ping: bool) -> Re
     if hindrances & STALE != 0 && !flags.has(Flags::STALE) {
         return Err(error::MASTER_DOWN);
     }
-    if hindrances & SYNCING != 0 && writes {
+    // What is here is only half of the data: nobody may see it either.
+    if hindrances & SYNCING != 0 && (writes || flags.has(Flags::READONLY)) {
         return Err(error::SYNCING);
     }
     if hindrances & LOADING != 0 && !flags.has(Flags::LOADING) {

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use engine::active::sync::Merge;
 use replication::message::Head;
+use replication::vector::Vector;
 use tokio::sync::oneshot;
 
 use super::outbox::Outbox;
@@ -12,6 +13,9 @@ use super::outbox::Outbox;
 pub const ACK_EVERY: Duration = Duration::from_millis(2);
 /// Bytes after which one goes out at once.
 pub const ACK_BYTES: usize = 512 << 10;
+
+/// What is owed and does not come for so long, nobody waits for any more.
+const OWED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Why a link ended, as far as the one who dialled it has to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +32,19 @@ pub enum End {
     Refused(String),
     /// The target is not wanted any more.
     Unwanted,
+}
+
+/// What a link that was opened by a node without its data is still to bring, before anybody may look at them: a snapshot
+/// is read key by key while clients write, so it is whole only together with the effects behind it.
+#[derive(Clone, Debug, Default)]
+pub enum Owes {
+    #[default]
+    Nothing,
+    Snapshot,
+    /// The peer's word how far it was at the snapshot's end.
+    Beat,
+    /// All this.
+    Effects(Vector),
 }
 
 /// A snapshot being received.
@@ -50,6 +67,7 @@ pub struct LinkState {
     pub bytes_in: u64,
     pub clock_ms: i64,
     pub incoming: Option<Incoming>,
+    pub owes: Owes,
     pub sends_snapshot: bool,
     /// Bytes of effects that were not acknowledged yet.
     pub unacknowledged: usize,
@@ -77,12 +95,22 @@ impl LinkState {
             bytes_in: 0,
             clock_ms: 0,
             incoming: None,
+            owes: Owes::Nothing,
             sends_snapshot: false,
             unacknowledged: 0,
             acknowledged: now,
             stop: Some(stop),
         };
         (link, stopped)
+    }
+
+    /// Whether it still owes something to a node that has this much.
+    pub fn is_in_debt(&self, vector: &Vector) -> bool {
+        match &self.owes {
+            Owes::Nothing => false,
+            Owes::Snapshot | Owes::Beat => self.incoming.is_some() || self.opened.elapsed() < OWED_WITHIN,
+            Owes::Effects(all) => !vector.covers(all) && self.opened.elapsed() < OWED_WITHIN,
+        }
     }
 
     /// Whether an acknowledgement is due now.

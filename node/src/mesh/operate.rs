@@ -50,6 +50,9 @@ impl Driver {
     /// A node that may have lost something serves all the same if nobody can give it back: its time is up, or all that are
     /// there have lost it too.
     pub fn trust_if_alone(&mut self) {
+        if self.server.mesh.refuses_writes() {
+            self.show_serves();
+        }
         let Some(at) = self.trust_at else { return };
         if self.replica.serves() {
             self.trust_at = None;

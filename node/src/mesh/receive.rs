@@ -6,13 +6,13 @@ use std::time::Instant;
 use engine::active::sync::Merge;
 use proto::peer::frame::Body;
 use proto::peer::{Frame, Why};
-use replication::message::{Head, Hello, Message};
+use replication::message::{Beat, Head, Hello, Message};
 use replication::replica::{Event, Link};
 
 use super::driver::Driver;
 use super::frames;
 use super::identity::show_uuid;
-use super::link::{End, Incoming};
+use super::link::{End, Incoming, Owes};
 
 /// Bytes of a piece of a snapshot at most: of a key with all that belongs to it.
 const PIECE_MAX: usize = 4 << 30;
@@ -36,6 +36,9 @@ impl Driver {
             None => self.malformed(link, "a frame without anything in it"),
         }
         self.acknowledge(link);
+        if self.server.mesh.refuses_writes() {
+            self.show_serves();
+        }
     }
 
     fn messages(&mut self, link: Link, bytes: &[u8]) {
@@ -57,10 +60,22 @@ impl Driver {
                     if let (Message::Part(part), Some(state)) = (&message, self.links.get_mut(&link)) {
                         state.unacknowledged += part.bytes.len().max(1);
                     }
+                    if let Message::Beats(beats) = &message {
+                        self.hear_owed(link, beats);
+                    }
                     self.step(Event::Received(link, message));
                 }
                 Err(e) => self.malformed(link, &format!("a message that cannot be read: {e:?}")),
             }
+        }
+    }
+
+    /// How far a peer was behind the snapshot that it sent.
+    fn hear_owed(&mut self, link: Link, beats: &[Beat]) {
+        let peer = self.replica.peer(link).map(|peer| peer.author);
+        let Some(state) = self.links.get_mut(&link).filter(|l| matches!(l.owes, Owes::Beat)) else { return };
+        if let Some(beat) = beats.iter().find(|beat| Some(beat.author) == peer) {
+            state.owes = Owes::Effects(beat.held.clone());
         }
     }
 
@@ -76,6 +91,10 @@ impl Driver {
     /// Who is at the other end?
     fn hello(&mut self, link: Link, hello: Hello) {
         let (author, boot) = (hello.author, hello.boot);
+        if let Some(state) = self.links.get_mut(&link).filter(|_| hello.lost) {
+            // It has nothing to give, or not yet.
+            state.owes = Owes::Nothing;
+        }
         if author.uuid == self.replica.me().uuid && boot == self.boot {
             return self.hang_up(link, Why::Self_, "this is the node that called", End::Itself);
         }
@@ -112,6 +131,8 @@ impl Driver {
             return self.malformed(link, "a snapshot that was not expected");
         }
         tracing::info!("Full sync from {}: receiving", state.addr);
+        let versions = head.vector.iter().map(|(_, have)| have.version);
+        self.server.keyspace.journal.raise_floor(versions.max().unwrap_or(0));
         let merge = self.data.merge(Box::new(self.replica.coverage(&head)));
         if let Some(state) = self.links.get_mut(&link) {
             state.incoming = Some(Incoming { head, merge, partial: Vec::new() });
@@ -145,8 +166,10 @@ impl Driver {
         }
         self.step(Event::Received(link, Message::Snapshot(head)));
         self.full_syncs.1 += 1;
-        self.show_serves();
-        if let Some(state) = self.links.get(&link) {
+        if let Some(state) = self.links.get_mut(&link) {
+            if matches!(state.owes, Owes::Snapshot) {
+                state.owes = Owes::Beat;
+            }
             tracing::info!("Full sync from {}: done", state.addr);
         }
     }

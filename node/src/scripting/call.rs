@@ -167,7 +167,7 @@ impl Run<'_> {
             return Err(READ_ONLY_SCRIPT);
         }
         let hindrances = self.worker.hindrances.get();
-        if hindrances != 0 && writes && !self.wrote {
+        if hindrances != 0 && (writes || hindrances & hindrance::SYNCING != 0) && !self.wrote {
             hindrance::check(self.worker.server, hindrances, facts.flags, false)?;
         }
         // Once it has written, a script is not stopped half-way.
