@@ -53,6 +53,8 @@ pub struct Server {
     address: SocketAddr,
     dir: PathBuf,
     options: Vec<String>,
+    /// Set in its environment.
+    env: Vec<(String, String)>,
     ready_after: Duration,
 }
 
@@ -74,16 +76,22 @@ impl Server {
     /// [`Server::start`] with more options, e.g. `&["--maxmemory", "10mb"]`. Panics, with the server's log, if it
     /// does not come up.
     pub fn start_with(kind: Kind, options: &[&str]) -> Server {
+        Server::start_under(kind, options, &[])
+    }
+
+    /// [`Server::start_with`] more in its environment.
+    pub fn start_under(kind: Kind, options: &[&str], env: &[(&str, &str)]) -> Server {
         let options: Vec<String> = options.iter().map(|o| o.to_string()).collect();
+        let env: Vec<_> = env.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         let dir = fresh_dir(kind.name());
         let mut log = String::new();
         for _ in 0..PORT_TRIES {
             let address = free_address();
-            let child =
-                spawn(kind, address, &dir, &options).unwrap_or_else(|e| panic!("{:?}: {e}", kind.program()));
+            let child = spawn(kind, address, &dir, &options, &env)
+                .unwrap_or_else(|e| panic!("{:?}: {e}", kind.program()));
+            let (options, env) = (options.clone(), env.clone());
             let ready_after = Duration::ZERO;
-            let mut server =
-                Server { kind, child, address, dir: dir.clone(), options: options.clone(), ready_after };
+            let mut server = Server { kind, child, address, dir: dir.clone(), options, env, ready_after };
             if server.wait_ready() {
                 return server;
             }
@@ -107,7 +115,8 @@ impl Server {
 
     /// Starts the process again after it has ended, in the same directory on the same port.
     pub fn start_again(&mut self) {
-        self.child = spawn(self.kind, self.address, &self.dir, &self.options).expect("starts a second time");
+        self.child = spawn(self.kind, self.address, &self.dir, &self.options, &self.env)
+            .expect("starts a second time");
         assert!(self.wait_ready(), "{} did not come up again; its log:\n{}", self.kind.name(), self.log());
     }
 
@@ -123,6 +132,13 @@ impl Server {
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+
+    /// Ends the process and leaves its directory there.
+    pub fn keep(mut self) -> PathBuf {
+        self.kill();
+        let kept = self.dir.with_extension("kept");
+        if fs::rename(&self.dir, &kept).is_ok() { kept } else { self.dir.clone() }
     }
 
     /// Which program this is.
@@ -182,7 +198,13 @@ impl Drop for Server {
     }
 }
 
-fn spawn(kind: Kind, address: SocketAddr, dir: &Path, options: &[String]) -> io::Result<Child> {
+fn spawn(
+    kind: Kind,
+    address: SocketAddr,
+    dir: &Path,
+    options: &[String],
+    env: &[(String, String)],
+) -> io::Result<Child> {
     let log = File::options().create(true).append(true).open(dir.join("log"))?;
     Command::new(kind.program())
         .args(["--port", &address.port().to_string(), "--bind", "127.0.0.1", "--save", ""])
@@ -192,6 +214,7 @@ fn spawn(kind: Kind, address: SocketAddr, dir: &Path, options: &[String]) -> io:
         .args(options)
         // A panic's own words are then the end of the log.
         .env("RUST_BACKTRACE", "0")
+        .envs(env.iter().map(|(name, value)| (name, value)))
         .current_dir(dir)
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
