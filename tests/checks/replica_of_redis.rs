@@ -3,7 +3,7 @@
 use harness::proxy::Proxy;
 use harness::random::{Requests, Rng};
 use harness::wait::{wait_for, wait_until};
-use harness::{Client, Kind, Server};
+use harness::{Client, Kind, Server, Value};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -257,4 +257,105 @@ fn a_password_that_is_wrong_is_told_and_can_be_put_right() {
     assert!(!is_up(&replica));
     ask(&mut replica.client(), "CONFIG SET masterauth secret");
     wait_until("the link is up", SOON, || is_up(&replica));
+}
+
+/// The steps of docs/guide/moving.md.
+#[test]
+fn moving_from_redis_without_downtime() {
+    let redis = Server::start_with(Kind::Redis, &MASTER);
+    fill(&mut redis.client());
+    let everwrite = Server::start(Kind::Everwrite);
+    follow(&everwrite, redis.address());
+    wait_until("the data are there", SOON, || is_up(&everwrite));
+    // Writers go on, first here and then there; a write that is not acknowledged is tried again.
+    let (there, done, acknowledged) = (AtomicBool::new(false), AtomicBool::new(false), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for writer in 0..3 {
+            let (redis, everwrite, there, done, acknowledged) =
+                (&redis, &everwrite, &there, &done, &acknowledged);
+            scope.spawn(move || {
+                let mut n = 0;
+                while !done.load(Relaxed) {
+                    let server = if there.load(Relaxed) { everwrite } else { redis };
+                    let mut client = server.client();
+                    while !done.load(Relaxed)
+                        && std::ptr::eq(server, if there.load(Relaxed) { everwrite } else { redis })
+                    {
+                        match client.cmd(&format!("SET moved:{writer}:{n} {n}")) {
+                            Ok(reply) if !reply.is_error() => n += 1,
+                            _ => break,
+                        }
+                    }
+                }
+                acknowledged.fetch_add(n, Relaxed);
+            });
+        }
+        let before = number(&redis, "master_repl_offset");
+        wait_until("something is written", SOON, || number(&redis, "master_repl_offset") > before + 20_000);
+        let mut admin = redis.client();
+        assert_eq!(ask(&mut admin, "CLIENT PAUSE 20000 WRITE"), "+OK");
+        wait_until("nothing is missing", SOON, || {
+            number(&everwrite, "slave_repl_offset") == number(&redis, "master_repl_offset")
+        });
+        assert_eq!(digest(&redis), digest(&everwrite));
+        assert_eq!(ask(&mut everwrite.client(), "REPLICAOF NO ONE"), "+OK");
+        there.store(true, Relaxed);
+        // Clients that wait at the old server are sent away.
+        ask(&mut admin, "CLIENT KILL TYPE normal");
+        wait_until("something is written there", SOON, || {
+            number(&everwrite, "total_commands_processed") > 2_000
+        });
+        done.store(true, Relaxed);
+    });
+    let mut client = everwrite.client();
+    let keys = client.cmd("KEYS moved:*").expect("a reply");
+    let Value::Array(keys) = keys else { panic!("{keys}") };
+    assert!(keys.len() as u64 >= acknowledged.load(Relaxed), "{} of {acknowledged:?}", keys.len());
+    assert_eq!(info(&everwrite, "role"), "master");
+}
+
+struct Sentinel(std::process::Child);
+
+impl Drop for Sentinel {
+    fn drop(&mut self) {
+        let _ = (self.0.kill(), self.0.wait());
+    }
+}
+
+#[test]
+fn sentinel_promotes_it() {
+    let mut master = Server::start_with(Kind::Redis, &MASTER);
+    let dir = harness::server::fresh_dir("sentinel");
+    let replica = Server::start_with(Kind::Everwrite, &["--replica-priority", "7"]);
+    follow(&replica, master.address());
+    wait_until("the link is up", SOON, || is_up(&replica));
+    ask(&mut master.client(), "SET k v");
+    same(&master, &replica);
+    let address = harness::server::free_address();
+    let text = format!(
+        "port {}\nbind 127.0.0.1\ndir {}\nsentinel monitor m {} {} 1\nsentinel down-after-milliseconds m 1000\n\
+         sentinel failover-timeout m 3000\n",
+        address.port(),
+        dir.display(),
+        master.address().ip(),
+        master.address().port()
+    );
+    let file = dir.join("sentinel.conf");
+    std::fs::write(&file, text).unwrap();
+    let log = std::fs::File::create(dir.join("log")).unwrap();
+    let mut command = std::process::Command::new(Kind::Redis.program());
+    let child = command.arg(&file).arg("--sentinel").stdout(log).spawn().expect("redis-server is there");
+    let _sentinel = Sentinel(child);
+    let known = || -> Option<String> {
+        let mut client = Client::connect(address).ok()?;
+        Some(client.cmd("SENTINEL REPLICAS m").ok()?.to_string())
+    };
+    let port = replica.address().port().to_string();
+    wait_until("Sentinel knows the replica", SOON, || {
+        known().is_some_and(|text| text.contains(&port) && text.contains("\"slave-priority\", \"7\""))
+    });
+    master.terminate();
+    wait_until("Sentinel promotes it", SOON, || info(&replica, "role") == "master");
+    assert_eq!(ask(&mut replica.client(), "SET k w"), "+OK");
+    let _ = std::fs::remove_dir_all(&dir);
 }
