@@ -24,6 +24,7 @@ use smallvec::SmallVec;
 use crate::client::{Client, Mail};
 use crate::dispatch::{Call, Handler};
 use crate::feed;
+use crate::replicas::waits::Mark;
 use crate::server::Server;
 use crate::session::Session;
 use crate::ticks;
@@ -37,6 +38,8 @@ pub struct Blocked {
     pub timeout_ms: Option<u64>,
     /// CLIENT REPLY has switched the reply off.
     pub silent: bool,
+    /// It waits for replicas to have this: how many do is the reply.
+    pub mark: Option<Arc<Mark>>,
 }
 
 impl std::fmt::Debug for Blocked {
@@ -114,7 +117,7 @@ fn begin(
 ) -> Blocked {
     session.client.blocked_on(Some(ticket.clone()));
     worker.server.blocked.fetch_add(1, Relaxed);
-    Blocked { ticket, keys, timeout_ms, silent: false }
+    Blocked { ticket, keys, timeout_ms, silent: false, mark: None }
 }
 
 /// The command as it is to be run again.
@@ -132,10 +135,18 @@ pub fn refuse(reply: NullReply, out: &mut Reply) {
 }
 
 /// Ends a client's wait because its time is up. `None`: it has been answered already.
-pub fn time_out(worker: &Worker, ticket: &Ticket, client: &Client) -> Option<Vec<u8>> {
+pub fn time_out(worker: &Worker, blocked: &Blocked, client: &Client) -> Option<Vec<u8>> {
+    let ticket = &blocked.ticket;
     ticket.state.end().then(|| {
         leave(worker, client);
-        time_is_up(ticket)
+        match &blocked.mark {
+            None => time_is_up(ticket),
+            Some(mark) => {
+                let mut out = Reply::new(ticket.resp3);
+                out.int(worker.server.replicas.holders(mark) as i64);
+                out.buf
+            }
+        }
     })
 }
 

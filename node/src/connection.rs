@@ -73,6 +73,13 @@ impl Stream {
         }
     }
 
+    /// Whether small packets are held back to be gathered.
+    fn set_delay(&self, on: bool) {
+        if let Stream::Tcp(s) | Stream::Tls(s, _) = self {
+            let _ = s.set_nodelay(!on);
+        }
+    }
+
     /// Sends what was written and is still here, encrypted.
     #[inline]
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
@@ -454,7 +461,7 @@ impl Connection {
         match &self.blocked {
             // If it is not ended here, the reply is on its way.
             Some(blocked) => {
-                if let Some(reply) = blocking::time_out(worker, &blocked.ticket, &self.session.client) {
+                if let Some(reply) = blocking::time_out(worker, blocked, &self.session.client) {
                     self.unblock(worker, &reply);
                 }
             }
@@ -535,9 +542,39 @@ impl Connection {
                 self.soft_limit_since = None;
                 self.session.client.output_bytes.store(0, Relaxed);
             }
-            return Ok(());
+            return match self.session.peer {
+                None => Ok(()),
+                Some(_) => self.send_stream(cx, worker),
+            };
         }
         self.check_unsent(worker)
+    }
+
+    /// Sends what a replica gets.
+    #[cold]
+    fn send_stream(&mut self, cx: &mut Context<'_>, worker: &Worker) -> Result<(), Closed> {
+        let Some(sender) = self.session.peer.as_mut().and_then(|peer| peer.sender.as_mut()) else {
+            return Ok(());
+        };
+        if sender.is_new() {
+            self.stream.set_delay(worker.config.borrow().repl_disable_tcp_nodelay);
+        }
+        let stream = &mut self.stream;
+        let more = sender.send(worker.server, |bytes| {
+            let result = stream.poll_write(cx, bytes);
+            if let Poll::Ready(Ok(n)) = &result {
+                worker.stats.net_out.add(*n as u64);
+                worker.stats.writes.add(1);
+            }
+            result
+        });
+        if more.map_err(|_| Closed)? {
+            cx.waker().wake_by_ref();
+        }
+        match self.stream.poll_flush(cx) {
+            Poll::Ready(Err(_)) => Err(Closed),
+            _ => Ok(()),
+        }
     }
 
     /// Whether replies may be sent as far as the disk goes; if not, the connection is woken when they may.
@@ -726,6 +763,7 @@ impl Connection {
         let mut ctx = worker.ctx.borrow_mut();
         worker.tick(&mut ctx);
         let strict_since = worker.server.aof.is_strict().then(|| ctx.locks.last_version());
+        self.session.before_batch = ctx.locks.last_version();
         if !self.session.access.refresh(&worker.server.users) {
             return Err(Closed);
         }
@@ -742,6 +780,7 @@ impl Connection {
             prefetch(worker, &ctx, &self.session, buffers, batch);
             let executed = self.execute_batch(worker, &mut ctx, buffers, batch);
             ctx.locks.release();
+            self.session.end_batch(ctx.locks.last_version());
             if strict_since.is_some_and(|before| ctx.locks.last_version() != before) {
                 self.until = ctx.locks.last_version();
             }
@@ -832,6 +871,9 @@ impl Connection {
         if reply.buf.is_empty() {
             return Ok(());
         }
+        if self.session.is_replica() {
+            return self.refuse_reply(reply);
+        }
         let result = if self.until > 0 && !self.is_durable(worker) {
             self.unsent.extend_from_slice(&reply.buf);
             self.check_unsent(worker)
@@ -844,6 +886,25 @@ impl Connection {
             reply.buf.shrink_to(FLUSH_AT);
         }
         result
+    }
+
+    /// A replica gets the stream, and nothing may come between. It has become one in this batch, or asks for something
+    /// that no replica asks for.
+    #[cold]
+    fn refuse_reply(&mut self, reply: &mut Reply) -> Result<(), Closed> {
+        let before = self.session.peer.as_mut().and_then(|peer| peer.before.take());
+        let bytes = std::mem::take(&mut reply.buf);
+        match before {
+            Some(len) if len == bytes.len() => {
+                self.unsent.extend_from_slice(&bytes);
+                Ok(())
+            }
+            _ => {
+                let client = &self.session.client;
+                tracing::warn!("Replica {} sent a command that has a reply. Connection closed.", client.addr);
+                Err(Closed)
+            }
+        }
     }
 
     fn hand_out(&mut self, cx: &mut Context<'_>, worker: &Worker, reply: &Reply) -> Result<(), Closed> {

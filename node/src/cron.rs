@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::aof::rewrite;
 use crate::persist::background;
+use crate::replicas::watch;
 use crate::samples::Reading;
 use crate::server::Server;
 use crate::shutdown;
@@ -31,6 +32,7 @@ pub async fn run(server: &'static Server) {
         background::look(server);
         rewrite::look(server);
         server.client_memory.check(server);
+        watch::look(server);
         looks += 1;
         if looks.is_multiple_of(ROTATION) {
             rotate(server);

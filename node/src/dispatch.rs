@@ -202,7 +202,7 @@ fn check(
     if worker.server.busy.is_on() && !facts.flags.has(Flags::ALLOW_BUSY) {
         return Err(worker.server.busy.refusal());
     }
-    if session.monitoring && facts.flags.meets(Flags::READONLY.or(Flags::WRITE)) {
+    if (session.monitoring || session.is_replica()) && facts.flags.meets(Flags::READONLY.or(Flags::WRITE)) {
         return Err(ErrorReply::new("ERR Replica can't interact with the keyspace"));
     }
     // A transaction is checked as what its commands are.

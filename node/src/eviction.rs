@@ -26,6 +26,8 @@ const TURN: Duration = Duration::from_micros(500);
 pub struct Memory {
     /// Bytes; 0: no limit.
     limit: AtomicU64,
+    /// Bytes that wait for replicas, and do not count: evicting makes more of them.
+    uncounted: AtomicU64,
     /// Since when there has been too little room, unix ms; 0: there is enough.
     short_since_ms: AtomicU64,
     /// How long there was too little room before that, ms.
@@ -47,16 +49,30 @@ impl Memory {
         self.limit.store(bytes, Relaxed);
     }
 
+    pub fn set_uncounted(&self, bytes: u64) {
+        self.uncounted.store(bytes, Relaxed);
+    }
+
+    /// Bytes that do not count.
+    pub fn uncounted(&self) -> u64 {
+        self.uncounted.load(Relaxed)
+    }
+
+    /// Bytes in use that count.
+    fn counted(&self) -> u64 {
+        used().saturating_sub(self.uncounted())
+    }
+
     /// Whether room has to be made before more memory is used.
     #[inline]
     pub fn is_short(&self) -> bool {
         let limit = self.limit.load(Relaxed);
-        limit > 0 && used() > limit
+        limit > 0 && used() > limit && self.counted() > limit
     }
 
     /// Bytes in use above the limit.
     fn excess(&self) -> i64 {
-        used().saturating_sub(self.limit.load(Relaxed)) as i64
+        self.counted().saturating_sub(self.limit.load(Relaxed)) as i64
     }
 
     /// Keeps the books of the time without room.

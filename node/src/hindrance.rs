@@ -28,7 +28,10 @@ pub fn now(server: &Server, config: &Config) -> u8 {
     let bit = |is: bool, bit| if is { bit } else { 0 };
     bit(server.persistence.loading.is_active(), LOADING)
         | bit(background::refuses_writes(server), DISK)
-        | bit(server.mesh.lacks_peers(config) && !server.upstream.is_replica(), REPLICAS)
+        | bit(
+            server.mesh.lacks_peers(config, server.replicas.good()) && !server.upstream.is_replica(),
+            REPLICAS,
+        )
         | bit(server.upstream.is_replica() && config.replica_read_only, READ_ONLY)
         | bit(server.upstream.is_stale(config), STALE)
         | bit(server.mesh.refuses_writes(), SYNCING)

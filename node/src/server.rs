@@ -208,6 +208,9 @@ impl Server {
         self.pubsub.leave(session);
         self.tracking.stop(session);
         self.monitors.leave(session);
+        if let Some(sender) = session.peer.take().and_then(|peer| peer.sender) {
+            self.replicas.leave(self, &sender.link);
+        }
         self.clients.remove(session.client.id);
         self.client_memory.forget(&session.client);
     }

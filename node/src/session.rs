@@ -10,6 +10,8 @@ use engine::command::{CommandId, Flags};
 
 use crate::acl::Access;
 use crate::client::{Client, flag};
+use crate::replicas::handshake::Handshake;
+use crate::replicas::sender::Sender;
 
 /// A transaction being queued.
 #[derive(Default)]
@@ -83,6 +85,15 @@ pub struct Tracking {
     pub caching: Option<bool>,
 }
 
+/// What there is of a client that is a replica, or is about to be.
+#[derive(Default)]
+pub struct Peer {
+    pub about: Handshake,
+    pub sender: Option<Sender>,
+    /// Bytes of replies that it had not been sent when it became a replica.
+    pub before: Option<usize>,
+}
+
 /// See the [module's page](self).
 pub struct Session {
     pub client: Arc<Client>,
@@ -102,6 +113,12 @@ pub struct Session {
     pub monitoring: bool,
     /// The connection is closed once what is written has been sent.
     pub closing: bool,
+    /// It has spoken as a replica does.
+    pub peer: Option<Box<Peer>>,
+    /// The version of what it wrote last, see [`Session::wrote`]; 0: nothing that is written down.
+    pub wrote: u64,
+    /// The worker's last version before the batch under way.
+    pub before_batch: u64,
     /// EXEC is running: commands do not block and locks stay.
     pub in_exec: bool,
     /// A script is running: what is executed was called by it.
@@ -124,8 +141,30 @@ impl Session {
             no_touch: false,
             monitoring: false,
             closing: false,
+            peer: None,
+            wrote: 0,
+            before_batch: 0,
             in_exec: false,
             in_script: false,
+        }
+    }
+
+    /// What sends the stream to it, if it is a replica.
+    #[inline]
+    pub fn sender(&mut self) -> Option<&mut Sender> {
+        self.peer.as_mut()?.sender.as_mut()
+    }
+
+    #[inline]
+    pub fn is_replica(&self) -> bool {
+        self.peer.as_ref().is_some_and(|peer| peer.sender.is_some())
+    }
+
+    /// Notes what a batch has written: the worker's last version changes with each write.
+    #[inline]
+    pub fn end_batch(&mut self, last: u64) {
+        if last != self.before_batch {
+            (self.wrote, self.before_batch) = (last, last);
         }
     }
 

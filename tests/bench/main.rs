@@ -3,7 +3,8 @@
 //! ```text
 //! cargo run --release -p everwrite-tests --bin bench -- [OPTION...]
 //!   --only a,b           only these parts (get set incr lpush hset sadd zadd mget mset families memory pause start idle
-//!                        expiry eviction maxmemory)
+//!                        expiry eviction maxmemory attach replicated)
+//!   --keys N             keys that a replica has to get when it attaches (default 1000000)
 //!   --pipeline 1,16      only these pipeline depths
 //!   --rounds N           runs per server and workload; the medians are shown (default 5)
 //!   --seconds S          length of one run (default 3)
@@ -18,6 +19,7 @@
 //! within each pair, and the median ratio counts. `EVERWRITE_BIN=redis-server` compares Redis with itself: what then
 //! differs from 1.0 is noise.
 
+mod attach;
 mod eviction;
 mod expiry;
 mod families;
@@ -46,6 +48,7 @@ fn main() {
     response::run(&options, &mut report);
     expiry::run(&options, &mut report);
     eviction::run(&options, &mut report);
+    attach::run(&options, &mut report);
     let missed = report.finish(&options.output);
     std::process::exit(if options.strict && missed > 0 { 1 } else { 0 });
 }

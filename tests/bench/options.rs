@@ -17,6 +17,8 @@ pub struct Options {
     pub quick: bool,
     /// Workers of ours.
     pub server_threads: usize,
+    /// Keys that a replica gets.
+    pub keys: Option<usize>,
     /// File for the tables.
     pub output: PathBuf,
     /// Fail when a bar is missed.
@@ -24,7 +26,7 @@ pub struct Options {
 }
 
 /// Every name `--only` knows.
-pub const PARTS: [&str; 17] = [
+pub const PARTS: [&str; 19] = [
     "get",
     "set",
     "incr",
@@ -42,6 +44,8 @@ pub const PARTS: [&str; 17] = [
     "expiry",
     "eviction",
     "maxmemory",
+    "attach",
+    "replicated",
 ];
 
 impl Options {
@@ -54,6 +58,7 @@ impl Options {
             run: Duration::from_secs(3),
             quick: false,
             server_threads: 1,
+            keys: None,
             output: "target/bench.md".into(),
             strict: false,
         };
@@ -68,6 +73,7 @@ impl Options {
                 "--rounds" => options.rounds = number(&value()?)?,
                 "--seconds" => options.run = Duration::from_secs_f64(number(&value()?)?),
                 "--server-threads" => options.server_threads = number(&value()?)?,
+                "--keys" => options.keys = Some(number(&value()?)?),
                 "--output" => options.output = value()?.into(),
                 "--strict" => options.strict = true,
                 "--quick" => {

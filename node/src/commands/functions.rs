@@ -72,23 +72,31 @@ fn load(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     }
     let calling = call.worker.scripts.calling(call.worker);
     let (library, numbers) = libraries::build(&calling.machine, source).map_err(ErrorReply::err)?;
+    call.ctx.locks.hold_one(feed::APART);
     let added = call.worker.server.libraries.change(|shelf| shelf.add(library.clone(), replace));
     if let Err(reason) = added {
         numbers.iter().for_each(|n| calling.machine.state().drop_kept(*n));
         return Err(ErrorReply::err(reason));
     }
-    feed::note_apart(call.ctx, call.args);
+    note(call);
     call.out.bulk_str(&library.name);
     calling.keep_loaded(library, numbers);
     call.worker.stats.note_lua(Kind::Functions, calling.machine.bytes());
     DONE
 }
 
+/// Writes down what has changed the libraries, and lets others change them.
+fn note(call: &mut Call<'_>) {
+    feed::note_apart(call.ctx, call.args, !call.session.in_exec);
+    call.ctx.locks.release();
+}
+
 fn delete(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     let name = String::from_utf8_lossy(&call.args[2]).into_owned();
+    call.ctx.locks.hold_one(feed::APART);
     let removed = call.worker.server.libraries.change(|shelf| shelf.remove(&name).ok_or_else(String::new));
     removed.map_err(|_| NO_LIBRARY)?;
-    feed::note_apart(call.ctx, call.args);
+    note(call);
     call.out.ok();
     DONE
 }
@@ -100,8 +108,9 @@ fn flush(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     let Some(lazily) = flush_mode(call) else {
         return Err(ErrorReply::new("ERR FUNCTION FLUSH only supports SYNC|ASYNC option"));
     };
+    call.ctx.locks.hold_one(feed::APART);
     let shelf = call.worker.server.libraries.flush();
-    feed::note_apart(call.ctx, call.args);
+    note(call);
     if lazily {
         call.worker.server.reclaim.free(Garbage::Other(Box::new(shelf)));
     }
@@ -235,7 +244,7 @@ fn restore(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     };
     let texts = libraries::undump(&call.args[2]).map_err(ErrorReply::err)?;
     restore_texts(call, &texts, policy).map_err(ErrorReply::err)?;
-    feed::note_apart(call.ctx, call.args);
+    note(call);
     call.out.ok();
     DONE
 }
@@ -261,6 +270,7 @@ fn restore_texts(call: &mut Call<'_>, texts: &[Vec<u8>], policy: Policy) -> Resu
         *shelf = next;
         Ok(())
     };
+    call.ctx.locks.hold_one(feed::APART);
     let changed = call.worker.server.libraries.change(add_all);
     for (library, numbers) in built {
         match &changed {

@@ -22,6 +22,7 @@ pub mod migrate;
 pub mod modules;
 pub mod monitor;
 pub mod persistence;
+pub mod psync;
 pub mod pubsub;
 pub mod replicaof;
 pub mod replication;
@@ -57,6 +58,7 @@ fn rows() -> impl Iterator<Item = &'static NodeRow> {
         modules::ROWS,
         monitor::ROWS,
         persistence::ROWS,
+        psync::ROWS,
         pubsub::ROWS,
         replicaof::ROWS,
         replication::ROWS,

@@ -9,6 +9,7 @@ use super::help::help;
 use super::{NodeRow, row};
 use crate::acl::revoke;
 use crate::dispatch::{Call, Next};
+use crate::feed;
 use crate::pubsub::{Kind, Space};
 use crate::session::{ReplyMode, Session};
 use crate::tracking::Own;
@@ -103,6 +104,7 @@ fn publish(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     let reached =
         server.pubsub.publish(server, &mut own(call.session, call.out), &call.args[1], &call.args[2]);
     call.out.int(reached as i64);
+    feed::note_message(server, call.ctx, call.args, !call.session.in_exec);
     DONE
 }
 
@@ -111,6 +113,7 @@ fn spublish(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     let own = &mut own(call.session, call.out);
     let reached = server.pubsub.publish_shard(server, own, &call.args[1], &call.args[2]);
     call.out.int(reached as i64);
+    feed::note_message(server, call.ctx, call.args, !call.session.in_exec);
     DONE
 }
 

@@ -1,18 +1,26 @@
 //! Commands about the mesh, in Redis's and KeyDB's words.
 
+use std::sync::Arc;
+
 use engine::commands::{int, is};
 use engine::waiting::TimedOut;
 use protocol::{ErrorReply, error, number};
 
 use super::{NodeRow, row};
-use crate::blocking;
+use crate::blocking::{self, Blocked};
 use crate::dispatch::{Call, Next};
+use crate::info::replication as info;
 use crate::mesh::identity::{parse_uuid, show_uuid};
 use crate::mesh::{Order, Wish};
+use crate::replicas::waits::Mark;
 use crate::worker::unix_ms;
 
 const DONE: Result<Next, ErrorReply> = Ok(Next::Done);
 
+const WAIT_ON_REPLICA: ErrorReply = ErrorReply::new(
+    "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured to \
+     be writable (which is not the default) writes to replicas are just local and are not propagated.",
+);
 const NO_MESH: ErrorReply = ErrorReply::new("ERR This node is not part of a mesh: active-replica is off");
 
 /// Without a mesh a master; in it KeyDB's answer: for one target an array of five, for several an array of those.
@@ -27,9 +35,19 @@ fn role(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     if targets.is_empty() || !server.mesh.is_on() {
         call.out.array(3);
         call.out.bulk_str("master");
-        call.out.int(status.written as i64);
+        call.ctx.locks.release();
+        server.replicas.catch_up(server);
+        let replicas: Vec<_> = server.replicas.links().into_iter().filter(|link| link.is_online()).collect();
+        call.out.int(info::offset(server, &status) as i64);
         let peers: Vec<_> = status.linked().collect();
-        call.out.array(peers.len());
+        call.out.array(replicas.len() + peers.len());
+        for link in replicas {
+            let (ip, port) = link.address();
+            call.out.array(3);
+            call.out.bulk_str(&ip);
+            call.out.bulk_str(&port.to_string());
+            call.out.bulk_str(&link.acked().to_string());
+        }
         for (_, link) in peers {
             let (host, port) = link.addr.rsplit_once(':').unwrap_or((&link.addr, "0"));
             call.out.array(3);
@@ -58,17 +76,46 @@ fn role(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
 fn wait(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     let wanted = number::parse_i64(&call.args[1]).ok_or(error::NOT_INTEGER)?;
     let timeout_ms = timeout(&call.args[2])?;
-    let mesh = &call.worker.server.mesh;
-    if mesh.is_on() && !call.session.in_exec {
-        return wait_for(call, |ticket| Order::Wait { ticket, peers: wanted.max(0) as usize, timeout_ms });
+    if call.worker.server.upstream.is_replica() {
+        return Err(WAIT_ON_REPLICA);
     }
-    if wanted <= 0 || call.session.in_exec {
-        let held = mesh.status().linked().filter(|(_, link)| link.lag_effects == 0).count();
-        call.out.int(held as i64);
+    let wanted = usize::try_from(wanted).unwrap_or(0);
+    let server = call.worker.server;
+    if call.session.in_exec {
+        let peers = server.mesh.status().linked().filter(|(_, link)| link.lag_effects == 0).count();
+        let mark = server.replicas.mark(server, call.session.wrote);
+        call.out.int((peers + server.replicas.holders(&mark)) as i64);
+        return DONE;
+    }
+    // What this client has written so far must be in the journals before anybody looks.
+    call.ctx.locks.release();
+    call.session.end_batch(call.ctx.locks.last_version());
+    let mark = server.replicas.mark(server, call.session.wrote);
+    if server.mesh.is_on() {
+        return wait_for(call, |ticket| Order::Wait { ticket, mark, holders: wanted, timeout_ms });
+    }
+    wait_for_replicas(call, mark, wanted, timeout_ms)
+}
+
+/// Without a mesh there are replicas only.
+fn wait_for_replicas(
+    call: &mut Call<'_>,
+    mark: Arc<Mark>,
+    wanted: usize,
+    timeout_ms: u64,
+) -> Result<Next, ErrorReply> {
+    let replicas = &call.worker.server.replicas;
+    let holders = replicas.holders(&mark);
+    if holders >= wanted {
+        call.out.int(holders as i64);
         return DONE;
     }
     let timeout_ms = Some(timeout_ms).filter(|ms| *ms > 0);
-    Ok(Next::Blocked(blocking::pass_time(call, timeout_ms, TimedOut::Count(0))))
+    let blocked = blocking::pass_time(call, timeout_ms, TimedOut::Count(0));
+    replicas.wait(blocked.ticket.clone(), mark.clone(), wanted);
+    // It may have come about meanwhile.
+    replicas.answer_waits(call.worker);
+    Ok(Next::Blocked(Blocked { mark: Some(mark), ..blocked }))
 }
 
 /// `WAITSTABLE ms`: until nothing can be ordered before what was written. 1: that is so; 0: time was up.

@@ -11,6 +11,9 @@ use engine::command::{CommandId, id};
 use engine::ctx::Ctx;
 use protocol::Args;
 
+use crate::server::Server;
+use pump::Who;
+
 /// Where the counters of changes stood before a command.
 #[derive(Clone, Copy)]
 pub struct Before {
@@ -33,15 +36,41 @@ pub fn note(ctx: &mut Ctx<'_>, id: CommandId, args: Args<'_>, reply: &[u8], befo
     }
 }
 
-/// Writes a command down that changes something other than keys. No shard need be held.
-pub fn note_apart(ctx: &mut Ctx<'_>, args: Args<'_>) {
+/// The shard that is held by whoever changes something other than keys: so a cut is before or after it, like its note.
+pub const APART: usize = 0;
+
+/// Writes a command down that changes something other than keys. The shard [`APART`] must be held. `alone`: it is no part
+/// of a transaction.
+pub fn note_apart(ctx: &mut Ctx<'_>, args: Args<'_>, alone: bool) {
     if ctx.keyspace.feed.is_on() {
-        ctx.begin();
+        if alone {
+            ctx.begin();
+        }
         ctx.ensure_group();
         let db = ctx.db;
         if let Some(feed) = ctx.locks.feed() {
             feed.command(db, args.iter());
         }
+    }
+}
+
+/// Writes a message down, which replicas pass on to those who listen there. No shard need be held.
+#[inline]
+pub fn note_message(server: &Server, ctx: &mut Ctx<'_>, args: Args<'_>, alone: bool) {
+    if server.pump.serves(Who::Replicas) {
+        note_for_replicas(ctx, args, alone);
+    }
+}
+
+#[cold]
+fn note_for_replicas(ctx: &mut Ctx<'_>, args: Args<'_>, alone: bool) {
+    if alone {
+        ctx.begin();
+    }
+    ctx.ensure_group();
+    let db = ctx.db;
+    if let Some(feed) = ctx.locks.feed() {
+        feed.message(db, args.iter());
     }
 }
 

@@ -26,6 +26,10 @@ pub trait Consumer {
     fn group(&self, version: u64, group: &[u8]);
     /// All groups up to this version have been handed over.
     fn done(&self, server: &'static Server, promise: u64);
+    /// Whether somebody waits to hear how far the promise is.
+    fn hurries(&self) -> bool {
+        false
+    }
 }
 
 /// Who has asked for the commands.
@@ -103,5 +107,5 @@ fn round(server: &'static Server, drain: &mut Drain) -> bool {
         }
     });
     consumers.iter().for_each(|consumer| consumer.done(server, done.promise));
-    done.waiting
+    done.waiting || consumers.iter().any(|consumer| consumer.hurries())
 }

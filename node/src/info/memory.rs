@@ -89,9 +89,10 @@ pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
     o.allocator.write(o.rss, lines);
     lines.put("mem_fragmentation_ratio", format_args!("{:.2}", ratio(o.rss, o.used)));
     lines.put("mem_fragmentation_bytes", o.rss as i64 - o.used as i64);
-    for field in ["mem_not_counted_for_evict", "mem_replication_backlog", "mem_total_replication_buffers"] {
-        lines.put(field, 0);
-    }
+    let kept = info.server.replicas.bytes();
+    lines.put("mem_not_counted_for_evict", info.server.memory.uncounted());
+    lines.put("mem_replication_backlog", kept.min(config.repl_backlog_size));
+    lines.put("mem_total_replication_buffers", kept);
     lines.put("mem_clients_slaves", o.clients_replicas);
     lines.put("mem_clients_normal", o.clients_normal);
     lines.put("mem_cluster_links", 0);

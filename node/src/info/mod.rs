@@ -8,7 +8,7 @@ mod commands;
 mod keyspace;
 mod memory;
 mod persistence;
-mod replication;
+pub mod replication;
 mod server;
 mod stats;
 

@@ -15,8 +15,6 @@ pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
     let (job, books) = (persistence.job(), persistence.saves.books());
     let (done, all) = job.as_ref().map_or((0, 0), |job| job.progress());
     let copied = job.as_ref().map_or(0, |job| job.copied());
-    let running = |purpose| job.as_ref().filter(|job| job.purpose == purpose);
-    let seconds = |purpose| running(purpose).map_or(-1, |job| job.started.elapsed().as_secs() as i64);
     lines.put("loading", u8::from(loading));
     lines.put("async_loading", u8::from(persistence.loading.is_beside()));
     lines.put("current_cow_peak", copied);
@@ -28,11 +26,12 @@ pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
     lines.put("current_save_keys_total", all);
     let changes = worker::changes(info.server.workers());
     lines.put("rdb_changes_since_last_save", changes.saturating_sub(books.changes));
-    lines.put("rdb_bgsave_in_progress", u8::from(running(Purpose::Save).is_some()));
+    let saving = job.as_ref().filter(|job| job.purpose != Purpose::Rewrite);
+    lines.put("rdb_bgsave_in_progress", u8::from(saving.is_some()));
     lines.put("rdb_last_save_time", books.last_s);
     lines.put("rdb_last_bgsave_status", status(books.ok));
     lines.put("rdb_last_bgsave_time_sec", books.seconds);
-    lines.put("rdb_current_bgsave_time_sec", seconds(Purpose::Save));
+    lines.put("rdb_current_bgsave_time_sec", saving.map_or(-1, |job| job.started.elapsed().as_secs() as i64));
     lines.put("rdb_saves", books.count);
     lines.put("rdb_last_cow_size", books.copied);
     let loaded = |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);

@@ -7,10 +7,15 @@ use crate::config::values::Master;
 use crate::mesh::Status;
 use crate::mesh::identity::show_uuid;
 use crate::mesh::status::Target;
-use crate::upstream::link::Link;
+use crate::replicas::link::{Link, Stage};
+use crate::server::Server;
+use crate::upstream::link::Link as Upstream;
 use crate::upstream::status::{State, Transfer};
 
 pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
+    // Whoever has written asks next how far that is.
+    info.ctx.locks.release();
+    info.server.replicas.catch_up(info.server);
     let status = info.server.mesh.status();
     let targets = status.targets(&info.config.replicaof);
     let follows = info.server.mesh.is_on() && !targets.is_empty();
@@ -30,8 +35,19 @@ pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
         write_self(info, lines);
     }
     let linked: Vec<_> = status.linked().collect();
-    lines.put("connected_slaves", linked.len());
+    let replicas: Vec<_> =
+        info.server.replicas.links().into_iter().filter(|link| link.stage() != Stage::Served).collect();
+    lines.put("connected_slaves", replicas.len() + linked.len());
+    if info.config.min_replicas_to_write > 0 && info.config.min_replicas_max_lag > 0 {
+        let good =
+            info.server.replicas.good() + status.good_peers(u64::from(info.config.min_replicas_max_lag));
+        lines.put("min_slaves_good_slaves", good);
+    }
+    for (i, link) in replicas.iter().enumerate() {
+        write_replica(info, i, link, lines);
+    }
     for (i, (_, link)) in linked.iter().enumerate() {
+        let i = replicas.len() + i;
         let (ip, port) = link.addr.rsplit_once(':').unwrap_or((&link.addr, "0"));
         let offset = status.written.saturating_sub(link.lag_effects);
         let lag = link.lag_ms / 1000;
@@ -39,9 +55,6 @@ pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
             format_args!("slave{i}"),
             format_args!("ip={ip},port={port},state=online,offset={offset},lag={lag}"),
         );
-    }
-    if info.config.min_replicas_to_write > 0 && info.config.min_replicas_max_lag > 0 {
-        lines.put("min_slaves_good_slaves", status.good_peers(u64::from(info.config.min_replicas_max_lag)));
     }
     lines.put("master_failover_state", "no-failover");
     write_history(info, &status, lines);
@@ -62,7 +75,7 @@ fn write_self(info: &Info<'_>, lines: &mut Lines) {
 }
 
 /// The master of a plain replica.
-fn write_followed(info: &Info<'_>, link: &Link, lines: &mut Lines) {
+fn write_followed(info: &Info<'_>, link: &Upstream, lines: &mut Lines) {
     let (status, state) = (&link.status, link.status.state());
     let up = state == State::Connected;
     lines.put("role", "slave");
@@ -90,7 +103,7 @@ fn write_followed(info: &Info<'_>, link: &Link, lines: &mut Lines) {
 }
 
 /// A server that is no peer, and whose writes are taken all the same.
-fn write_merged(i: usize, link: &Link, lines: &mut Lines) {
+fn write_merged(i: usize, link: &Upstream, lines: &mut Lines) {
     let (Master { host, port }, status) = (&link.master, &link.status);
     lines.put(
         format_args!("merged_master{i}"),
@@ -107,7 +120,7 @@ fn write_merged(i: usize, link: &Link, lines: &mut Lines) {
 }
 
 /// What links to masters have been through, beyond what Redis tells.
-fn write_upstream(link: &Link, lines: &mut Lines) {
+fn write_upstream(link: &Upstream, lines: &mut Lines) {
     let status = &link.status;
     lines.put("master_full_syncs", status.full_syncs.load(Relaxed));
     lines.put("master_partial_syncs", status.partial_syncs.load(Relaxed));
@@ -115,14 +128,29 @@ fn write_upstream(link: &Link, lines: &mut Lines) {
     lines.put("master_last_error", status.error());
 }
 
+/// A replica that follows over PSYNC.
+fn write_replica(info: &Info<'_>, i: usize, link: &Link, lines: &mut Lines) {
+    let (ip, port) = link.address();
+    let lag = if link.is_online() { link.lag_s(info.now_ms) } else { 0 };
+    lines.put(
+        format_args!("slave{i}"),
+        format_args!("ip={ip},port={port},state={},offset={},lag={lag}", link.stage().word(), link.acked()),
+    );
+}
+
+/// How far the data have come: bytes of the stream, or, while there is none, what the mesh has counted.
+pub fn offset(server: &Server, status: &Status) -> u64 {
+    let streamed = server.replicas.history(|history| history.backlog.is_some().then(|| history.offset()));
+    streamed.unwrap_or(status.written)
+}
+
 fn write_history(info: &Info<'_>, status: &Status, lines: &mut Lines) {
+    let offset = offset(info.server, status);
     info.server.replicas.history(|history| {
         let (second, second_from) = history.second();
         let backlog = history.backlog.as_ref();
         lines.put("master_replid", history.id());
         lines.put("master_replid2", second);
-        // Without a stream of its own it counts what the mesh has.
-        let offset = if backlog.is_some() { history.offset() } else { status.written };
         lines.put("master_repl_offset", offset);
         lines.put("second_repl_offset", second_from);
         lines.put("repl_backlog_active", u8::from(backlog.is_some()));

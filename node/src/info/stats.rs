@@ -41,15 +41,16 @@ pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
     lines.put("total_net_input_bytes", info.sum(|w| w.stats.net_in.get()));
     lines.put("total_net_output_bytes", info.sum(|w| w.stats.net_out.get()));
     lines.put("total_net_repl_input_bytes", 0);
-    lines.put("total_net_repl_output_bytes", 0);
+    let replicas = &server.replicas.counters;
+    lines.put("total_net_repl_output_bytes", replicas.bytes.load(Relaxed));
     lines.put("instantaneous_input_kbps", kbps(rates.bytes_in));
     lines.put("instantaneous_output_kbps", kbps(rates.bytes_out));
     lines.put("instantaneous_input_repl_kbps", "0.00");
     lines.put("instantaneous_output_repl_kbps", "0.00");
     lines.put("rejected_connections", server.connections_rejected.load(Relaxed));
-    for field in ["sync_full", "sync_partial_ok", "sync_partial_err"] {
-        lines.put(field, 0);
-    }
+    lines.put("sync_full", replicas.full.load(Relaxed));
+    lines.put("sync_partial_ok", replicas.partial.load(Relaxed));
+    lines.put("sync_partial_err", replicas.partial_refused.load(Relaxed));
     lines.put("expired_keys", shards.expired);
     lines.put("expired_stale_perc", format_args!("{:.2}", expiry::stale_percent(server)));
     lines.put("expired_time_cap_reached_count", info.sum(|w| w.stats.expire_caps.get()));

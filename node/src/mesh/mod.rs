@@ -69,10 +69,10 @@ impl Mesh {
         let _ = self.orders.set(orders);
     }
 
-    /// Whether `min-replicas-to-write` asks for more peers than there are.
-    pub fn lacks_peers(&self, config: &Config) -> bool {
+    /// Whether `min-replicas-to-write` asks for more than there are: peers, and so many replicas.
+    pub fn lacks_peers(&self, config: &Config, replicas: usize) -> bool {
         let (wanted, max_lag) = (config.min_replicas_to_write, config.min_replicas_max_lag);
-        wanted > 0 && max_lag > 0 && self.status().good_peers(u64::from(max_lag)) < wanted as usize
+        wanted > 0 && max_lag > 0 && self.status().good_peers(u64::from(max_lag)) + replicas < wanted as usize
     }
 
     /// True if that is news.

@@ -15,6 +15,7 @@ use super::order::Wish;
 use super::status::{self, LinkStatus, Member, Status};
 use super::waits::Progress;
 use crate::blocking;
+use crate::replicas::waits::Mark;
 use crate::worker::unix_ms;
 
 impl Driver {
@@ -206,7 +207,7 @@ impl Driver {
 }
 
 impl Progress for Driver {
-    fn holders(&self, seq: u64) -> usize {
+    fn holders(&self, seq: u64, mark: &Mark) -> usize {
         let mut holders: Vec<Uuid> = self
             .links
             .keys()
@@ -216,7 +217,7 @@ impl Progress for Driver {
             .collect();
         holders.sort_unstable();
         holders.dedup();
-        holders.len()
+        holders.len() + self.server.replicas.holders(mark)
     }
 
     fn is_stable(&self, version: u64) -> bool {

@@ -9,6 +9,7 @@ use tonic::Streaming;
 
 use super::outbox::Outbox;
 use crate::config::values::Master;
+use crate::replicas::waits::Mark;
 
 /// See the [module's page](self).
 pub enum Order {
@@ -18,8 +19,10 @@ pub enum Order {
     Incoming { stream: Box<Streaming<Frame>>, outbox: Outbox, addr: String, local: bool },
     /// Links to exactly these.
     Follow(Vec<Master>),
-    /// A client waits until so many peers hold what has been written so far (WAIT).
-    Wait { ticket: Arc<Ticket>, peers: usize, timeout_ms: u64 },
+    /// A client waits until so many peers and replicas hold what has been written so far (WAIT).
+    Wait { ticket: Arc<Ticket>, mark: Arc<Mark>, holders: usize, timeout_ms: u64 },
+    /// A replica holds more: somebody may have waited for that.
+    Look,
     /// A client waits until nothing can sort before what has been written so far (WAITSTABLE).
     WaitStable { ticket: Arc<Ticket>, timeout_ms: u64 },
     /// What the operator wants (REPLICATION), and where the answer goes.

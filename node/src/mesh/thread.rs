@@ -161,11 +161,12 @@ async fn obey(shared: Rc<Shared>, mut orders: UnboundedReceiver<Order>) {
                 });
             }
             Order::Follow(masters) => shared.follow(masters),
-            Order::Wait { ticket, peers, timeout_ms } => {
+            Order::Look => shared.serve_waits(),
+            Order::Wait { ticket, mark, holders, timeout_ms } => {
                 let mut driver = shared.driver.borrow_mut();
                 driver.drain();
                 let seq = driver.replica.vector().have(driver.replica.own_stream()).seq;
-                driver.waits.add(ticket, For::Held { seq, peers }, timeout_ms);
+                driver.waits.add(ticket, For::Held { seq, mark, holders }, timeout_ms);
                 drop(driver);
                 shared.after();
             }
@@ -316,9 +317,10 @@ impl Shared {
     pub fn publish(&self) {
         let driver = self.driver.borrow();
         let config = self.server.config.get();
-        let lacked = self.server.mesh.lacks_peers(&config);
+        let good = self.server.replicas.good();
+        let lacked = self.server.mesh.lacks_peers(&config, good);
         self.server.mesh.publish(driver.status(&self.targets.borrow()));
-        if self.server.mesh.lacks_peers(&config) != lacked {
+        if self.server.mesh.lacks_peers(&config, good) != lacked {
             self.server.config.touch();
         }
     }

@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 use engine::waiting::Ticket;
 use protocol::Reply;
 
+use crate::replicas::waits::Mark;
+
 /// What a client waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum For {
-    /// So many peers hold the own stream up to this position.
-    Held { seq: u64, peers: usize },
+    /// So many hold the own stream: peers up to this position, replicas up to this mark.
+    Held { seq: u64, mark: Arc<Mark>, holders: usize },
     /// Nothing up to this version is under way.
     Stable { version: u64 },
 }
@@ -27,8 +29,8 @@ pub struct Waits(Vec<Waiter>);
 
 /// How far things are.
 pub trait Progress {
-    /// Peers that hold the own stream up to this position.
-    fn holders(&self, seq: u64) -> usize;
+    /// Peers that hold the own stream up to this position, and replicas that do up to this mark.
+    fn holders(&self, seq: u64, mark: &Mark) -> usize;
     fn is_stable(&self, version: u64) -> bool;
 }
 
@@ -53,13 +55,13 @@ impl Waits {
         let now = Instant::now();
         let mut ended = Vec::new();
         self.0.retain(|waiter| {
-            let (done, value) = match waiter.what {
-                For::Held { seq, peers } => {
-                    let holders = progress.holders(seq);
-                    (holders >= peers, holders as i64)
+            let (done, value) = match &waiter.what {
+                For::Held { seq, mark, holders: wanted } => {
+                    let holders = progress.holders(*seq, mark);
+                    (holders >= *wanted, holders as i64)
                 }
                 For::Stable { version } => {
-                    let stable = progress.is_stable(version);
+                    let stable = progress.is_stable(*version);
                     (stable, i64::from(stable))
                 }
             };

@@ -32,7 +32,7 @@ pub fn begin(server: &Server, ctx: &mut Ctx<'_>, purpose: Purpose) -> Result<(Ar
     let changes = worker::changes(server.workers());
     let config = server.config.get();
     let commands = purpose == Purpose::Rewrite && !config.aof_use_rdb_preamble;
-    job.cut(ctx, config.active_replica, commands);
+    job.cut(ctx, config.active_replica, commands, server.libraries.texts());
     Ok((job, changes))
 }
 
@@ -119,7 +119,8 @@ pub fn save_now(server: &Server, ctx: &mut Ctx<'_>, keep: bool) -> Result<bool, 
     Ok(saved)
 }
 
-fn note_begin(server: &Server) {
+/// A save in the background has begun.
+pub fn note_begin(server: &Server) {
     server.persistence.saves.note(|books| {
         books.count += 1;
         books.tried_s = unix_ms() / 1000;
@@ -127,7 +128,8 @@ fn note_begin(server: &Server) {
     });
 }
 
-fn note_end(server: &Server, ok: bool, changes: u64, began: Option<Instant>) {
+/// A save has ended. `changes`: all up to its cut; `began`: when, if it was one in the background.
+pub fn note_end(server: &Server, ok: bool, changes: u64, began: Option<Instant>) {
     let mut turned = false;
     server.persistence.saves.note(|books| {
         if ok {

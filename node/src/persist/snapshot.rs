@@ -39,6 +39,8 @@ pub struct Job {
     pub purpose: Purpose,
     pub started: Instant,
     cut: OnceLock<Arc<Cut>>,
+    /// The libraries of functions at the cut.
+    libraries: OnceLock<Vec<Vec<u8>>>,
     /// Keys written.
     keys: AtomicU64,
     queue: Arc<Queue>,
@@ -47,17 +49,23 @@ pub struct Job {
 impl Job {
     pub fn new(purpose: Purpose) -> Arc<Job> {
         let queue = Arc::new(Queue::new(crate::memory::used()));
-        let (cut, keys) = (OnceLock::new(), AtomicU64::new(0));
-        Arc::new(Job { purpose, started: Instant::now(), cut, keys, queue })
+        let (cut, libraries, keys) = (OnceLock::new(), OnceLock::new(), AtomicU64::new(0));
+        Arc::new(Job { purpose, started: Instant::now(), cut, libraries, keys, queue })
     }
 
     /// Fixes the moment that the snapshot shows: now. All shards must be held.
-    pub fn cut(&self, ctx: &mut Ctx<'_>, stamps: bool, commands: bool) {
+    pub fn cut(&self, ctx: &mut Ctx<'_>, stamps: bool, commands: bool, libraries: Vec<Vec<u8>>) {
         let (now_ms, clock, tuning) = (ctx.env.now_ms, ctx.env.clock, ctx.env.tuning.clone());
         let options = Options { now_ms, clock, tuning, stamps, commands };
+        let _ = self.libraries.set(libraries);
         let cut = Cut::begin(&mut ctx.locks, options, self.queue.clone());
         let first = self.cut.set(cut).is_ok();
         assert!(first, "a snapshot shows one moment");
+    }
+
+    /// The texts of the libraries of functions that are part of it.
+    pub fn libraries(&self) -> &[Vec<u8>] {
+        self.libraries.get().map_or(&[], Vec::as_slice)
     }
 
     fn the_cut(&self) -> &Arc<Cut> {

@@ -5,8 +5,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Bytes up to which a block grows.
+/// Room in a block, and up to where it is filled: most commands then fit in what is left.
 const BLOCK: usize = 64 * 1024;
+const FULL: usize = BLOCK / 16 * 15;
 
 /// Bytes that follow each other.
 #[derive(Debug)]
@@ -67,14 +68,17 @@ impl Backlog {
 
     /// Goes on at the end. `write` appends to what it is given.
     pub fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        let last = self.blocks.back_mut().and_then(Arc::get_mut).filter(|block| block.bytes.len() < BLOCK);
+        // After a full block there will be another one; else nobody knows how much will come.
+        let busy = self.blocks.back().is_some_and(|block| block.bytes.len() >= FULL);
+        let last = self.blocks.back_mut().and_then(Arc::get_mut).filter(|block| block.bytes.len() < FULL);
         match last {
             Some(block) => {
                 write(&mut block.bytes);
                 self.end = block.end();
             }
             None => {
-                let mut block = Block { start: self.end, bytes: Vec::new() };
+                let bytes = Vec::with_capacity(if busy { BLOCK } else { 0 });
+                let mut block = Block { start: self.end, bytes };
                 write(&mut block.bytes);
                 self.end = block.end();
                 self.blocks.push_back(Arc::new(block));

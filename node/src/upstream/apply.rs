@@ -105,7 +105,7 @@ impl<'l> Applier<'l> {
     /// The data are now those of this history at this offset, and the stream begins in this database.
     pub fn begin_at(&mut self, replid: &str, offset: u64, db: usize) {
         match self.link.mode {
-            Mode::Follow => self.link.server.replicas.history(|history| history.adopt(replid, offset)),
+            Mode::Follow => self.link.server.replicas.adopt(self.link.server, replid, offset),
             Mode::Merge => self.merged = Some((replid.to_owned(), offset)),
         }
         self.db = db.min(self.link.server.keyspace.databases() - 1);
@@ -128,7 +128,7 @@ impl<'l> Applier<'l> {
         if let Some(new) = replid.filter(|new| *new != own) {
             tracing::info!("Master replication ID changed to {new}");
             match self.link.mode {
-                Mode::Follow => self.link.server.replicas.history(|history| history.rename(&new)),
+                Mode::Follow => self.link.server.replicas.rename(self.link.server, &new),
                 Mode::Merge => self.merged = Some((new, offset)),
             }
         }
@@ -339,18 +339,11 @@ impl<'l> Applier<'l> {
             match &mut self.merged {
                 Some((_, offset)) => *offset += (self.open.len() + done.len()) as u64,
                 None => {
-                    let replicas = &self.link.server.replicas;
+                    let server = self.link.server;
                     if !self.open.is_empty() {
-                        replicas.relay(&self.open);
+                        server.replicas.relay(server, &self.open);
                     }
-                    replicas.relay(done);
-                    let keep = self.link.server.config.get().repl_backlog_size;
-                    replicas.history(|history| {
-                        let from = history.offset().saturating_sub(keep);
-                        if let Some(backlog) = &mut history.backlog {
-                            backlog.trim(from);
-                        }
-                    });
+                    server.replicas.relay(server, done);
                 }
             }
             self.open.clear();

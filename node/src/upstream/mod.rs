@@ -24,7 +24,6 @@ use parking_lot::Mutex;
 
 use crate::config::Config;
 use crate::config::values::Master;
-use crate::replicas::history::History;
 use crate::server::Server;
 use link::{Link, Mode};
 
@@ -33,6 +32,8 @@ use link::{Link, Mode};
 pub struct Upstream {
     /// The master that is followed.
     followed: Mutex<Option<Arc<Link>>>,
+    /// Held by whoever changes that.
+    turning: Mutex<()>,
     is_replica: AtomicBool,
     /// Links whose masters' data come in addition to what is here.
     merging: Mutex<Vec<Arc<Link>>>,
@@ -83,21 +84,21 @@ impl Upstream {
 
     /// Follows this master from now on, and no other; `None`: goes its own way. The caller must hold no shard.
     pub fn follow(&self, server: &'static Server, master: Option<Master>) -> std::io::Result<()> {
-        let mut followed = self.followed.lock();
-        if let Some(old) = followed.take() {
+        let _turning = self.turning.lock();
+        if let Some(old) = self.followed.lock().take() {
             old.stop();
         }
         match master {
-            None if self.is_replica() => server.replicas.history(History::branch),
+            None if self.is_replica() => server.replicas.branch(server),
             None => {}
-            Some(_) => server.replicas.history(|history| history.relay(true)),
+            Some(_) => server.replicas.begin_relaying(server),
         }
-        *followed = match master {
+        let link = match master {
             Some(master) => Some(Link::start(server, master, Mode::Follow)?),
             None => None,
         };
-        self.is_replica.store(followed.is_some(), Relaxed);
-        drop(followed);
+        self.is_replica.store(link.is_some(), Relaxed);
+        *self.followed.lock() = link;
         set_memory_limit(server, &server.config.get());
         server.config.touch();
         Ok(())

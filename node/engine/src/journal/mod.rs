@@ -148,6 +148,11 @@ impl Journal {
         self.merges.load(SeqCst) > 0
     }
 
+    /// The highest version that a writer has handed over.
+    pub fn last(&self) -> u64 {
+        self.desks.lock().iter().map(|desk| desk.state.lock().last).max().unwrap_or(0)
+    }
+
     /// Bytes on all desks.
     pub fn bytes(&self) -> usize {
         self.desks.lock().iter().map(|desk| desk.state.lock().bytes.len()).sum()
