@@ -33,7 +33,10 @@ const BUFFER: usize = 256 * 1024;
 pub fn at_start(server: &'static Server) -> Result<(), String> {
     let names = Names::of(&server.config.get());
     let mut manifest = match Manifest::load(&names)? {
-        Some(manifest) => manifest,
+        Some(manifest) => {
+            finish_adoption(&names, &manifest)?;
+            manifest
+        }
         None => adopt_old(&names)?,
     };
     check_files(&names, &manifest)?;
@@ -57,23 +60,37 @@ fn adopt_old(names: &Names) -> Result<Manifest, String> {
     }
     let entry = Entry { name: names.stem.clone(), seq: 1, part: Part::Base };
     let manifest = Manifest { entries: vec![entry] };
-    let moved = fs::create_dir_all(&names.dir)
-        .and_then(|()| manifest.save(names))
-        .and_then(|()| rdb_file::replace(old, &names.dir.join(&names.stem)));
-    moved.map_err(|e| {
-        format!(
-            "Error trying to move the old AOF file {} into dir {}: {}",
-            names.stem,
-            names.dir.display(),
-            process::reason(&e)
-        )
-    })?;
+    let written = fs::create_dir_all(&names.dir).and_then(|()| manifest.save(names));
+    written.and_then(|()| move_old(names)).map_err(|e| cannot_move(names, &e))?;
+    Ok(manifest)
+}
+
+/// The server may have died after it had written the manifest, and before it had moved the file.
+fn finish_adoption(names: &Names, manifest: &Manifest) -> Result<(), String> {
+    let waits = |entry: &Entry| entry.name == names.stem && !names.path(entry).exists();
+    if manifest.base().is_some_and(waits) && Path::new(&names.stem).is_file() {
+        return move_old(names).map_err(|e| cannot_move(names, &e));
+    }
+    Ok(())
+}
+
+fn move_old(names: &Names) -> std::io::Result<()> {
+    rdb_file::replace(Path::new(&names.stem), &names.dir.join(&names.stem))?;
     tracing::info!(
         "Successfully migrated an old-style AOF file ({}) into the AOF directory ({}).",
         names.stem,
         names.dir.display()
     );
-    Ok(manifest)
+    Ok(())
+}
+
+fn cannot_move(names: &Names, e: &std::io::Error) -> String {
+    format!(
+        "Error trying to move the old AOF file {} into dir {}: {}",
+        names.stem,
+        names.dir.display(),
+        process::reason(e)
+    )
 }
 
 fn check_files(names: &Names, manifest: &Manifest) -> Result<(), String> {
@@ -98,7 +115,7 @@ fn open(
     server.pump.listen(server, Who::Log);
     let before = manifest.clone();
     if manifest.base().is_none() && manifest.increments().next().is_none() {
-        let entry = manifest.next_base(names, true);
+        let entry = manifest.next_base(names, server.config.get().aof_use_rdb_preamble);
         tracing::info!("Creating AOF base file {} on server start", entry.name);
         ctx.locks.hold_all();
         let begun = background::begin(server, ctx, crate::persist::snapshot::Purpose::Rewrite);
@@ -149,6 +166,13 @@ impl Aof {
         state.books.size = state.size();
         state.books.base_size = state.size();
         self.on.store(true, std::sync::atomic::Ordering::Release);
+    }
+}
+
+impl Aof {
+    /// Whether there is anything that [`again`] could load.
+    pub fn has_files(&self) -> bool {
+        self.state.lock().manifest.entries.iter().any(|entry| entry.part != Part::History)
     }
 }
 

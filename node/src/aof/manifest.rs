@@ -156,7 +156,8 @@ impl Manifest {
     }
 
     fn next_seq(&self, part: Part) -> u64 {
-        let of_kind = |entry: &&Entry| (entry.name.contains(".base.")) == (part == Part::Base);
+        // History was one or the other; a file without either word is a base of an earlier time.
+        let of_kind = |entry: &&Entry| entry.name.contains(".incr.") != (part == Part::Base);
         self.entries.iter().filter(of_kind).map(|entry| entry.seq).max().unwrap_or(0) + 1
     }
 
@@ -194,7 +195,7 @@ impl Manifest {
 
 fn quoted(name: &str) -> String {
     if name.bytes().any(|b| b <= b' ' || b == b'"' || b == b'\\' || b == b'\'') {
-        format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
+        String::from_utf8_lossy(&protocol::quote::quoted(name.as_bytes())).into_owned()
     } else {
         name.to_string()
     }
@@ -272,6 +273,9 @@ mod tests {
         ] {
             assert_eq!(Manifest::parse(text).unwrap_err().reason, reason, "{text}");
         }
+        let strange =
+            Manifest { entries: vec![Entry { name: " \n\"a\\'.aof".into(), seq: 1, part: Part::Base }] };
+        assert_eq!(Manifest::parse(&strange.text()).unwrap(), strange);
         assert!(Manifest::parse("# comment\nfile \"a b\" seq 1 type i future x\n").is_ok());
     }
 }

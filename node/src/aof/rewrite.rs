@@ -31,24 +31,39 @@ const RETRY_S: u64 = 60;
 pub struct Begun {
     job: Arc<Job>,
     names: Names,
-    /// The version of the cut, and the increment that follows the new base.
+    /// The version of the cut.
     version: u64,
-    increment: Entry,
+    /// The increment that follows the new base; none while the log is off.
+    increment: Option<Entry>,
     /// The log is being turned on.
     first: bool,
 }
 
+/// What a rewrite is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Aim {
+    /// The log goes on after a new base.
+    Shorter,
+    /// The log is turned on.
+    On,
+    /// The log is off, and somebody wants a base all the same.
+    BaseOnly,
+}
+
 /// Begins a rewrite: fixes its moment and the file that follows it. All shards must be held.
-pub fn begin(server: &'static Server, ctx: &mut Ctx<'_>) -> Result<Begun, Failed> {
+pub fn begin(server: &'static Server, ctx: &mut Ctx<'_>, aim: Aim) -> Result<Begun, Failed> {
     let aof = &server.aof;
-    let first = !aof.is_on();
+    let first = aim == Aim::On;
     let names = Names::of(&server.config.get());
     fs::create_dir_all(&names.dir)?;
     let (job, _) = background::begin(server, ctx, Purpose::Rewrite)?;
     ctx.begin();
     ctx.ensure_group();
     let version = ctx.locks.last_version();
-    let increment = aof.begin_increment(&names, version, first);
+    let increment = match aim {
+        Aim::BaseOnly => aof.look_at_files(&names).map(|()| None),
+        Aim::Shorter | Aim::On => aof.begin_increment(&names, version, first).map(Some),
+    };
     match increment {
         Ok(increment) => Ok(Begun { job, names, version, increment, first }),
         Err(e) => {
@@ -83,6 +98,15 @@ impl From<Busy> for Failed {
 }
 
 impl Aof {
+    /// Takes over what a log that is off has left behind.
+    fn look_at_files(&self, names: &Names) -> io::Result<()> {
+        let mut state = self.state.lock();
+        state.manifest = Manifest::load(names).map_err(io::Error::other)?.unwrap_or_default();
+        state.books.rewriting = true;
+        state.books.scheduled = false;
+        Ok(())
+    }
+
     /// Opens the file that what is done after `version` goes to.
     fn begin_increment(&self, names: &Names, version: u64, first: bool) -> io::Result<Entry> {
         let mut state = self.state.lock();
@@ -124,13 +148,17 @@ impl Aof {
         let path = begun.names.path(&entry);
         rdb_file::replace(temporary, &path)?;
         let mut manifest = state.manifest.clone();
-        manifest.rebase(entry, begun.increment.seq);
+        // Without an increment that follows, all there are belong to the time before.
+        manifest.rebase(entry, begun.increment.as_ref().map_or(u64::MAX, |entry| entry.seq));
         manifest.save(&begun.names)?;
         if !server.config.get().aof_disable_auto_gc {
             manifest.delete_history(&begun.names);
             manifest.save(&begun.names)?;
         }
         state.manifest = manifest;
+        if begun.increment.is_none() {
+            return Ok(());
+        }
         // What comes late is in the base.
         state.skip = begun.version;
         if let Some((_, next)) = state.next.take() {
@@ -150,6 +178,8 @@ pub fn run(server: &'static Server, begun: Begun) -> bool {
         .and_then(|()| fs::metadata(&temporary))
         .and_then(|data| server.aof.finish(server, &begun, &temporary, data.len()));
     let ok = result.is_ok();
+    // Before anybody hears that the rewrite is over: the next one may begin then.
+    background::end(server, &begun.job);
     match result {
         Ok(()) => {
             tracing::info!("Background AOF rewrite terminated with success");
@@ -172,13 +202,17 @@ pub fn run(server: &'static Server, begun: Begun) -> bool {
         turn_off_log(server);
         server.aof.note(|books| books.scheduled = true);
     }
-    background::end(server, &begun.job);
     ok
 }
 
 /// BGREWRITEAOF: all shards must be held.
 pub fn start(server: &'static Server, ctx: &mut Ctx<'_>) -> Result<(), Failed> {
-    let begun = begin(server, ctx)?;
+    let aim = if server.aof.is_on() { Aim::Shorter } else { Aim::BaseOnly };
+    start_with(server, ctx, aim)
+}
+
+fn start_with(server: &'static Server, ctx: &mut Ctx<'_>, aim: Aim) -> Result<(), Failed> {
+    let begun = begin(server, ctx, aim)?;
     server.aof.note(|books| books.rewrites += 1);
     tracing::info!("Background append only file rewriting started by pid {}", std::process::id());
     let run = move || {
@@ -194,19 +228,15 @@ pub fn turn_on(server: &'static Server) {
     server.aof.note(|books| books.rewriting = true);
     let run = move || {
         let mut ctx = background::own_context(server);
-        loop {
-            ctx.locks.hold_all();
-            let started = start(server, &mut ctx);
-            ctx.locks.release();
-            match started {
-                Ok(()) => break,
-                Err(Failed::Busy(_)) => std::thread::sleep(super::LOOK),
-                Err(Failed::Io(e)) => {
-                    tracing::warn!("Can't open or create append-only files: {}", process::reason(&e));
-                    server.aof.note(|books| (books.rewriting, books.scheduled) = (false, true));
-                    break;
-                }
+        ctx.locks.hold_all();
+        let started = start_with(server, &mut ctx, Aim::On);
+        ctx.locks.release();
+        if let Err(failed) = started {
+            if let Failed::Io(e) = failed {
+                tracing::warn!("Can't open or create append-only files: {}", process::reason(&e));
             }
+            // As soon as no other snapshot is under way.
+            server.aof.note(|books| (books.rewriting, books.scheduled) = (false, true));
         }
         server.aof.configure(&server.config.get());
     };

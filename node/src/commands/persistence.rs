@@ -76,9 +76,6 @@ fn bgrewriteaof(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
         call.out.simple("Background append only file rewriting scheduled");
         return DONE;
     }
-    if !server.aof.is_on() {
-        return Err(ErrorReply::err("The append-only file is off: there is nothing to rewrite"));
-    }
     call.ctx.locks.hold_all();
     let begun = rewrite::start(server, call.ctx);
     call.ctx.locks.release();

@@ -383,11 +383,11 @@ impl<'s> Decoder<'s> {
         let (loading, position) = (&self.server.persistence.loading, file.reader().position());
         loading.advance(position - self.passed);
         self.passed = position;
+        loading.keys.store(self.keys, std::sync::atomic::Ordering::Relaxed);
+        loading.expired.store(self.expired, std::sync::atomic::Ordering::Relaxed);
         if self.batch.items.is_empty() {
             return Ok(());
         }
-        loading.keys.store(self.keys, std::sync::atomic::Ordering::Relaxed);
-        loading.expired.store(self.expired, std::sync::atomic::Ordering::Relaxed);
         let delay = self.server.config.get().key_load_delay;
         if delay > 0 {
             let all = delay as u64 * self.batch.items.len() as u64;

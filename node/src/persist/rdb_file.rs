@@ -126,6 +126,9 @@ fn fill(server: &Server, job: &Job, path: &Path, about: About, shards: Shards<'_
         Ok(out) => {
             let mut out = out;
             if job.in_commands() {
+                if config.aof_timestamp_enabled {
+                    writeln!(out, "#TS:{}\r", unix_ms() / 1000)?;
+                }
                 out.write_all(&libraries_as_commands(server))?;
             }
             run(server, job, file, &mut out, shards)?;

@@ -71,10 +71,12 @@ fn reload_held(call: &mut Call<'_>, options: &Options) -> Result<(), ErrorReply>
 fn load_aof(call: &mut Call<'_>) -> Result<(), ErrorReply> {
     let server = call.worker.server;
     call.ctx.locks.release();
-    if !server.aof.is_on() {
-        return Err(ErrorReply::err("The append-only file is off"));
+    if !server.aof.has_files() {
+        return Err(ErrorReply::err("There are no append-only files"));
     }
-    server.aof.drain(server);
+    if server.aof.is_on() {
+        server.aof.drain(server);
+    }
     call.ctx.locks.hold_all();
     let ctx = &mut *call.ctx;
     (0..ctx.keyspace.databases()).for_each(|db| ctx.empty(db));
