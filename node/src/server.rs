@@ -36,7 +36,7 @@ use crate::session::Session;
 use crate::shutdown::Shutdown;
 use crate::slowlog::Slowlog;
 use crate::standby::Standby;
-use crate::stats::Latencies;
+use crate::stats::{Beside, Latencies, WorkerStats};
 use crate::switches::Switches;
 use crate::tls::TlsServer;
 use crate::tracking::Trackers;
@@ -64,6 +64,7 @@ pub struct Server {
     pub memory: Memory,
     pub mesh: Mesh,
     pub upstream: Upstream,
+    pub beside: Beside,
     pub client_memory: ClientMemory,
     pub reclaim: Reclaim,
     pub persistence: Persistence,
@@ -126,6 +127,7 @@ impl Server {
             memory: Memory::default(),
             mesh: Mesh::default(),
             upstream: Upstream::default(),
+            beside: Beside::default(),
             client_memory: ClientMemory::default(),
             reclaim: Reclaim::start().map_err(|e| format!("Can't start a thread: {e}"))?,
             persistence,
@@ -158,7 +160,7 @@ impl Server {
     /// How long a command took, over all workers; `None` if it was not called.
     pub fn latency_of(&self, id: CommandId) -> Option<Latencies> {
         Latencies::sum(
-            self.workers().iter().filter_map(|w| w.stats.commands[id.index()].histogram.get()).map(|h| &**h),
+            self.stats().filter_map(|stats| stats.commands[id.index()].histogram.get()).map(|h| &**h),
         )
     }
 
@@ -182,6 +184,11 @@ impl Server {
     /// The workers, and last the one that stands by.
     pub fn workers(&self) -> &[WorkerHandle] {
         self.workers.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// The counters of all that run commands.
+    pub fn stats(&self) -> impl Iterator<Item = &'static WorkerStats> {
+        self.workers().iter().map(|w| w.stats).chain(self.beside.all())
     }
 
     /// Puts something into a client's mailbox, if the client is still there.

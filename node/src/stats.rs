@@ -113,6 +113,34 @@ impl Latencies {
     }
 }
 
+/// The counters of threads that run commands without being workers: links to masters and the mesh. Each thread has its own
+/// while it runs; the next one goes on with them.
+#[derive(Default)]
+pub struct Beside {
+    all: Mutex<Vec<&'static WorkerStats>>,
+    free: Mutex<Vec<&'static WorkerStats>>,
+}
+
+impl Beside {
+    pub fn take(&self) -> &'static WorkerStats {
+        if let Some(free) = self.free.lock().pop() {
+            return free;
+        }
+        let new: &'static WorkerStats = Box::leak(Box::default());
+        self.all.lock().push(new);
+        new
+    }
+
+    /// The thread ends.
+    pub fn give_back(&self, stats: &'static WorkerStats) {
+        self.free.lock().push(stats);
+    }
+
+    pub fn all(&self) -> Vec<&'static WorkerStats> {
+        self.all.lock().clone()
+    }
+}
+
 /// What is counted per command.
 #[derive(Default)]
 pub struct CommandStats {

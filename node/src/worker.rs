@@ -168,7 +168,7 @@ impl Worker {
 
     /// What a worker works with, for a thread that is none: it has no connections and is not counted among the workers.
     pub fn beside(server: &'static Server) -> Worker {
-        Worker::new(server.threads, server, Box::leak(Box::default()), mpsc::channel(1).1)
+        Worker::new(server.threads, server, server.beside.take(), mpsc::channel(1).1)
     }
 
     /// Begins a batch: the time, and the settings if they have changed.
@@ -450,9 +450,9 @@ pub fn processed(workers: &[WorkerHandle]) -> u64 {
     workers.iter().map(|w| w.stats.processed.get()).sum()
 }
 
-/// Changes made by all workers.
-pub fn changes(workers: &[WorkerHandle]) -> u64 {
-    workers.iter().map(|w| w.stats.dirty.get()).sum()
+/// Changes made by all that run commands.
+pub fn changes(server: &Server) -> u64 {
+    server.stats().map(|stats| stats.dirty.get()).sum()
 }
 
 /// Whether the server is about to stop.

@@ -64,7 +64,7 @@ pub fn rewrite_file(server: &Server, all: bool) -> Result<(), ErrorReply> {
 
 fn reset_stat(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     let server = call.worker.server;
-    server.workers().iter().for_each(|w| w.stats.reset());
+    server.stats().for_each(|stats| stats.reset());
     for count in [&server.connections_received, &server.connections_rejected, &server.evicted_clients] {
         count.store(0, Relaxed);
     }

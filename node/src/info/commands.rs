@@ -12,7 +12,7 @@ pub fn write_calls(info: &mut Info<'_>, lines: &mut Lines) {
     let per_us = ticks::per_us();
     for id in CommandId::all() {
         let sum =
-            |of: fn(&crate::stats::CommandStats) -> u64| info.sum(|w| of(&w.stats.commands[id.index()]));
+            |of: fn(&crate::stats::CommandStats) -> u64| info.sum(|stats| of(&stats.commands[id.index()]));
         let calls = sum(|c| c.calls.get());
         let (rejected, failed) = (sum(|c| c.rejected.get()), sum(|c| c.failed.get()));
         if calls + rejected + failed == 0 {
@@ -31,8 +31,8 @@ pub fn write_calls(info: &mut Info<'_>, lines: &mut Lines) {
 
 pub fn write_errors(info: &mut Info<'_>, lines: &mut Lines) {
     let mut codes = BTreeMap::new();
-    for worker in info.server.workers() {
-        for (code, count) in worker.stats.errors.lock().iter() {
+    for stats in info.server.stats() {
+        for (code, count) in stats.errors.lock().iter() {
             *codes.entry(code.clone()).or_insert(0) += count;
         }
     }

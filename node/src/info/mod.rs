@@ -20,7 +20,8 @@ use engine::ctx::Ctx;
 use crate::client::Client;
 use crate::config::Config;
 use crate::server::Server;
-use crate::worker::{WorkerHandle, unix_ms};
+use crate::stats::WorkerStats;
+use crate::worker::unix_ms;
 
 pub use memory::Overview as MemoryOverview;
 
@@ -124,9 +125,9 @@ impl Info<'_> {
         lines.0
     }
 
-    /// A counter's sum over the workers.
-    fn sum(&self, of: impl Fn(&WorkerHandle) -> u64) -> u64 {
-        self.server.workers().iter().map(of).sum()
+    /// A counter's sum over all that run commands.
+    fn sum(&self, of: impl Fn(&WorkerStats) -> u64) -> u64 {
+        self.server.stats().map(of).sum()
     }
 }
 

@@ -24,7 +24,7 @@ pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
     lines.put("current_fork_perc", format_args!("{percent:.2}"));
     lines.put("current_save_keys_processed", done);
     lines.put("current_save_keys_total", all);
-    let changes = worker::changes(info.server.workers());
+    let changes = worker::changes(info.server);
     lines.put("rdb_changes_since_last_save", changes.saturating_sub(books.changes));
     let saving = job.as_ref().filter(|job| job.purpose != Purpose::Rewrite);
     lines.put("rdb_bgsave_in_progress", u8::from(saving.is_some()));

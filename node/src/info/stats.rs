@@ -36,10 +36,10 @@ pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
     let rates = server.samples.rates();
     let kbps = |bytes: f64| format!("{:.2}", bytes / 1024.0);
     lines.put("total_connections_received", server.connections_received.load(Relaxed));
-    lines.put("total_commands_processed", info.sum(|w| w.stats.processed.get()));
+    lines.put("total_commands_processed", info.sum(|stats| stats.processed.get()));
     lines.put("instantaneous_ops_per_sec", rates.commands.round() as u64);
-    lines.put("total_net_input_bytes", info.sum(|w| w.stats.net_in.get()));
-    lines.put("total_net_output_bytes", info.sum(|w| w.stats.net_out.get()));
+    lines.put("total_net_input_bytes", info.sum(|stats| stats.net_in.get()));
+    lines.put("total_net_output_bytes", info.sum(|stats| stats.net_out.get()));
     lines.put("total_net_repl_input_bytes", 0);
     let replicas = &server.replicas.counters;
     lines.put("total_net_repl_output_bytes", replicas.bytes.load(Relaxed));
@@ -53,15 +53,15 @@ pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
     lines.put("sync_partial_err", replicas.partial_refused.load(Relaxed));
     lines.put("expired_keys", shards.expired);
     lines.put("expired_stale_perc", format_args!("{:.2}", expiry::stale_percent(server)));
-    lines.put("expired_time_cap_reached_count", info.sum(|w| w.stats.expire_caps.get()));
-    lines.put("expire_cycle_cpu_milliseconds", info.sum(|w| w.stats.expire_us.get()) / 1000);
+    lines.put("expired_time_cap_reached_count", info.sum(|stats| stats.expire_caps.get()));
+    lines.put("expire_cycle_cpu_milliseconds", info.sum(|stats| stats.expire_us.get()) / 1000);
     lines.put("evicted_keys", shards.evicted);
     lines.put("evicted_clients", server.evicted_clients.load(Relaxed));
     let (now, total) = server.memory.short_for(info.now_ms);
     lines.put("total_eviction_exceeded_time", total);
     lines.put("current_eviction_exceeded_time", now);
-    lines.put("keyspace_hits", info.sum(|w| w.stats.hits.get()));
-    lines.put("keyspace_misses", info.sum(|w| w.stats.misses.get()));
+    lines.put("keyspace_hits", info.sum(|stats| stats.hits.get()));
+    lines.put("keyspace_misses", info.sum(|stats| stats.misses.get()));
     lines.put("pubsub_channels", server.pubsub.channels.len());
     lines.put("pubsub_patterns", server.pubsub.pattern_count());
     lines.put("pubsubshard_channels", server.pubsub.shard_channels.len());
@@ -83,10 +83,10 @@ pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
         );
     }
     lines.put("unexpected_error_replies", 0);
-    lines.put("total_error_replies", info.sum(|w| w.stats.errors_total.get()));
+    lines.put("total_error_replies", info.sum(|stats| stats.errors_total.get()));
     lines.put("dump_payload_sanitizations", 0);
-    lines.put("total_reads_processed", info.sum(|w| w.stats.reads.get()));
-    lines.put("total_writes_processed", info.sum(|w| w.stats.writes.get()));
+    lines.put("total_reads_processed", info.sum(|stats| stats.reads.get()));
+    lines.put("total_writes_processed", info.sum(|stats| stats.writes.get()));
     lines.put("io_threaded_reads_processed", 0);
     lines.put("io_threaded_writes_processed", 0);
     lines.put("reply_buffer_shrinks", 0);

@@ -29,7 +29,7 @@ pub fn begin(server: &Server, ctx: &mut Ctx<'_>, purpose: Purpose) -> Result<(Ar
         }
         running.insert(Job::new(purpose)).clone()
     };
-    let changes = worker::changes(server.workers());
+    let changes = worker::changes(server);
     let config = server.config.get();
     let commands = purpose == Purpose::Rewrite && !config.aof_use_rdb_preamble;
     job.cut(ctx, config.active_replica, commands, server.libraries.texts());
@@ -155,7 +155,7 @@ pub fn look(server: &'static Server) {
         return;
     }
     let now_s = unix_ms() / 1000;
-    let changes = worker::changes(server.workers());
+    let changes = worker::changes(server);
     let due = books.is_due(&config.save, changes, now_s);
     let retry = books.scheduled && (books.ok || now_s.saturating_sub(books.tried_s) > 5);
     if !due && !retry {

@@ -22,7 +22,7 @@ pub fn load_all(server: &'static Server) -> Result<(), String> {
     };
     server.persistence.saves.note(|books| {
         books.last_s = unix_ms() / 1000;
-        books.changes = worker::changes(server.workers());
+        books.changes = worker::changes(server);
     });
     if loaded {
         tracing::info!("DB loaded from disk: {:.3} seconds", began.elapsed().as_secs_f64());

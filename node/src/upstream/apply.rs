@@ -272,6 +272,7 @@ impl<'l> Applier<'l> {
         let mut ctx = self.worker.ctx.borrow_mut();
         ctx.locks.release();
         self.worker.count_lookups(&mut ctx);
+        self.worker.stats.processed.add(batch.len() as u64);
         committed
     }
 
@@ -349,5 +350,11 @@ impl<'l> Applier<'l> {
             self.open.clear();
         }
         self.open.extend_from_slice(rest);
+    }
+}
+
+impl Drop for Applier<'_> {
+    fn drop(&mut self) {
+        self.link.server.beside.give_back(self.worker.stats);
     }
 }
