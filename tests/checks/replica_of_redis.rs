@@ -359,3 +359,38 @@ fn sentinel_promotes_it() {
     assert_eq!(ask(&mut replica.client(), "SET k w"), "+OK");
     let _ = std::fs::remove_dir_all(&dir);
 }
+
+#[test]
+fn replicas_of_a_replica_go_on_after_a_promotion() {
+    let mut master = Server::start_with(Kind::Redis, &MASTER);
+    fill(&mut master.client());
+    let ours = Server::start_with(Kind::Everwrite, &MASTER);
+    follow(&ours, master.address());
+    wait_until("the link is up", SOON, || is_up(&ours));
+    // The stream has another database selected when the chain gets longer, and says so no more.
+    let mut client = master.client();
+    ask(&mut client, "SELECT 5");
+    ask(&mut client, "SET before 1");
+    same(&master, &ours);
+    let (below, beside) = (Server::start(Kind::Redis), Server::start(Kind::Redis));
+    follow(&below, ours.address());
+    follow(&beside, master.address());
+    for replica in [&below, &beside] {
+        wait_until("the link is up", SOON, || is_up(replica));
+    }
+    ask(&mut client, "SET behind 1");
+    let offset = || number(&master, "master_repl_offset");
+    for replica in [&ours, &below, &beside] {
+        wait_until("all have it", SOON, || number(replica, "slave_repl_offset") == offset());
+        assert_eq!(digest(replica), digest(&master));
+    }
+    // Nobody hears of what the master does from here on.
+    master.kill();
+    assert_eq!(ask(&mut ours.client(), "REPLICAOF NO ONE"), "+OK");
+    follow(&beside, ours.address());
+    ask(&mut ours.client(), "SET after 1");
+    for replica in [&below, &beside] {
+        wait_until("it goes on", SOON, || is_up(replica) && digest(replica) == digest(&ours));
+    }
+    assert_eq!((number(&ours, "sync_full"), number(&ours, "sync_partial_ok")), (1, 2), "{}", ours.log());
+}

@@ -124,7 +124,7 @@ fn open(
             server,
             &job,
             &names.path(&entry),
-            About { aof_base: true },
+            About { aof_base: true, ..About::default() },
             rdb_file::Shards::Held(ctx),
         );
         background::end(server, &job);

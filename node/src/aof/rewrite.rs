@@ -174,9 +174,15 @@ impl Aof {
 pub fn run(server: &'static Server, begun: Begun) -> bool {
     let started = Instant::now();
     let temporary = begun.names.dir.join(format!("temp-rewriteaof-bg-{}.aof", std::process::id()));
-    let result = rdb_file::write(server, &begun.job, &temporary, About { aof_base: true }, Shards::Free)
-        .and_then(|()| fs::metadata(&temporary))
-        .and_then(|data| server.aof.finish(server, &begun, &temporary, data.len()));
+    let result = rdb_file::write(
+        server,
+        &begun.job,
+        &temporary,
+        About { aof_base: true, ..About::default() },
+        Shards::Free,
+    )
+    .and_then(|()| fs::metadata(&temporary))
+    .and_then(|data| server.aof.finish(server, &begun, &temporary, data.len()));
     let ok = result.is_ok();
     // Before anybody hears that the rewrite is over: the next one may begin then.
     background::end(server, &begun.job);

@@ -23,6 +23,8 @@ const SYNC_EVERY: u64 = 4 << 20;
 pub struct About {
     /// It is the base of an append-only file.
     pub aof_base: bool,
+    /// It is for a replica, which goes on with a master's stream that has selected this database.
+    pub stream_db: Option<usize>,
 }
 
 /// The beginning of a file.
@@ -32,6 +34,9 @@ pub fn head(server: &Server, config: &Config, about: About) -> FileWriter {
     file.aux(b"redis-bits", b"64");
     file.aux(b"ctime", (unix_ms() / 1000).to_string().as_bytes());
     file.aux(b"used-mem", crate::memory::used().to_string().as_bytes());
+    if let Some(db) = about.stream_db {
+        file.aux(b"repl-stream-db", db.to_string().as_bytes());
+    }
     file.aux(b"aof-base", if about.aof_base { b"1" } else { b"0" });
     for library in server.libraries.texts() {
         file.function(&library);

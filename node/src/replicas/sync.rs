@@ -168,6 +168,8 @@ struct Begun {
     transfer: Option<Arc<Transfer>>,
     /// All changes up to it.
     changes: u64,
+    /// The database that the stream has selected, if it is another's.
+    stream_db: Option<usize>,
 }
 
 fn run(server: &'static Server, parts: Parts, diskless: bool) {
@@ -206,7 +208,7 @@ fn cut(server: &'static Server, parts: Parts, diskless: bool) -> Option<Begun> {
     let transfer = diskless.then(Transfer::new);
     register(&server.replicas, &mut ctx, parts, &job, &transfer);
     ctx.locks.release();
-    Some(Begun { job, transfer, changes })
+    Some(Begun { job, transfer, changes, stream_db: server.upstream.stream_db() })
 }
 
 /// Makes the snapshot known to the stream. All shards are held: what has been done is in the stream's groups up to a
@@ -276,6 +278,9 @@ fn head(server: &Server, begun: &Begun, parts: Parts) -> FileWriter {
     file.aux(b"redis-bits", b"64");
     file.aux(b"ctime", (unix_ms() / 1000).to_string().as_bytes());
     file.aux(b"used-mem", crate::memory::used().to_string().as_bytes());
+    if let Some(db) = begun.stream_db {
+        file.aux(b"repl-stream-db", db.to_string().as_bytes());
+    }
     file.aux(b"aof-base", b"0");
     libraries.iter().for_each(|library| file.function(library));
     file

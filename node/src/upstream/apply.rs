@@ -109,6 +109,7 @@ impl<'l> Applier<'l> {
             Mode::Merge => self.merged = Some((replid.to_owned(), offset)),
         }
         self.db = db.min(self.link.server.keyspace.databases() - 1);
+        self.link.db.store(self.db, std::sync::atomic::Ordering::Relaxed);
         self.show(offset, offset);
     }
 
@@ -336,6 +337,7 @@ impl<'l> Applier<'l> {
     /// Moves the offset: `data` was executed up to `committed`, and the rest of it belongs to an open transaction.
     fn commit(&mut self, data: &[u8], committed: usize) {
         let (done, rest) = data.split_at(committed);
+        self.link.db.store(self.db, std::sync::atomic::Ordering::Relaxed);
         if !done.is_empty() {
             match &mut self.merged {
                 Some((_, offset)) => *offset += (self.open.len() + done.len()) as u64,

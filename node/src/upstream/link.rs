@@ -4,7 +4,7 @@
 use std::fmt;
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -60,6 +60,8 @@ pub struct Link {
     pub mode: Mode,
     pub status: Status,
     unwanted: AtomicBool,
+    /// The database that the stream has selected, as of the offset.
+    pub db: AtomicUsize,
     /// Held while something of the master's goes into the data.
     pub applying: Mutex<()>,
     socket: Mutex<Option<TcpStream>>,
@@ -75,6 +77,7 @@ impl Link {
             mode,
             status: Status::default(),
             unwanted: AtomicBool::new(false),
+            db: AtomicUsize::new(0),
             applying: Mutex::new(()),
             socket: Mutex::new(None),
             rested: Mutex::new(()),

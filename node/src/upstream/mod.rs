@@ -24,6 +24,7 @@ use parking_lot::Mutex;
 
 use crate::config::Config;
 use crate::config::values::Master;
+use crate::persist::background;
 use crate::server::Server;
 use link::{Link, Mode};
 
@@ -88,20 +89,35 @@ impl Upstream {
         if let Some(old) = self.followed.lock().take() {
             old.stop();
         }
+        let was_replica = self.is_replica.swap(master.is_some(), Relaxed);
         match master {
-            None if self.is_replica() => server.replicas.branch(server),
+            None if was_replica => server.replicas.branch(server),
             None => {}
-            Some(_) => server.replicas.begin_relaying(server),
+            Some(_) => {
+                if !was_replica {
+                    // What was written before is part of the history that the master is asked to go on with.
+                    server.config.touch();
+                    let mut ctx = background::own_context(server);
+                    ctx.locks.hold_all();
+                    ctx.locks.release();
+                    server.replicas.catch_up(server);
+                }
+                server.replicas.begin_relaying(server);
+            }
         }
         let link = match master {
             Some(master) => Some(Link::start(server, master, Mode::Follow)?),
             None => None,
         };
-        self.is_replica.store(link.is_some(), Relaxed);
         *self.followed.lock() = link;
         set_memory_limit(server, &server.config.get());
         server.config.touch();
         Ok(())
+    }
+
+    /// The database that a reader of the master's stream has selected at its end. To be asked for by [`Upstream::still`].
+    pub fn stream_db(&self) -> Option<usize> {
+        self.followed().map(|link| link.db.load(Relaxed))
     }
 
     /// Runs something while nothing of a master's goes into the data. The caller must hold no shard.
