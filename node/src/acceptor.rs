@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use crate::balance;
 use crate::config::Config;
 use crate::connection::Socket as Peer;
-use crate::listener::{self, Listeners, Place};
+use crate::listener::{self, Listeners, Place, Speaks};
 use crate::server::Server;
 use crate::worker::{Arrival, Newcomer};
 
@@ -41,7 +41,7 @@ impl Acceptor {
 
     fn add(&mut self, place: Place, socket: std::net::TcpListener) -> std::io::Result<()> {
         let listener = TcpListener::from_std(socket)?;
-        self.tcp.push((place, tokio::spawn(accept_tcp(self.server, listener, place.tls))));
+        self.tcp.push((place, tokio::spawn(accept_tcp(self.server, listener, place.speaks))));
         Ok(())
     }
 
@@ -74,10 +74,10 @@ impl Acceptor {
     }
 }
 
-async fn accept_tcp(server: &'static Server, listener: TcpListener, tls: bool) {
+async fn accept_tcp(server: &'static Server, listener: TcpListener, speaks: Speaks) {
     loop {
         match listener.accept().await {
-            Ok((stream, addr)) => take_tcp(server, stream, addr, tls).await,
+            Ok((stream, addr)) => take_tcp(server, stream, addr, speaks).await,
             Err(e) => accept_failed(&e).await,
         }
     }
@@ -91,7 +91,8 @@ async fn accept_unix(server: &'static Server, listener: UnixListener) {
                 let fd = stream.as_raw_fd();
                 let addr = format!("{path}:0");
                 if let Ok(stream) = stream.into_std() {
-                    deal(server, Peer::Unix(stream), addr.clone(), addr, fd, true).await;
+                    let came = Came { addr: addr.clone(), laddr: addr, fd, unix: true, memcached: false };
+                    deal(server, Peer::Unix(stream), came).await;
                 }
             }
             Err(e) => accept_failed(&e).await,
@@ -105,11 +106,16 @@ async fn accept_failed(e: &std::io::Error) {
     tokio::time::sleep(Duration::from_millis(50)).await;
 }
 
-async fn take_tcp(server: &'static Server, mut stream: tokio::net::TcpStream, addr: SocketAddr, tls: bool) {
+async fn take_tcp(
+    server: &'static Server,
+    mut stream: tokio::net::TcpStream,
+    addr: SocketAddr,
+    speaks: Speaks,
+) {
     let config = server.config.get();
     if protected(server, &config) && !is_local(addr.ip()) {
         server.connections_rejected.fetch_add(1, Relaxed);
-        if !tls {
+        if speaks == Speaks::Plainly {
             let _ = stream.try_write(PROTECTED.as_bytes());
         }
         let _ = stream.shutdown().await;
@@ -124,14 +130,15 @@ async fn take_tcp(server: &'static Server, mut stream: tokio::net::TcpStream, ad
     let laddr = stream.local_addr().map_or_else(|_| String::new(), |a| shown(&a));
     let fd = stream.as_raw_fd();
     let Ok(stream) = stream.into_std() else { return };
-    let peer = match tls {
-        false => Peer::Tcp(stream),
-        true => match server.tls.accept() {
+    let peer = match speaks {
+        Speaks::Plainly | Speaks::Memcached => Peer::Tcp(stream),
+        Speaks::Tls => match server.tls.accept() {
             Some(session) => Peer::Tls(stream, session),
             None => return,
         },
     };
-    deal(server, peer, shown(&addr), laddr, fd, false).await;
+    let came = Came { addr: shown(&addr), laddr, fd, unix: false, memcached: speaks == Speaks::Memcached };
+    deal(server, peer, came).await;
 }
 
 /// An address as Redis shows it: no brackets around IPv6.
@@ -144,8 +151,18 @@ fn is_near(addr: &str) -> bool {
     addr.rsplit_once(':').and_then(|(host, _)| host.parse().ok()).is_some_and(is_local)
 }
 
+/// From where a connection came, and where to.
+struct Came {
+    addr: String,
+    laddr: String,
+    fd: i32,
+    unix: bool,
+    memcached: bool,
+}
+
 /// Hands a connection to a worker, or refuses it if there are too many.
-async fn deal(server: &'static Server, mut stream: Peer, addr: String, laddr: String, fd: i32, unix: bool) {
+async fn deal(server: &'static Server, mut stream: Peer, came: Came) {
+    let Came { addr, laddr, fd, unix, memcached } = came;
     let config = server.config.get();
     // Those on their way count, or a burst would get past the limit.
     let clients: u64 = server.workers().iter().map(|w| w.stats.clients.get() + w.waiting()).sum();
@@ -163,7 +180,7 @@ async fn deal(server: &'static Server, mut stream: Peer, addr: String, laddr: St
     }
     server.connections_received.fetch_add(1, Relaxed);
     let id = server.clients.next_id();
-    let arrival = Arrival::New(Newcomer { stream, addr, laddr, fd, unix, id });
+    let arrival = Arrival::New(Newcomer { stream, addr, laddr, fd, unix, memcached, id });
     // A worker that does not take its connections holds up the acceptor, which is what the backlog is for.
     let worker = balance::choose(server.workers(), u64::from(config.min_clients_per_thread));
     worker.send(arrival).await;

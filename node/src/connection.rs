@@ -27,6 +27,7 @@ use crate::acl::Access;
 use crate::blocking::{self, Blocked};
 use crate::client::{Client, Mail, flag};
 use crate::dispatch::{self, Hint, Next};
+use crate::memcached::{self, Talk};
 use crate::mesh::Order;
 use crate::session::Session;
 use crate::sniff::{self, Tongue};
@@ -172,6 +173,8 @@ struct Connection {
     known: bool,
     /// It speaks HTTP/2: these bytes were read, and others serve it.
     foreign: Option<Vec<u8>>,
+    /// It speaks memcached's protocol, and this is where it is.
+    talk: Option<Talk>,
 }
 
 /// A connection between two workers: all of it but what belongs to an event loop.
@@ -188,6 +191,7 @@ pub struct Moving {
     timer_at: Option<Instant>,
     soft_limit_since: Option<Instant>,
     known: bool,
+    talk: Option<Talk>,
 }
 
 impl Moving {
@@ -205,6 +209,7 @@ impl Moving {
             timer_at: None,
             soft_limit_since: None,
             known: false,
+            talk: None,
         }
     }
 }
@@ -294,7 +299,8 @@ impl Connection {
                 if worker.config.borrow().client_default_resp == 3 {
                     session.set_resp3(true);
                 }
-                Connection::unpack(worker, Moving::new(new.stream, session))
+                let talk = new.memcached.then(Talk::default);
+                Connection::unpack(worker, Moving { talk, ..Moving::new(new.stream, session) })
             }
         }
     }
@@ -325,6 +331,7 @@ impl Connection {
             waker: None,
             known: moving.known,
             foreign: None,
+            talk: moving.talk,
         })
     }
 
@@ -345,6 +352,7 @@ impl Connection {
                 timer_at,
                 soft_limit_since: self.soft_limit_since,
                 known: self.known,
+                talk: self.talk,
             })),
             Err(e) => {
                 tracing::warn!("Lost a connection while moving it: {e}");
@@ -663,17 +671,23 @@ impl Connection {
         buffers.read = read;
         ready!(result)?;
         // Nothing can be executed before the argument that is being read is whole.
-        if !stalled && self.parser.wanted(self.pending.len()) == 0 {
+        if !stalled && self.wanted() == 0 {
             self.execute_pending(cx, worker, &mut buffers)?;
         }
         self.show_query();
         Poll::Ready(Ok(()))
     }
 
+    /// Bytes that are missing of what is being read, as far as that is known.
+    fn wanted(&self) -> usize {
+        let had = self.pending.len();
+        self.talk.as_ref().map_or_else(|| self.parser.wanted(had), |talk| talk.wanted(had))
+    }
+
     /// Puts bytes behind those that wait. The buffer never has more room than it holds bytes already, however long the
     /// argument that its client has announced, and ends with that argument where it can.
     fn keep(&mut self, bytes: &[u8]) {
-        let (had, wanted) = (self.pending.len(), self.parser.wanted(self.pending.len()));
+        let (had, wanted) = (self.pending.len(), self.wanted());
         if wanted > bytes.len() && self.pending.capacity() - had < bytes.len() {
             self.pending.reserve_exact(wanted.min(had.max(bytes.len())));
         }
@@ -757,6 +771,9 @@ impl Connection {
         buffers: &mut Buffers,
         data: &[u8],
     ) -> Result<usize, Closed> {
+        if self.talk.is_some() {
+            return self.talk_memcached(cx, worker, buffers, data);
+        }
         if !self.known && !self.understand(worker, data) {
             return Ok(if self.session.closing { data.len() } else { 0 });
         }
@@ -808,6 +825,57 @@ impl Connection {
                 self.flush(cx, worker, &mut buffers.reply)?;
             }
         }
+        worker.count_lookups(&mut ctx);
+        self.session.client.active_ms.store(ctx.env.now_ms, Relaxed);
+        drop(ctx);
+        self.flush(cx, worker, &mut buffers.reply)?;
+        if buffers.reply.buf.capacity() > KEEP {
+            buffers.reply.buf = Vec::new();
+        }
+        Ok(used)
+    }
+
+    /// Executes the requests at the front of `data`, of a client that speaks memcached's protocol.
+    fn talk_memcached(
+        &mut self,
+        cx: &mut Context<'_>,
+        worker: &Worker,
+        buffers: &mut Buffers,
+        data: &[u8],
+    ) -> Result<usize, Closed> {
+        let mut ctx = worker.ctx.borrow_mut();
+        worker.tick(&mut ctx);
+        let strict_since = worker.server.aof.is_strict().then(|| ctx.locks.last_version());
+        if !self.session.access.refresh(&worker.server.users) {
+            return Err(Closed);
+        }
+        worker.lap.set(ticks::now());
+        buffers.reply.limit = 0;
+        let mut used = 0;
+        let mut talk = self.talk.take().unwrap_or_default();
+        loop {
+            let (took, end) =
+                talk.serve(worker, &mut self.session, &mut ctx, &mut buffers.reply, &data[used..], FLUSH_AT);
+            used += took;
+            if strict_since.is_some_and(|before| ctx.locks.last_version() != before) {
+                self.until = ctx.locks.last_version();
+            }
+            match end {
+                memcached::End::Full => self.flush(cx, worker, &mut buffers.reply)?,
+                memcached::End::Paused => {
+                    self.held = true;
+                    self.timer = Some(timer(worker.server.pause.left_ms(ctx.env.now_ms).clamp(1, 50)));
+                    break;
+                }
+                memcached::End::Closing => {
+                    used = data.len();
+                    break;
+                }
+                memcached::End::Waits => break,
+            }
+        }
+        self.show_paused(worker, self.held);
+        self.talk = Some(talk);
         worker.count_lookups(&mut ctx);
         self.session.client.active_ms.store(ctx.env.now_ms, Relaxed);
         drop(ctx);

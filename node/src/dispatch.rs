@@ -179,7 +179,7 @@ fn runs_in_multi(facts: &Facts) -> bool {
 
 /// Whether the command may run at all.
 #[inline]
-fn check(
+pub fn check(
     worker: &Worker,
     session: &Session,
     ctx: &mut Ctx<'static>,

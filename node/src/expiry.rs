@@ -13,6 +13,7 @@ use engine::expiry;
 use crate::blocking;
 use crate::config::Config;
 use crate::eviction;
+use crate::memcached;
 use crate::server::Server;
 use crate::tracking::Own;
 use crate::worker::{Worker, unix_ms};
@@ -51,6 +52,9 @@ pub async fn run(worker: Rc<Worker>) {
         tokio::time::sleep(period).await;
         while eviction::relieve(&worker) {
             tokio::task::yield_now().await;
+        }
+        if worker.index == 0 {
+            memcached::flush::look(&worker);
         }
         if may_expire(server) {
             next = cycle(&worker, next, budget).await;

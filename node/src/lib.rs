@@ -26,6 +26,7 @@ pub mod latency;
 pub mod listener;
 pub mod live;
 pub mod log;
+pub mod memcached;
 pub mod memory;
 pub mod mesh;
 pub mod monitors;

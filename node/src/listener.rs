@@ -7,12 +7,19 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::config::Config;
 
+/// What those speak who come to an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaks {
+    Plainly,
+    Tls,
+    Memcached,
+}
+
 /// An address to listen on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     pub addr: SocketAddr,
-    /// Those who come speak TLS.
-    pub tls: bool,
+    pub speaks: Speaks,
 }
 
 /// An address and whether the server may go on without it (`-` before it in the configuration).
@@ -21,18 +28,23 @@ struct Wanted {
     optional: bool,
 }
 
-/// The addresses to listen on, for each of the two ports. A name or `*` stands for several.
+/// The addresses to listen on, for each of the ports. A name or `*` stands for several.
 fn wanted(config: &Config) -> Result<Vec<Wanted>, String> {
     let mut all = Vec::new();
-    for (port, tls) in [(config.port, false), (config.tls_port, true)] {
+    let ports = [
+        (config.port, Speaks::Plainly),
+        (config.tls_port, Speaks::Tls),
+        (config.memcached_port, Speaks::Memcached),
+    ];
+    for (port, speaks) in ports {
         if port != 0 {
-            wanted_on(config, port, tls, &mut all)?;
+            wanted_on(config, port, speaks, &mut all)?;
         }
     }
     Ok(all)
 }
 
-fn wanted_on(config: &Config, port: u16, tls: bool, all: &mut Vec<Wanted>) -> Result<(), String> {
+fn wanted_on(config: &Config, port: u16, speaks: Speaks, all: &mut Vec<Wanted>) -> Result<(), String> {
     for word in &config.bind.0 {
         let (name, optional) = match word.strip_prefix('-') {
             Some(name) => (name, true),
@@ -45,7 +57,7 @@ fn wanted_on(config: &Config, port: u16, tls: bool, all: &mut Vec<Wanted>) -> Re
         };
         match (host, port).to_socket_addrs() {
             Ok(found) => {
-                all.extend(found.take(1).map(|addr| Wanted { place: Place { addr, tls }, optional }))
+                all.extend(found.take(1).map(|addr| Wanted { place: Place { addr, speaks }, optional }))
             }
             Err(_) if optional => {}
             Err(e) => {

@@ -40,6 +40,12 @@ impl Pause {
         until != 0 && until > now_ms
     }
 
+    /// Whether there has been a pause that nobody has ended.
+    #[inline]
+    pub fn is_set(&self) -> bool {
+        self.until_ms.load(Relaxed) != 0
+    }
+
     /// Whether writes, and everything else, wait at this moment.
     pub fn state(&self, now_ms: u64) -> (bool, bool) {
         let on = self.left_ms(now_ms) > 0;

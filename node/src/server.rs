@@ -21,6 +21,7 @@ use crate::dispatch::Handler;
 use crate::eviction::Memory;
 use crate::feed::pump::Pump;
 use crate::latency::LatencyMonitor;
+use crate::memcached::flush::DelayedFlush;
 use crate::mesh::Mesh;
 use crate::monitors::Monitors;
 use crate::pause::Pause;
@@ -62,6 +63,7 @@ pub struct Server {
     pub shutdown: Shutdown,
     pub pause: Pause,
     pub memory: Memory,
+    pub memcached_flush: DelayedFlush,
     pub mesh: Mesh,
     pub upstream: Upstream,
     pub beside: Beside,
@@ -125,6 +127,7 @@ impl Server {
             shutdown: Shutdown::default(),
             pause: Pause::default(),
             memory: Memory::default(),
+            memcached_flush: DelayedFlush::default(),
             mesh: Mesh::default(),
             upstream: Upstream::default(),
             beside: Beside::default(),

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use engine::command::CommandId;
 use parking_lot::Mutex;
 
+use crate::memcached::tally::Tallies;
 use crate::scripting::machine::Kind;
 
 /// A counter with one writer.
@@ -168,6 +169,8 @@ pub struct WorkerStats {
     pub lua_scripts: Count,
     pub lua_functions: Count,
     pub clients: Count,
+    /// What memcached's commands did.
+    pub memcached: Tallies,
     /// Per mille of the time that the worker was busy lately.
     pub busy: Count,
     /// Time spent on reclaiming expired keys, us, and how often there was too much to do at once.
@@ -195,6 +198,7 @@ impl Default for WorkerStats {
             lua_scripts: Count::default(),
             lua_functions: Count::default(),
             clients: Count::default(),
+            memcached: Tallies::default(),
             expire_us: Count::default(),
             expire_caps: Count::default(),
             stale_share: Count::default(),

@@ -55,6 +55,8 @@ pub struct Newcomer {
     pub fd: i32,
     /// Came through a unix socket.
     pub unix: bool,
+    /// Came through memcached's port.
+    pub memcached: bool,
     pub id: u64,
 }
 
@@ -257,6 +259,12 @@ impl Worker {
     #[inline]
     pub fn patience_ticks(&self) -> u64 {
         self.patience.get()
+    }
+
+    /// Whether so many ticks of a command are noted somewhere, with its arguments.
+    #[inline]
+    pub fn is_notable(&self, ticks: u64) -> bool {
+        ticks >= self.notable_ticks.get()
     }
 
     /// Counts a command that took `ticks`.

@@ -9,6 +9,7 @@ pub mod intset;
 pub mod listpack;
 pub mod lzf;
 pub mod malformed;
+pub mod memcached;
 pub mod number;
 mod packed;
 pub mod quote;

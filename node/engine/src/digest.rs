@@ -57,7 +57,7 @@ impl Digest {
         let value = entry.value();
         self.mix(&type_number(&value).to_be_bytes());
         match value {
-            ValueRef::Int(_) | ValueRef::Bytes(_) | ValueRef::Raw(_) => {
+            ValueRef::Int(_) | ValueRef::Bytes(_) | ValueRef::Raw(_) | ValueRef::Tagged(_) => {
                 self.mix(value.string_bytes(&mut IntText::default()).unwrap_or_default());
             }
             ValueRef::List(list) => list.range(0, false, list.len(), |element| self.mix_entry(element)),
@@ -99,7 +99,7 @@ impl Digest {
 /// The numbers of the types in Redis.
 fn type_number(value: &ValueRef<'_>) -> u32 {
     match value {
-        ValueRef::Int(_) | ValueRef::Bytes(_) | ValueRef::Raw(_) => 0,
+        ValueRef::Int(_) | ValueRef::Bytes(_) | ValueRef::Raw(_) | ValueRef::Tagged(_) => 0,
         ValueRef::List(_) => 1,
         ValueRef::Set(_) => 2,
         ValueRef::Zset(_) => 3,

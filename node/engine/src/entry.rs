@@ -23,7 +23,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use crate::table::Item;
-use crate::types::{Hash, List, Set, Stream, Zset};
+use crate::types::{Hash, List, Set, Stream, Tagged, Zset};
 use crate::value::{Kind, Value, ValueMut, ValueRef};
 use replication::Stamp;
 
@@ -255,6 +255,7 @@ fn into_payload(value: Value) -> (Kind, u64) {
         Value::Int(n) => (Kind::Int, n as u64),
         Value::Bytes(b) => (Kind::Raw, raw(Box::new(b))),
         Value::Raw(b) => (Kind::Raw, raw(b)),
+        Value::Tagged(b) => (Kind::Tagged, raw(b)),
         Value::List(b) => (Kind::List, raw(b)),
         Value::Set(b) => (Kind::Set, raw(b)),
         Value::Zset(b) => (Kind::Zset, raw(b)),
@@ -272,6 +273,7 @@ unsafe fn from_payload(kind: Kind, payload: u64) -> Value {
             Kind::Int => Value::Int(payload as i64),
             Kind::Inline => unreachable!("inline values have no payload"),
             Kind::Raw => Value::Raw(Box::from_raw(payload as *mut Vec<u8>)),
+            Kind::Tagged => Value::Tagged(Box::from_raw(payload as *mut Tagged)),
             Kind::List => Value::List(Box::from_raw(payload as *mut List)),
             Kind::Set => Value::Set(Box::from_raw(payload as *mut Set)),
             Kind::Zset => Value::Zset(Box::from_raw(payload as *mut Zset)),
@@ -411,6 +413,7 @@ impl<'a> EntryRef<'a> {
                 Kind::Int => ValueRef::Int(payload as i64),
                 Kind::Inline => unreachable!("handled above"),
                 Kind::Raw => ValueRef::Raw(&*(payload as *const Vec<u8>)),
+                Kind::Tagged => ValueRef::Tagged(&*(payload as *const Tagged)),
                 Kind::List => ValueRef::List(&*(payload as *const List)),
                 Kind::Set => ValueRef::Set(&*(payload as *const Set)),
                 Kind::Zset => ValueRef::Zset(&*(payload as *const Zset)),
@@ -525,6 +528,7 @@ impl<'a> EntryMut<'a> {
         unsafe {
             Some(match self.r.kind() {
                 Kind::Raw => ValueMut::Raw(&mut *(payload as *mut Vec<u8>)),
+                Kind::Tagged => ValueMut::Raw(&mut (*(payload as *mut Tagged)).bytes),
                 Kind::List => ValueMut::List(&mut *(payload as *mut List)),
                 Kind::Set => ValueMut::Set(&mut *(payload as *mut Set)),
                 Kind::Zset => ValueMut::Zset(&mut *(payload as *mut Zset)),

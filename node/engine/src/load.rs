@@ -20,6 +20,15 @@ pub fn entry(key: &[u8], value: NewValue<'_>, deadline: Option<u64>, stamp: Stam
     }
 }
 
+/// Gives a string its tag; any other value stays as it is.
+pub fn tag(value: Value, tag: u64) -> Value {
+    let bytes = match value.as_ref().string_bytes(&mut string::IntText::default()) {
+        Some(bytes) => bytes.to_vec(),
+        None => return value,
+    };
+    Value::tagged(bytes, tag)
+}
+
 /// Gives a member of a hash or set its deadline; false if it is not there.
 pub fn expire_member(value: &mut Value, member: &[u8], deadline: u64) -> bool {
     match value {

@@ -18,7 +18,7 @@ use crate::value::{Value, ValueRef};
 /// The kind that a value is written as. `due`: members with deadlines up to this are left out.
 pub fn kind(value: ValueRef<'_>, due: u64) -> Kind {
     match value {
-        ValueRef::Int(_) | ValueRef::Bytes(_) | ValueRef::Raw(_) => Kind::String,
+        ValueRef::Int(_) | ValueRef::Bytes(_) | ValueRef::Raw(_) | ValueRef::Tagged(_) => Kind::String,
         ValueRef::List(_) => Kind::ListQuicklist2,
         ValueRef::Set(set) if set.intset().is_some() => Kind::SetIntset,
         ValueRef::Set(_) => Kind::Set,
@@ -36,6 +36,7 @@ pub fn write(value: ValueRef<'_>, due: u64, out: &mut Writer) {
         ValueRef::Int(n) => out.int(n),
         ValueRef::Bytes(bytes) => out.text(bytes),
         ValueRef::Raw(bytes) => out.text(bytes),
+        ValueRef::Tagged(v) => out.text(&v.bytes),
         ValueRef::List(list) => write_list(list, out),
         ValueRef::Set(set) => write_set(set, due, out),
         ValueRef::Zset(zset) => write_zset(zset, out),
@@ -199,16 +200,7 @@ mod tests {
     use crate::types::member_hash;
 
     fn value_ref(value: &Value) -> ValueRef<'_> {
-        match value {
-            Value::Int(n) => ValueRef::Int(*n),
-            Value::Bytes(bytes) => ValueRef::Bytes(bytes),
-            Value::Raw(bytes) => ValueRef::Raw(bytes),
-            Value::List(v) => ValueRef::List(v),
-            Value::Set(v) => ValueRef::Set(v),
-            Value::Zset(v) => ValueRef::Zset(v),
-            Value::Hash(v) => ValueRef::Hash(v),
-            Value::Stream(v) => ValueRef::Stream(v),
-        }
+        value.as_ref()
     }
 
     /// What is in a value, in an order that does not depend on its form.
@@ -219,6 +211,7 @@ mod tests {
             ValueRef::Int(n) => all.push(n.to_string().into_bytes()),
             ValueRef::Bytes(bytes) => all.push(bytes.to_vec()),
             ValueRef::Raw(bytes) => all.push(bytes.to_vec()),
+            ValueRef::Tagged(v) => all.push(v.bytes.clone()),
             ValueRef::List(list) => list.range(0, false, list.len(), |e| all.push(owned(e))),
             ValueRef::Zset(zset) => {
                 zset.iter().for_each(|(m, score)| all.extend([owned(m), score.to_le_bytes().to_vec()]));

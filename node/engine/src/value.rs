@@ -1,6 +1,6 @@
 //! The values of keys: what a command sees of an entry, and owned values that move between entries.
 
-use crate::types::{Hash, List, Set, Stream, Zset};
+use crate::types::{Hash, List, Set, Stream, Tagged, Zset};
 
 /// How an entry holds its value. The numbers stand in the entry's head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub enum Kind {
     Zset = 5,
     Hash = 6,
     Stream = 7,
+    /// A boxed string with a tag.
+    Tagged = 8,
 }
 
 impl Kind {
@@ -31,6 +33,7 @@ impl Kind {
             5 => Kind::Zset,
             6 => Kind::Hash,
             7 => Kind::Stream,
+            8 => Kind::Tagged,
             _ => unreachable!("kinds are written from this enum"),
         }
     }
@@ -38,7 +41,7 @@ impl Kind {
     /// The type as TYPE names it.
     pub fn type_name(self) -> &'static str {
         match self {
-            Kind::Int | Kind::Inline | Kind::Raw => "string",
+            Kind::Int | Kind::Inline | Kind::Raw | Kind::Tagged => "string",
             Kind::List => "list",
             Kind::Set => "set",
             Kind::Zset => "zset",
@@ -56,6 +59,7 @@ pub enum Value {
     Bytes(Vec<u8>),
     /// A string that stays boxed: it was appended to or patched, and may be again.
     Raw(Box<Vec<u8>>),
+    Tagged(Box<Tagged>),
     List(Box<List>),
     Set(Box<Set>),
     Zset(Box<Zset>),
@@ -72,10 +76,15 @@ impl Value {
         }
     }
 
+    /// A string with a tag; one whose tag says nothing is a string like any other.
+    pub fn tagged(bytes: Vec<u8>, tag: u64) -> Value {
+        if tag == 0 { Value::string(&bytes) } else { Value::Tagged(Box::new(Tagged { tag, bytes })) }
+    }
+
     /// About how many allocations freeing the value takes: what decides whether to free it on another thread.
     pub fn free_effort(&self) -> usize {
         match self {
-            Value::Int(_) | Value::Bytes(_) | Value::Raw(_) => 1,
+            Value::Int(_) | Value::Bytes(_) | Value::Raw(_) | Value::Tagged(_) => 1,
             Value::List(v) => v.free_effort(),
             Value::Set(v) => v.free_effort(),
             Value::Zset(v) => v.free_effort(),
@@ -91,6 +100,7 @@ impl Value {
             Value::Int(n) => ValueRef::Int(*n),
             Value::Bytes(bytes) => ValueRef::Bytes(bytes),
             Value::Raw(bytes) => ValueRef::Raw(bytes),
+            Value::Tagged(v) => ValueRef::Tagged(v),
             Value::List(v) => ValueRef::List(v),
             Value::Set(v) => ValueRef::Set(v),
             Value::Zset(v) => ValueRef::Zset(v),
@@ -106,6 +116,7 @@ pub enum ValueRef<'a> {
     Int(i64),
     Bytes(&'a [u8]),
     Raw(&'a Vec<u8>),
+    Tagged(&'a Tagged),
     List(&'a List),
     Set(&'a Set),
     Zset(&'a Zset),
@@ -116,7 +127,7 @@ pub enum ValueRef<'a> {
 impl<'a> ValueRef<'a> {
     pub fn type_name(&self) -> &'static str {
         match self {
-            ValueRef::Int(_) | ValueRef::Bytes(_) | ValueRef::Raw(_) => "string",
+            ValueRef::Int(_) | ValueRef::Bytes(_) | ValueRef::Raw(_) | ValueRef::Tagged(_) => "string",
             ValueRef::List(_) => "list",
             ValueRef::Set(_) => "set",
             ValueRef::Zset(_) => "zset",
@@ -131,6 +142,7 @@ impl<'a> ValueRef<'a> {
             ValueRef::Int(n) => Value::Int(n),
             ValueRef::Bytes(bytes) => Value::Bytes(bytes.to_vec()),
             ValueRef::Raw(bytes) => Value::Raw(Box::new(bytes.clone())),
+            ValueRef::Tagged(v) => Value::Tagged(Box::new(v.clone())),
             ValueRef::List(v) => Value::List(Box::new(v.clone())),
             ValueRef::Set(v) => Value::Set(Box::new(v.clone())),
             ValueRef::Zset(v) => Value::Zset(Box::new(v.clone())),
@@ -144,6 +156,7 @@ impl<'a> ValueRef<'a> {
         match self {
             ValueRef::Int(_) | ValueRef::Bytes(_) => 0,
             ValueRef::Raw(v) => size_of::<Vec<u8>>() + v.capacity(),
+            ValueRef::Tagged(v) => size_of::<Tagged>() + v.bytes.capacity(),
             ValueRef::List(v) => size_of::<List>() + v.heap_bytes(),
             ValueRef::Set(v) => size_of::<Set>() + v.heap_bytes(),
             ValueRef::Zset(v) => size_of::<Zset>() + v.heap_bytes(),
@@ -157,7 +170,7 @@ impl<'a> ValueRef<'a> {
         match self {
             ValueRef::Int(_) => "int",
             ValueRef::Bytes(b) if b.len() <= crate::types::string::EMBSTR_MAX => "embstr",
-            ValueRef::Bytes(_) | ValueRef::Raw(_) => "raw",
+            ValueRef::Bytes(_) | ValueRef::Raw(_) | ValueRef::Tagged(_) => "raw",
             ValueRef::List(v) => v.encoding(),
             ValueRef::Set(v) => v.encoding(),
             ValueRef::Zset(v) => v.encoding(),

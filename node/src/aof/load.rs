@@ -8,6 +8,7 @@ use std::time::Instant;
 use engine::command::{CommandId, id};
 use engine::commands::Locking;
 use engine::ctx::Ctx;
+use engine::journal::feed::TAG;
 use protocol::number::parse_u64;
 use protocol::{Args, Reply};
 
@@ -16,6 +17,7 @@ use super::log::Log;
 use super::manifest::{Entry, Manifest, Names, Part};
 use super::records::{Record, Records, Stop};
 use crate::dispatch::{self, Handler};
+use crate::feed;
 use crate::feed::pump::Who;
 use crate::persist::load::{Policy, Shards};
 use crate::persist::rdb_file::{self, About};
@@ -246,7 +248,7 @@ fn load_file(
     let len = file.metadata().map_err(io)?.len();
     server.persistence.loading.add_total(len.saturating_sub(at));
     let source = BufReader::with_capacity(BUFFER, file);
-    let mut player = Player { server, ctx, valid: at, multi: None, noted: at };
+    let mut player = Player { server, ctx, valid: at, multi: None, noted: at, tag: None };
     player.ctx.db = 0;
     match player.play(Records::new(source, at)) {
         Ok(()) => Ok(()),
@@ -297,13 +299,17 @@ struct Player<'a> {
     /// Commands of a transaction whose end has not come yet.
     multi: Option<Vec<protocol::OwnedArgs>>,
     noted: u64,
+    /// The tag of the string that the next command sets.
+    tag: Option<u64>,
 }
 
 impl Player<'_> {
     fn play<R: std::io::BufRead>(&mut self, mut records: Records<R>) -> Result<(), Broken> {
         loop {
             match records.read() {
-                Ok(Record::Annotation(_)) => {}
+                Ok(Record::Annotation(text)) => {
+                    self.tag = text.strip_prefix(TAG.as_bytes()).and_then(parse_u64).or(self.tag)
+                }
                 Ok(Record::Command(args)) => self.take(args).map_err(Broken::Command)?,
                 Err(Stop::End) if self.multi.is_none() => return Ok(()),
                 Err(stop) => return Err(Broken::Stop(stop)),
@@ -381,6 +387,9 @@ impl Player<'_> {
         }
         let mut reply = Reply::default();
         let _ = run(self.ctx, args, &mut reply);
+        if let (id::SET, Some(tag)) = (id, self.tag.take()) {
+            feed::tag(self.ctx, &args[1], tag);
+        }
         self.ctx.out.forget();
         true
     }

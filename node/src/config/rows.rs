@@ -48,7 +48,9 @@ directives! {
         /// Group that owns the Unix domain socket.
         unixsocketgroup: String, "unixsocketgroup" [], "", text(), Boot, Later, Valkey, [OMIT_EMPTY];
         /// TCP port for the memcached text protocol; 0 for none.
-        memcached_port: u16, "memcached_port" ["memcache_port"], "0", int(0, 65535), Boot, Later, Dragonfly, [];
+        memcached_port: u16, "memcached_port" ["memcache_port"], "0", int(0, 65535), Boot, Now, Dragonfly, [];
+        /// Longest value that is stored through it.
+        memcached_item_size_max: u64, "memcached-item-size-max" [], "1mb", mem(1024, 1 << 30), Live, Now, Everwrite, [];
     }
     "Threads" {
         /// Worker threads, each serving its own clients; 0, unlike KeyDB's 1, takes one per core this process may use.

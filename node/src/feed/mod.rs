@@ -9,6 +9,10 @@ mod rewrite;
 
 use engine::command::{CommandId, id};
 use engine::ctx::Ctx;
+use engine::effect::{Deadline, Effect, NewValue};
+use engine::journal::feed;
+use engine::types::string::IntText;
+use engine::value::Value;
 use protocol::Args;
 
 use crate::server::Server;
@@ -72,6 +76,60 @@ fn note_for_replicas(ctx: &mut Ctx<'_>, args: Args<'_>, alone: bool) {
     if let Some(feed) = ctx.locks.feed() {
         feed.message(db, args.iter());
     }
+}
+
+/// Writes down that a command of another protocol has set or removed a key: what it is now. Its shard must still be held.
+pub fn note_string(ctx: &mut Ctx<'_>, key: &[u8]) {
+    if !ctx.locks.feeds() {
+        return;
+    }
+    ctx.ensure_group();
+    let (db, mut text) = (ctx.db, IntText::default());
+    let now = ctx.peek(key).map(|entry| {
+        let value = entry.value();
+        (value.string_bytes(&mut text).unwrap_or_default().to_vec(), value.tag(), entry.deadline())
+    });
+    let Some(writer) = ctx.locks.feed() else { return };
+    match now {
+        None => writer.command(db, [&b"DEL"[..], key].into_iter()),
+        Some((value, tag, deadline)) => {
+            if tag != 0 {
+                writer.remark(db, &format!("{}{tag}", feed::TAG));
+            }
+            match deadline.map(|at| at.to_string()) {
+                None => writer.command(db, [&b"SET"[..], key, &value].into_iter()),
+                Some(at) => {
+                    writer.command(db, [&b"SET"[..], key, &value, b"PXAT", at.as_bytes()].into_iter())
+                }
+            }
+        }
+    }
+}
+
+/// Writes down that a command of another protocol has changed when a key expires. Its shard must still be held.
+pub fn note_deadline(ctx: &mut Ctx<'_>, key: &[u8]) {
+    if !ctx.locks.feeds() {
+        return;
+    }
+    ctx.ensure_group();
+    let (db, deadline) = (ctx.db, ctx.peek(key).map(|entry| entry.deadline()));
+    let Some(feed) = ctx.locks.feed() else { return };
+    match deadline {
+        None => feed.command(db, [&b"DEL"[..], key].into_iter()),
+        Some(None) => feed.command(db, [&b"PERSIST"[..], key].into_iter()),
+        Some(Some(at)) => {
+            feed.command(db, [&b"PEXPIREAT"[..], key, at.to_string().as_bytes()].into_iter());
+        }
+    }
+}
+
+/// Gives the string that is there a tag. Its shard must be held.
+pub fn tag(ctx: &mut Ctx<'_>, key: &[u8], tag: u64) {
+    let mut key = ctx.key(key);
+    let mut text = IntText::default();
+    let Ok(Some(bytes)) = key.string(&mut text) else { return };
+    let value = NewValue::Built(Value::tagged(bytes.to_vec(), tag));
+    key.apply(Effect::Put { value, deadline: Deadline::Keep, absent: false });
 }
 
 #[cold]

@@ -14,7 +14,7 @@ use engine::entry::Entry;
 use engine::keyspace::{Keyspace, Locks};
 use engine::load;
 use engine::shard::Shard;
-use engine::snapshot::{SUBKEY, SUBKEY_DEADLINE, VERSION};
+use engine::snapshot::{SUBKEY, SUBKEY_DEADLINE, TAG, VERSION};
 use engine::stored;
 use engine::tuning::Tuning;
 use engine::value::Value;
@@ -454,6 +454,7 @@ impl<'s> Decoder<'s> {
             VERSION => self.version = parse_u64(&value).unwrap_or(0),
             SUBKEY => self.subkey = Some(value),
             SUBKEY_DEADLINE => self.expire_member(parse_u64(&value)),
+            TAG => self.tag(parse_u64(&value).unwrap_or(0)),
             b"redis-ver" => tracing::info!("Loading RDB produced by version {}", text()),
             b"ctime" => {
                 let age = (self.now_ms / 1000).saturating_sub(parse_u64(&value).unwrap_or(0));
@@ -474,6 +475,21 @@ impl<'s> Decoder<'s> {
                 tracing::info!("RDB '{}': {}", String::from_utf8_lossy(name), text());
             }
             _ => tracing::debug!("Unrecognized RDB AUX field: '{}'", String::from_utf8_lossy(name)),
+        }
+    }
+
+    /// The string before it has this tag.
+    fn tag(&mut self, tag: u64) {
+        if !self.kept {
+            return;
+        }
+        let bytes = &self.batch.bytes;
+        if let Some(Item { value, .. }) = self.batch.items.last_mut() {
+            let old = match value {
+                ItemValue::Text(range) => Value::Bytes(bytes[range.clone()].to_vec()),
+                ItemValue::Value(value) => std::mem::replace(value, Value::Int(0)),
+            };
+            *value = ItemValue::Value(load::tag(old, tag));
         }
     }
 

@@ -120,7 +120,7 @@ impl History {
     /// Goes on with a group; more than one command are a transaction.
     pub fn append_group(&mut self, group: &[u8]) {
         let mut selected = self.selected;
-        self.write(|out| feed::pass_on(out, group, &mut selected, |_| true));
+        self.write(|out| feed::pass_on(out, group, &mut selected, |op| !op.is_remark()));
         self.selected = selected;
     }
 

@@ -34,7 +34,7 @@ pub(crate) struct Stage<'a> {
 /// The engine's kind of value under the names of the mesh.
 pub(crate) fn kind_of(kind: value::Kind) -> Kind {
     match kind {
-        value::Kind::Int | value::Kind::Inline | value::Kind::Raw => Kind::String,
+        value::Kind::Int | value::Kind::Inline | value::Kind::Raw | value::Kind::Tagged => Kind::String,
         value::Kind::List => Kind::List,
         value::Kind::Set => Kind::Set,
         value::Kind::Zset => Kind::Zset,

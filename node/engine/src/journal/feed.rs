@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The database's highest bit says that the command is for replicas only: it changes no data. More than one operation in
-//! a group are a transaction.
+//! a group are a transaction. A remark (see [`Writer::remark`]) is no operation; it stands in the place of a command.
 
 use super::Writer;
 
@@ -22,6 +22,9 @@ pub struct Op<'a> {
     /// As an array of bulk strings.
     pub command: &'a [u8],
 }
+
+/// Begins the remark that tells the [tag](crate::types::tagged) of the string that is set next.
+pub const TAG: &str = "#everwrite-tag:";
 
 const HEAD: usize = 8;
 const NO_CHANGE: u32 = 1 << 31;
@@ -45,19 +48,18 @@ pub fn pass_on(
     selected: &mut Option<u32>,
     wanted: impl Fn(&Op<'_>) -> bool,
 ) {
-    let mut wanted = ops(group).filter(|op| wanted(op)).peekable();
-    let Some(first) = wanted.next() else { return };
-    select(out, first.db, selected);
-    if wanted.peek().is_none() {
-        return out.extend_from_slice(first.command);
-    }
-    encode(out, [&b"MULTI"[..]].into_iter());
-    out.extend_from_slice(first.command);
-    for op in wanted {
+    let mut first = true;
+    let many = ops(group).filter(|op| wanted(op) && !op.is_remark()).nth(1).is_some();
+    for op in ops(group).filter(|op| wanted(op)) {
         select(out, op.db, selected);
+        if many && std::mem::take(&mut first) {
+            encode(out, [&b"MULTI"[..]].into_iter());
+        }
         out.extend_from_slice(op.command);
     }
-    encode(out, [&b"EXEC"[..]].into_iter());
+    if many {
+        encode(out, [&b"EXEC"[..]].into_iter());
+    }
 }
 
 fn select(out: &mut Vec<u8>, db: u32, selected: &mut Option<u32>) {
@@ -82,7 +84,25 @@ pub fn encode<'a>(out: &mut Vec<u8>, words: impl ExactSizeIterator<Item = &'a [u
     }
 }
 
+impl Op<'_> {
+    /// A remark for append-only files about the command that follows it: no command.
+    pub fn is_remark(&self) -> bool {
+        self.command.first() == Some(&b'#')
+    }
+}
+
 impl Writer {
+    /// Adds a remark about the next command of the group: a line that readers of append-only files skip if it tells them
+    /// nothing. It begins with `#` and has no line break in it.
+    pub fn remark(&mut self, db: usize, text: &str) {
+        self.add(|w| {
+            w.0.extend_from_slice(&(db as u32).to_le_bytes());
+            w.0.extend_from_slice(&(text.len() as u32 + 2).to_le_bytes());
+            w.0.extend_from_slice(text.as_bytes());
+            w.0.extend_from_slice(b"\r\n");
+        });
+    }
+
     /// Adds a command to the group under way.
     pub fn command<'a>(&mut self, db: usize, words: impl ExactSizeIterator<Item = &'a [u8]>) {
         self.operation(db as u32, words);

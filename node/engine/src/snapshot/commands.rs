@@ -85,6 +85,10 @@ pub fn write(entry: EntryRef<'_>, due: u64, out: &mut Vec<u8>) {
         ValueRef::Int(n) => command(out, &[b"SET", key, itoa::Buffer::new().format(n).as_bytes()]),
         ValueRef::Bytes(bytes) => command(out, &[b"SET", key, bytes]),
         ValueRef::Raw(bytes) => command(out, &[b"SET", key, bytes]),
+        ValueRef::Tagged(string) => {
+            out.extend_from_slice(format!("{}{}\r\n", feed::TAG, string.tag).as_bytes());
+            command(out, &[b"SET", key, &string.bytes]);
+        }
         ValueRef::List(list) => elements_of_list(key, list, out),
         ValueRef::Set(set) => members(key, set, due, out),
         ValueRef::Zset(zset) => scores(key, zset, out),

@@ -13,6 +13,8 @@ pub const VERSION: &[u8] = b"mvcc-tstamp";
 /// Auxiliary fields after a hash or set, in pairs: a field or member, and when it expires, unix ms.
 pub const SUBKEY: &[u8] = b"keydb-subexpire-key";
 pub const SUBKEY_DEADLINE: &[u8] = b"keydb-subexpire-when";
+/// Auxiliary field after a string: its tag.
+pub const TAG: &[u8] = b"everwrite-tag";
 
 /// Writes entries, one after the other, into a buffer that can be taken at any time.
 pub struct Encoder {
@@ -70,6 +72,9 @@ impl Encoder {
         });
         stored::write(value, due, &mut self.writer);
         self.deadlines(value, due);
+        if let ValueRef::Tagged(string) = value {
+            self.writer.aux(TAG, itoa::Buffer::new().format(string.tag).as_bytes());
+        }
     }
 
     /// Seconds of idleness or frequency of use, whichever the policy goes by.

@@ -13,6 +13,7 @@ mod sample;
 pub mod set;
 pub mod stream;
 pub mod string;
+pub mod tagged;
 pub mod zset;
 
 pub use deadlines::Deadlines;
@@ -22,4 +23,5 @@ pub use list::List;
 pub use member_hash::member_hash;
 pub use set::{LiveSet, Set};
 pub use stream::Stream;
+pub use tagged::Tagged;
 pub use zset::Zset;

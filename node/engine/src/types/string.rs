@@ -11,7 +11,7 @@ use crate::ctx::{Ctx, KeyMut};
 use crate::effect::Outcome;
 use crate::entry::{Entry, EntryMut, INLINE_MAX};
 use crate::types::bits::Field;
-use crate::value::{Value, ValueMut, ValueRef};
+use crate::value::{Kind, Value, ValueMut, ValueRef};
 
 /// Longest string that OBJECT ENCODING calls embstr.
 pub const EMBSTR_MAX: usize = 44;
@@ -46,6 +46,7 @@ impl<'a> ValueRef<'a> {
             ValueRef::Int(n) => Some(text.0.format(n).as_bytes()),
             ValueRef::Bytes(b) => Some(b),
             ValueRef::Raw(b) => Some(b),
+            ValueRef::Tagged(v) => Some(&v.bytes),
             _ => None,
         }
     }
@@ -114,11 +115,17 @@ pub(crate) fn overwrite(entry: &mut EntryMut<'_>, bytes: &[u8]) -> bool {
 
 /// Sets an integer, in place if there is one.
 pub(crate) fn apply_int(key: &mut KeyMut<'_, '_>, n: i64) -> Outcome {
-    if key.overwrite_int(n) { Outcome::Changed } else { key.put_value(Value::Int(n)) }
+    if key.overwrite_int(n) || rewrite_tagged(key, itoa::Buffer::new().format(n).as_bytes()) {
+        return Outcome::Changed;
+    }
+    key.put_value(Value::Int(n))
 }
 
 /// Sets a text that stays one even if it spells an integer: the result of adding to a decimal number.
 pub(crate) fn apply_text(key: &mut KeyMut<'_, '_>, text: &[u8]) -> Outcome {
+    if rewrite_tagged(key, text) {
+        return Outcome::Changed;
+    }
     if text.len() > INLINE_MAX {
         return key.put_value(Value::Bytes(text.to_vec()));
     }
@@ -126,10 +133,23 @@ pub(crate) fn apply_text(key: &mut KeyMut<'_, '_>, text: &[u8]) -> Outcome {
     key.put_entry(Entry::new_inline(key.key, text, deadline, stamp, access))
 }
 
+/// Gives a string that has a tag other bytes; false if it has none.
+fn rewrite_tagged(key: &mut KeyMut<'_, '_>, text: &[u8]) -> bool {
+    if key.kind() != Some(Kind::Tagged) {
+        return false;
+    }
+    if let Some(ValueMut::Raw(bytes)) = key.value_mut() {
+        bytes.clear();
+        bytes.extend_from_slice(text);
+    }
+    key.restamp();
+    true
+}
+
 /// The string boxed, so that it can be changed in place, with room for `len` bytes. `None` if the key is absent.
 pub(crate) fn boxed<'a>(key: &'a mut KeyMut<'_, '_>, len: usize) -> Option<&'a mut Vec<u8>> {
     let unboxed = match key.value()? {
-        ValueRef::Raw(_) => None,
+        ValueRef::Raw(_) | ValueRef::Tagged(_) => None,
         other => {
             let mut text = IntText::default();
             let bytes = other.string_bytes(&mut text)?;

@@ -194,7 +194,7 @@ pub fn keep_estimate(key: &mut KeyMut<'_, '_>, estimate: Option<u64>) {
     if estimate.is_some() && key.is_shared() {
         return;
     }
-    let Some(ValueRef::Bytes(_) | ValueRef::Raw(_)) = key.value() else { return };
+    let Some(ValueRef::Bytes(_) | ValueRef::Raw(_) | ValueRef::Tagged(_)) = key.value() else { return };
     let Some(bytes) = string::boxed(key, 0).filter(|bytes| bytes.len() >= HEAD) else { return };
     match estimate {
         Some(estimate) => bytes[8..HEAD].copy_from_slice(&estimate.to_le_bytes()),
