@@ -58,7 +58,7 @@ pub enum Stream {
 }
 
 impl Stream {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+    pub fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
         match self {
             Stream::Tcp(s) => Pin::new(s).poll_read(cx, buf),
             Stream::Unix(s) => Pin::new(s).poll_read(cx, buf),
@@ -66,7 +66,7 @@ impl Stream {
         }
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+    pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
         match self {
             Stream::Tcp(s) => Pin::new(s).poll_write(cx, bytes),
             Stream::Unix(s) => Pin::new(s).poll_write(cx, bytes),
@@ -83,7 +83,7 @@ impl Stream {
 
     /// Sends what was written and is still here, encrypted.
     #[inline]
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
         match self {
             Stream::Tls(s, session) => session.poll_flush(s, cx),
             _ => Poll::Ready(Ok(())),
@@ -108,7 +108,7 @@ pub enum Socket {
 
 impl Socket {
     /// Gives the socket to the event loop of this thread.
-    fn adopt(self) -> std::io::Result<Stream> {
+    pub fn adopt(self) -> std::io::Result<Stream> {
         Ok(match self {
             Socket::Tcp(s) => Stream::Tcp(TcpStream::from_std(s)?),
             Socket::Unix(s) => Stream::Unix(UnixStream::from_std(s)?),
@@ -751,7 +751,7 @@ impl Connection {
         match sniff::tongue(data) {
             None => return false,
             Some(Tongue::Resp) => self.known = true,
-            Some(Tongue::Http2) if worker.server.mesh.is_on() && matches!(self.stream, Stream::Tcp(_)) => {
+            Some(Tongue::Http2) if worker.server.mesh.is_on() && !matches!(self.stream, Stream::Unix(_)) => {
                 self.foreign = Some(data.to_vec());
                 self.session.closing = true;
             }
@@ -1006,9 +1006,7 @@ impl Connection {
         worker.server.forget(&mut self.session);
         let addr = self.session.client.addr.clone();
         match self.stream.release() {
-            Ok(Socket::Tcp(stream)) => drop(worker.server.mesh.order(Order::Adopt { stream, read, addr })),
-            Ok(Socket::Unix(_)) => {}
-            Ok(Socket::Tls(..)) => tracing::warn!("Peer {addr} came over TLS, which links do not speak"),
+            Ok(socket) => drop(worker.server.mesh.order(Order::Adopt { socket, read, addr })),
             Err(e) => tracing::warn!("Lost the connection of peer {addr} while handing it over: {e}"),
         }
     }

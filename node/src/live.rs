@@ -15,6 +15,7 @@ const TLS: &[&str] = &[
     "tls-ca-cert-file",
     "tls-ca-cert-dir",
     "tls-auth-clients",
+    "tls-replication",
     "tls-protocols",
     "tls-ciphers",
     "tls-ciphersuites",

@@ -9,12 +9,13 @@ use tonic::Streaming;
 
 use super::outbox::Outbox;
 use crate::config::values::Master;
+use crate::connection::Socket;
 use crate::replicas::waits::Mark;
 
 /// See the [module's page](self).
 pub enum Order {
     /// A connection on the server's port that speaks HTTP/2, and what was read of it.
-    Adopt { stream: std::net::TcpStream, read: Vec<u8>, addr: String },
+    Adopt { socket: Socket, read: Vec<u8>, addr: String },
     /// A peer has called, and may.
     Incoming { stream: Box<Streaming<Frame>>, outbox: Outbox, addr: String, local: bool },
     /// Links to exactly these.

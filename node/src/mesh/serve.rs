@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use engine::command::id;
 use hyper::server::conn::http2;
@@ -10,7 +10,6 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use proto::peer::peer_server::{Peer, PeerServer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc::UnboundedSender;
 use tonic::codegen::http;
 use tonic::metadata::MetadataMap;
@@ -20,6 +19,7 @@ use super::frames::FRAME_MAX;
 use super::order::Order;
 use super::outbox::{Outbox, Replies};
 use super::transport::{self, KEEP_ALIVE, KEEP_ALIVE_TIMEOUT};
+use crate::connection::Stream;
 use crate::server::Server;
 
 /// Metadata in which a caller says who it is.
@@ -35,7 +35,7 @@ const HEADERS_MAX: u32 = 16 << 10;
 struct Prefixed {
     read: Vec<u8>,
     at: usize,
-    stream: TcpStream,
+    stream: Stream,
 }
 
 impl AsyncRead for Prefixed {
@@ -46,7 +46,7 @@ impl AsyncRead for Prefixed {
     ) -> Poll<std::io::Result<()>> {
         let left = &self.read[self.at..];
         if left.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(cx, buf);
+            return self.stream.poll_read(cx, buf);
         }
         let n = left.len().min(buf.remaining());
         buf.put_slice(&left[..n]);
@@ -57,15 +57,23 @@ impl AsyncRead for Prefixed {
 
 impl AsyncWrite for Prefixed {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, b: &[u8]) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, b)
+        self.stream.poll_write(cx, b)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        self.stream.poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        ready!(self.stream.poll_flush(cx))?;
+        match &mut self.stream {
+            Stream::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Stream::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
+            Stream::Tls(tcp, session) => {
+                session.close(tcp);
+                Pin::new(tcp).poll_shutdown(cx)
+            }
+        }
     }
 
     fn poll_write_vectored(
@@ -73,11 +81,17 @@ impl AsyncWrite for Prefixed {
         cx: &mut Context<'_>,
         bufs: &[std::io::IoSlice<'_>],
     ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        match &mut self.stream {
+            Stream::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, bufs),
+            stream => {
+                let first = bufs.iter().find(|buf| !buf.is_empty());
+                stream.poll_write(cx, first.map_or(&[], |buf| &buf[..]))
+            }
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        matches!(self.stream, Stream::Tcp(_))
     }
 }
 
@@ -85,13 +99,18 @@ impl AsyncWrite for Prefixed {
 pub async fn serve(
     server: &'static Server,
     orders: UnboundedSender<Order>,
-    stream: TcpStream,
+    stream: Stream,
     read: Vec<u8>,
     addr: String,
 ) {
-    let _ = stream.set_nodelay(true);
-    let local = stream.peer_addr().is_ok_and(|addr| addr.ip().is_loopback());
-    let service = PeerServer::new(Door { server, orders, addr: addr.as_str().into(), local })
+    let (tcp, way) = match &stream {
+        Stream::Tcp(tcp) => (Some(tcp), Way::Plain),
+        Stream::Unix(_) => (None, Way::Plain),
+        Stream::Tls(tcp, session) => (Some(tcp), Way::Tls { vouched: session.has_certificate() }),
+    };
+    let _ = tcp.map(|tcp| tcp.set_nodelay(true));
+    let local = tcp.and_then(|tcp| tcp.peer_addr().ok()).is_none_or(|addr| addr.ip().is_loopback());
+    let service = PeerServer::new(Door { server, orders, addr: addr.as_str().into(), local, way })
         .max_decoding_message_size(FRAME_MAX)
         .max_encoding_message_size(usize::MAX);
     let served = http2::Builder::new(TokioExecutor::new())
@@ -138,6 +157,17 @@ struct Door {
     orders: UnboundedSender<Order>,
     addr: Arc<str>,
     local: bool,
+    way: Way,
+}
+
+/// How a caller came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Plain,
+    /// `vouched`: it has shown a certificate of an authority that this node knows.
+    Tls {
+        vouched: bool,
+    },
 }
 
 #[async_trait]
@@ -148,7 +178,7 @@ impl Peer for Door {
         &self,
         request: Request<Streaming<proto::peer::Frame>>,
     ) -> Result<Response<Replies>, Status> {
-        if let Err(reason) = admit(self.server, request.metadata()) {
+        if let Err(reason) = admit(self.server, self.way, request.metadata()) {
             tracing::warn!("Refused a link from {}: {reason}", self.addr);
             return Err(Status::unauthenticated(reason));
         }
@@ -162,8 +192,17 @@ impl Peer for Door {
     }
 }
 
-/// Whether the caller may be a peer: it has to be a user that may replicate (`+psync`).
-fn admit(server: &Server, metadata: &MetadataMap) -> Result<(), &'static str> {
+/// Whether the caller may be a peer: it has to be a user that may replicate (`+psync`), and where links go over TLS it has to
+/// have shown a certificate.
+fn admit(server: &Server, way: Way, metadata: &MetadataMap) -> Result<(), &'static str> {
+    match way {
+        _ if !server.config.get().tls_replication => {}
+        Way::Plain => return Err("tls-replication is on here: peers come over TLS, to tls-port"),
+        Way::Tls { vouched: false } => {
+            return Err("tls-replication is on here: a peer has to show a certificate");
+        }
+        Way::Tls { vouched: true } => {}
+    }
     let word = |name| metadata.get_bin(name).and_then(|value| value.to_bytes().ok()).unwrap_or_default();
     let (user, password) = (word(USER), word(PASSWORD));
     let user = if user.is_empty() { b"default" } else { &user[..] };

@@ -145,9 +145,9 @@ async fn tick(shared: Rc<Shared>) {
 async fn obey(shared: Rc<Shared>, mut orders: UnboundedReceiver<Order>) {
     while let Some(order) = orders.recv().await {
         match order {
-            Order::Adopt { stream, read, addr } => {
+            Order::Adopt { socket, read, addr } => {
                 let orders = shared.orders.clone();
-                match tokio::net::TcpStream::from_std(stream) {
+                match socket.adopt() {
                     Ok(stream) => drop(tokio::spawn(serve::serve(shared.server, orders, stream, read, addr))),
                     Err(e) => tracing::warn!("Can't serve {addr}: {e}"),
                 }

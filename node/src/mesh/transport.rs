@@ -7,7 +7,11 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use proto::peer::Frame;
 use proto::peer::peer_client::PeerClient;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tonic::codegen::http;
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Request, Streaming};
@@ -16,6 +20,7 @@ use super::frames::FRAME_MAX;
 use super::outbox::Outbox;
 use super::serve::{PASSWORD, USER};
 use crate::config::Config;
+use crate::tls;
 
 /// Bytes that may be under way on a link before the other end has read them: what bounds a slow peer's backlog here.
 pub const STREAM_WINDOW: u32 = 4 << 20;
@@ -52,6 +57,30 @@ pub async fn open(
     let stream = connecting.await.map_err(late)?.map_err(|e| unreachable(e.to_string()))?;
     let addr = stream.peer_addr().map_err(|e| unreachable(e.to_string()))?;
     let _ = stream.set_nodelay(true);
+    if !config.tls_replication {
+        return Ok((speak(config, stream, addr, outbox).await?, addr));
+    }
+    let securing = tokio::time::timeout(CONNECT_WITHIN, secure(config, host, stream));
+    let stream = securing.await.map_err(late)?.map_err(|e| unreachable(format!("TLS: {e}")))?;
+    Ok((speak(config, stream, addr, outbox).await?, addr))
+}
+
+/// Checks who is at the other end, and shows who is at this one.
+async fn secure(config: &Config, host: &str, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
+    let terms = tls::client::client_config(config).map_err(std::io::Error::other)?;
+    let name = ServerName::try_from(host.to_owned()).map_err(std::io::Error::other)?;
+    TlsConnector::from(terms).connect(name, stream).await
+}
+
+/// Begins the one call on a connection.
+async fn speak(
+    config: &Config,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    addr: SocketAddr,
+    outbox: &Outbox,
+) -> Result<Streaming<Frame>, Failure> {
+    let unreachable = |what: String| Failure::Unreachable(what);
+    let late = |_| Failure::Unreachable(format!("no answer within {} s", CONNECT_WITHIN.as_secs()));
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW)
@@ -70,7 +99,7 @@ pub async fn open(
         }
     });
     let calling = tokio::time::timeout(CONNECT_WITHIN, call(config, Caller(sender), outbox));
-    Ok((calling.await.map_err(late)??, addr))
+    calling.await.map_err(late)?
 }
 
 async fn connect(config: &Config, host: &str, port: u16) -> std::io::Result<TcpStream> {

@@ -87,7 +87,8 @@ pub fn server_config(config: &Config) -> Result<ServerConfig, String> {
         .with_protocol_versions(&suites::versions(config)?)
         .map_err(|e| e.to_string())?;
     let builder = match config.tls_auth_clients {
-        TlsAuthClients::No => builder.with_no_client_auth(),
+        // Peers are asked for certificates, and must have one, whatever holds for clients.
+        TlsAuthClients::No if !config.tls_replication => builder.with_no_client_auth(),
         who => {
             if config.tls_ca_cert_file.is_empty() && config.tls_ca_cert_dir.is_empty() {
                 return Err(
@@ -99,7 +100,7 @@ pub fn server_config(config: &Config) -> Result<ServerConfig, String> {
             let roots = material::authorities(&config.tls_ca_cert_file, &config.tls_ca_cert_dir)?;
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
             let verifier = match who {
-                TlsAuthClients::Optional => verifier.allow_unauthenticated(),
+                TlsAuthClients::No | TlsAuthClients::Optional => verifier.allow_unauthenticated(),
                 _ => verifier,
             };
             builder.with_client_cert_verifier(verifier.build().map_err(|e| e.to_string())?)

@@ -67,6 +67,11 @@ impl Session {
         Ok(Session { machine, rest: Rest::default(), terms, ended: false, failed: false })
     }
 
+    /// Whether the other end has shown a certificate; what is shown is checked.
+    pub fn has_certificate(&self) -> bool {
+        self.machine.peer_certificates().is_some_and(|chain| !chain.is_empty())
+    }
+
     /// Whether everything written has been sent.
     pub fn is_flushed(&self) -> bool {
         self.rest.outgoing.is_empty()
@@ -163,7 +168,13 @@ impl Session {
     #[cold]
     fn fail(&mut self, error: io::Error) -> io::Error {
         (self.ended, self.failed) = (true, true);
-        tracing::debug!("TLS: {error}");
+        let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+        match cause {
+            Some(rustls::Error::NoCertificatesPresented | rustls::Error::InvalidCertificate(_)) => {
+                tracing::warn!("A connection over TLS was refused: {error}");
+            }
+            _ => tracing::debug!("TLS: {error}"),
+        }
         // Asked once, the machine tells what it has left to say. Asked again it would look at what came, and it must not
         // find a second mistake there.
         let state = self.machine.process_tls_records(&mut self.rest.incoming).state;
