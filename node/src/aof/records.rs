@@ -41,17 +41,24 @@ pub struct Records<R> {
     source: R,
     /// Bytes that were read.
     at: u64,
+    /// Lines that were read; a string is one.
+    lines: u64,
 }
 
 impl<R: BufRead> Records<R> {
     /// `at`: where in the file the source begins.
     pub fn new(source: R, at: u64) -> Records<R> {
-        Records { source, at }
+        Records { source, at, lines: 0 }
     }
 
     /// Where the next record begins, or, after a failure, about where that was.
     pub fn position(&self) -> u64 {
         self.at
+    }
+
+    /// Lines before that.
+    pub fn lines(&self) -> u64 {
+        self.lines
     }
 
     pub fn read(&mut self) -> Result<Record, Stop> {
@@ -80,6 +87,7 @@ impl<R: BufRead> Records<R> {
             if word != b"\r\n" {
                 return Err(Stop::Format("Expected \\r\\n after a string"));
             }
+            self.lines += 1;
         }
         Ok(args)
     }
@@ -102,6 +110,7 @@ impl<R: BufRead> Records<R> {
             let long = line.len() > LINE_MAX;
             return Err(if long { Stop::Format("A line that is too long") } else { Stop::Short });
         }
+        self.lines += 1;
         line.pop();
         if line.last() == Some(&b'\r') {
             line.pop();

@@ -4,32 +4,55 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use protocol::number::parse_u64;
 use protocol::rdb::{self, Reader, Record as RdbRecord};
 
 use crate::aof::manifest::{Manifest, Names, Part};
 use crate::aof::records::{Record, Records, Stop};
 use crate::process;
 
+/// What is done about a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Look,
+    /// What is wrong at the end is cut off.
+    Fix,
+    /// What was done after this time, unix seconds, is cut off.
+    CutAfter(u64),
+}
+
 /// What was found of a file.
 struct Found {
     size: u64,
-    /// The end of the last command outside of a transaction.
+    /// The end of the last command outside of a transaction, and the lines up to there.
     valid: u64,
+    lines: u64,
     /// Why nothing follows it, if something is there.
     stop: Option<String>,
+    /// Where the first annotation is that is later than what was asked for.
+    late: Option<u64>,
 }
 
 /// Checks a file, or all that a manifest names; whether they are sound, or have been made so.
-pub fn check(path: &Path, fix: bool) -> bool {
+pub fn check(path: &Path, mode: Mode) -> bool {
     let is_manifest = path.extension().is_some_and(|extension| extension == "manifest");
-    let result = if is_manifest { check_all(path, fix) } else { check_one(path, true, fix) };
+    let result = if is_manifest { check_all(path, mode) } else { check_old(path, mode) };
     result.unwrap_or_else(|reason| {
         println!("{reason}");
         false
     })
 }
 
-fn check_all(path: &Path, fix: bool) -> Result<bool, String> {
+fn check_old(path: &Path, mode: Mode) -> Result<bool, String> {
+    println!("Start checking Old-Style AOF");
+    let sound = check_one(path, true, mode)?;
+    if sound {
+        println!("AOF {} is valid", path.display());
+    }
+    Ok(sound)
+}
+
+fn check_all(path: &Path, mode: Mode) -> Result<bool, String> {
     println!("Start checking Multi Part AOF");
     let names = Names {
         dir: path.parent().unwrap_or(Path::new("")).to_path_buf(),
@@ -38,13 +61,20 @@ fn check_all(path: &Path, fix: bool) -> Result<bool, String> {
     let manifest = Manifest::load(&names)?
         .ok_or_else(|| format!("Cannot open file {}: No such file or directory", path.display()))?;
     let parts: Vec<_> = manifest.entries.iter().filter(|entry| entry.part != Part::History).collect();
+    let mut increments = false;
     for (i, entry) in parts.iter().enumerate() {
-        let word = if entry.part == Part::Base { "BASE" } else { "INCR" };
-        println!(
-            "Start to check {word} AOF ({} format).",
-            if entry.name.ends_with(".rdb") { "RDB" } else { "RESP" }
-        );
-        if !check_one(&names.path(entry), i + 1 == parts.len(), fix)? {
+        let path = names.path(entry);
+        let word = if entry.part == Part::Base {
+            let format = if begins_with_rdb(&path) { "RDB" } else { "RESP" };
+            println!("Start to check BASE AOF ({format} format).");
+            "BASE"
+        } else {
+            if !std::mem::replace(&mut increments, true) {
+                println!("Start to check INCR files.");
+            }
+            "INCR"
+        };
+        if !check_one(&path, i + 1 == parts.len(), mode)? {
             return Ok(false);
         }
         println!("{word} AOF {} is valid", entry.name);
@@ -53,15 +83,30 @@ fn check_all(path: &Path, fix: bool) -> Result<bool, String> {
     Ok(true)
 }
 
+fn begins_with_rdb(path: &Path) -> bool {
+    let mut magic = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(5).read_to_end(&mut magic));
+    read.is_ok() && magic == b"REDIS"
+}
+
 /// `last`: only of the last file the end may be cut off.
-fn check_one(path: &Path, last: bool, fix: bool) -> Result<bool, String> {
-    let found = read(path)?;
-    let diff = found.size - found.valid;
+fn check_one(path: &Path, last: bool, mode: Mode) -> Result<bool, String> {
+    let found = read(path, mode)?;
     let name = path.display();
-    println!("AOF analyzed: filename={name}, size={}, ok_up_to={}, diff={diff}", found.size, found.valid);
+    if begins_with_rdb(path) && found.valid > 0 {
+        println!("RDB preamble is OK, proceeding with AOF tail...");
+    }
+    let (size, valid, diff) = (found.size, found.valid, found.size - found.valid);
+    if let Mode::CutAfter(until_s) = mode {
+        return cut_after(path, last, until_s, &found);
+    }
+    println!(
+        "AOF analyzed: filename={name}, size={size}, ok_up_to={valid}, ok_up_to_line={}, diff={diff}",
+        found.lines + 1
+    );
     let Some(reason) = found.stop else { return Ok(true) };
-    println!("0x{:x}: {reason}", found.valid);
-    if !fix {
+    println!("0x{valid:x}: {reason}");
+    if mode != Mode::Fix {
         println!("AOF {name} is not valid. Use the --fix option to try fixing it.");
         return Ok(false);
     }
@@ -70,8 +115,7 @@ fn check_one(path: &Path, last: bool, fix: bool) -> Result<bool, String> {
         return Ok(false);
     }
     print!(
-        "This will shrink the AOF {name} from {} bytes, with {diff} bytes, to {} bytes\nContinue? [y/N]: ",
-        found.size, found.valid
+        "This will shrink the AOF {name} from {size} bytes, with {diff} bytes, to {valid} bytes\nContinue? [y/N]: "
     );
     let _ = std::io::stdout().flush();
     let mut answer = String::new();
@@ -79,16 +123,37 @@ fn check_one(path: &Path, last: bool, fix: bool) -> Result<bool, String> {
         println!("Aborting...");
         return Ok(false);
     }
-    let cut = OpenOptions::new().write(true).open(path).and_then(|file| {
-        file.set_len(found.valid)?;
-        file.sync_all()
-    });
-    cut.map_err(|e| format!("Failed to truncate AOF {name}: {}", process::reason(&e)))?;
+    cut(path, valid)?;
     println!("Successfully truncated AOF {name}");
     Ok(true)
 }
 
-fn read(path: &Path) -> Result<Found, String> {
+/// Point-in-time recovery: what came after a moment goes.
+fn cut_after(path: &Path, last: bool, until_s: u64, found: &Found) -> Result<bool, String> {
+    let name = path.display();
+    match found.late {
+        None => Ok(true),
+        Some(_) if !last => Err(format!(
+            "Failed to truncate AOF {name} to timestamp {until_s} because it is not the last file"
+        )),
+        Some(0) => Err(format!("AOF {name} has nothing before timestamp {until_s}, aborting...")),
+        Some(at) => {
+            cut(path, at)?;
+            println!("Successfully truncated AOF {name} to timestamp {until_s}");
+            Ok(true)
+        }
+    }
+}
+
+fn cut(path: &Path, at: u64) -> Result<(), String> {
+    let cut = OpenOptions::new().write(true).open(path).and_then(|file| {
+        file.set_len(at)?;
+        file.sync_all()
+    });
+    cut.map_err(|e| format!("Failed to truncate AOF {}: {}", path.display(), process::reason(&e)))
+}
+
+fn read(path: &Path, mode: Mode) -> Result<Found, String> {
     let io = |e: std::io::Error| format!("Cannot open file {}: {}", path.display(), process::reason(&e));
     let size = fs::metadata(path).map_err(io)?.len();
     let mut file = File::open(path).map_err(io)?;
@@ -100,16 +165,22 @@ fn read(path: &Path) -> Result<Found, String> {
         valid = match snapshot(&mut file, size) {
             Ok(end) => end,
             Err((at, reason)) => {
-                return Ok(Found { size, valid: 0, stop: Some(format!("at {at}: {reason}")) });
+                let stop = Some(format!("at {at}: {reason}"));
+                return Ok(Found { size, valid: 0, lines: 0, stop, late: None });
             }
         };
         file.seek(SeekFrom::Start(valid)).map_err(io)?;
     }
     let mut records = Records::new(BufReader::with_capacity(1 << 18, file), valid);
-    let mut in_multi = false;
+    let (mut in_multi, mut lines, mut late) = (false, 0, None);
     let stop = loop {
         match records.read() {
-            Ok(Record::Annotation(_)) => {}
+            Ok(Record::Annotation(line)) => {
+                let time_s = line.strip_prefix(b"#TS:").and_then(parse_u64);
+                if matches!((mode, time_s), (Mode::CutAfter(until_s), Some(time_s)) if time_s > until_s) {
+                    late = late.or(Some(valid));
+                }
+            }
             Ok(Record::Command(args)) => {
                 let name = args.view().at(0).to_ascii_lowercase();
                 in_multi = if name == b"multi" { true } else { in_multi && name != b"exec" };
@@ -121,10 +192,10 @@ fn read(path: &Path) -> Result<Found, String> {
             Err(Stop::Io(e)) => return Err(io(e)),
         }
         if !in_multi {
-            valid = records.position();
+            (valid, lines) = (records.position(), records.lines());
         }
     };
-    Ok(Found { size, valid, stop })
+    Ok(Found { size, valid, lines, stop, late })
 }
 
 /// The end of the snapshot that a file begins with.
@@ -165,12 +236,26 @@ mod tests {
             (b"garbage", "Expected a command"),
         ] {
             fs::write(&path, [whole, tail].concat()).unwrap();
-            let found = read(&path).unwrap();
+            let found = read(&path, Mode::Look).unwrap();
             assert_eq!(found.valid, whole.len() as u64);
             assert!(found.stop.unwrap().contains(reason));
         }
         fs::write(&path, whole).unwrap();
-        assert!(read(&path).unwrap().stop.is_none());
+        assert!(read(&path, Mode::Look).unwrap().stop.is_none());
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn a_log_goes_back_to_a_moment() {
+        let dir = std::env::temp_dir().join(format!("everwrite-check-time-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        let path = dir.join("log.aof");
+        let ping = "*1\r\n$4\r\nPING\r\n";
+        fs::write(&path, format!("#TS:10\r\n{ping}#TS:11\r\n{ping}#TS:12\r\n{ping}")).unwrap();
+        assert!(!check(&path, Mode::CutAfter(9)), "nothing would be left");
+        assert!(check(&path, Mode::CutAfter(11)));
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("#TS:10\r\n{ping}#TS:11\r\n{ping}"));
+        assert!(check(&path, Mode::Look) && check(&path, Mode::CutAfter(20)));
         fs::remove_dir_all(&dir).unwrap();
     }
 }

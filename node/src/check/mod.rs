@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use aof::Mode;
 use clap::{Parser, Subcommand};
 
 /// Looks at files without a server.
@@ -24,11 +25,15 @@ enum Tool {
     /// Reads an RDB file to its end and tells what is wrong with it.
     #[command(name = "check-rdb", visible_alias = "redis-check-rdb")]
     Rdb { file: PathBuf },
-    /// Reads an append-only file, or all files of a manifest, and tells what is wrong; with --fix, cuts off what is.
+    /// Reads an append-only file, or all files of a manifest, and tells what is wrong.
     #[command(name = "check-aof", visible_alias = "redis-check-aof")]
     Aof {
-        #[arg(long)]
+        /// Cuts off what is wrong, after asking.
+        #[arg(long, conflicts_with = "truncate_to_timestamp")]
         fix: bool,
+        /// Cuts off what was done after this time, unix seconds; needs a log with aof-timestamp-enabled.
+        #[arg(long, value_name = "SECONDS")]
+        truncate_to_timestamp: Option<u64>,
         file: PathBuf,
     },
 }
@@ -55,7 +60,11 @@ pub fn run(program: &OsString, args: &[OsString]) -> Option<ExitCode> {
     };
     let sound = match parsed {
         Tool::Rdb { file } => rdb::check(&file),
-        Tool::Aof { fix, file } => aof::check(&file, fix),
+        Tool::Aof { fix: true, file, .. } => aof::check(&file, Mode::Fix),
+        Tool::Aof { truncate_to_timestamp: Some(until_s), file, .. } => {
+            aof::check(&file, Mode::CutAfter(until_s))
+        }
+        Tool::Aof { file, .. } => aof::check(&file, Mode::Look),
     };
     Some(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
