@@ -307,3 +307,40 @@ fn redis_cli_gets_in() {
         .expect("redis-cli is there");
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "hello", "{output:?}");
 }
+
+/// Both ends of a link between servers, one of them Redis's.
+#[test]
+fn a_replica_comes_over_tls() {
+    let fixture = start(&["--repl-diskless-sync-delay", "0"]);
+    let path = |name: &str| fixture.dir.join(name).to_str().unwrap().to_owned();
+    let (cert, key, ca) = (path("server.crt"), path("server.key"), path("ca.crt"));
+    let common = [
+        "--tls-cert-file",
+        &cert,
+        "--tls-key-file",
+        &key,
+        "--tls-ca-cert-file",
+        &ca,
+        "--tls-replication",
+        "yes",
+    ];
+    let tls_port = free_port().to_string();
+    let theirs = ["--tls-port", &tls_port, "--repl-diskless-sync-delay", "0"];
+    let redis = Server::start_with(Kind::Redis, &[&common[..], &theirs].concat());
+    let replica = Server::start_with(Kind::Everwrite, &common);
+    let ports = [redis.address().port(), tls_port.parse().unwrap(), fixture.tls.port()];
+    let ask = |server: &Server, line: &str| server.client().cmd(line).expect("a reply").to_string();
+    ask(&redis, "SET k redis");
+    ask(&fixture.server, "SET k everwrite");
+    // Without TLS the master is not there.
+    ask(&replica, &format!("REPLICAOF 127.0.0.1 {}", ports[0]));
+    wait_until("it is refused", SOON, || replica.log().contains("Error condition on socket for SYNC"));
+    for (port, expected) in [(ports[1], "\"redis\""), (ports[2], "\"everwrite\"")] {
+        ask(&replica, &format!("REPLICAOF 127.0.0.1 {port}"));
+        wait_until("the snapshot arrives", SOON, || ask(&replica, "GET k") == expected);
+        let master = if port == ports[1] { &redis } else { &fixture.server };
+        ask(master, "SET more 1");
+        wait_until("the stream arrives", SOON, || ask(&replica, "GET more") == "\"1\"");
+        ask(master, "DEL more");
+    }
+}
