@@ -394,3 +394,52 @@ fn replicas_of_a_replica_go_on_after_a_promotion() {
     }
     assert_eq!((number(&ours, "sync_full"), number(&ours, "sync_partial_ok")), (1, 2), "{}", ours.log());
 }
+
+#[test]
+fn masters_hand_over_to_each_other() {
+    let (redis, ours) =
+        (Server::start_with(Kind::Redis, &MASTER), Server::start_with(Kind::Everwrite, &MASTER));
+    ask(&mut redis.client(), "SET k v");
+    follow(&ours, redis.address());
+    same(&redis, &ours);
+    for (i, (from, to)) in [(&redis, &ours), (&ours, &redis), (&redis, &ours)].into_iter().enumerate() {
+        let line = format!("FAILOVER TO {} {} TIMEOUT 20000", to.address().ip(), to.address().port());
+        assert_eq!(ask(&mut from.client(), &line), "+OK");
+        wait_until("it has taken over", SOON, || {
+            info(to, "role") == "master" && info(from, "role") == "slave" && is_up(from)
+        });
+        assert_eq!(ask(&mut to.client(), &format!("SET round {i}")), "+OK");
+        wait_until("the other one follows", SOON, || {
+            ask(&mut from.client(), "GET round") == format!("\"{i}\"")
+        });
+        assert_eq!(
+            (info(from, "master_failover_state"), info(to, "master_failover_state")),
+            ("no-failover".into(), "no-failover".into())
+        );
+        assert_eq!(digest(from), digest(to));
+    }
+    assert_eq!(number(&redis, "sync_full") + number(&ours, "sync_full"), 1, "all went on where they were");
+    // What is not to be is refused as Redis does, and taken back.
+    for line in [
+        "FAILOVER TO 127.0.0.1 1",
+        "FAILOVER FORCE",
+        "FAILOVER ABORT",
+        "FAILOVER TIMEOUT 0",
+        "PSYNC x 1 FAILOVER",
+    ] {
+        let reply = ask(&mut ours.client(), line);
+        assert!(reply.starts_with("-ERR"), "{line}: {reply}");
+    }
+    let pid = redis.pid().to_string();
+    let signal = |name: &str| {
+        assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success())
+    };
+    signal("-STOP");
+    ask(&mut ours.client(), "SET unseen 1");
+    assert_eq!(ask(&mut ours.client(), "FAILOVER TIMEOUT 60000"), "+OK");
+    assert_eq!(info(&ours, "master_failover_state"), "waiting-for-sync");
+    assert_eq!(ask(&mut ours.client(), "FAILOVER ABORT"), "+OK");
+    assert_eq!(ask(&mut ours.client(), "SET again 1"), "+OK");
+    signal("-CONT");
+    wait_until("it follows", SOON, || is_up(&redis) && digest(&redis) == digest(&ours));
+}

@@ -13,6 +13,7 @@ pub mod cluster;
 pub mod config;
 pub mod connection;
 pub mod debug;
+pub mod failover;
 pub mod functions;
 pub mod help;
 pub mod latency;
@@ -49,6 +50,7 @@ fn rows() -> impl Iterator<Item = &'static NodeRow> {
         config::ROWS,
         connection::ROWS,
         debug::ROWS,
+        failover::ROWS,
         functions::ROWS,
         help::ROWS,
         latency::ROWS,

@@ -98,6 +98,9 @@ fn psync(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     }
     let server = call.worker.server;
     let id = String::from_utf8_lossy(&call.args[1]).into_owned();
+    if call.args.get(3).is_some_and(|word| is(word, "failover")) {
+        super::replicaof::take_over(call, &id)?;
+    }
     let offset = number::parse_i64(&call.args[2]);
     let link = join(call, false)?;
     tracing::info!("Replica {} asks for synchronization", link.name());

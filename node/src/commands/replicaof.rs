@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::config::values::Master;
 use crate::dispatch::{Call, Next};
 use crate::mesh::Order;
+use crate::upstream::failover::Phase;
 use crate::upstream::link::Link;
 use crate::worker::unix_ms;
 
@@ -32,6 +33,9 @@ fn replicaof(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     }
     if call.args.len() != 3 {
         return Err(error::SYNTAX);
+    }
+    if server.upstream.failover.phase() != Phase::None {
+        return Err(ErrorReply::new("ERR REPLICAOF not allowed while failing over."));
     }
     let (first, second) = (call.args.at(1), call.args.at(2));
     if first.eq_ignore_ascii_case(b"no") && second.eq_ignore_ascii_case(b"one") {
@@ -57,6 +61,21 @@ fn replicaof(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     tracing::info!("REPLICAOF {}:{} enabled (user request from '{}')", new.host, new.port, asker(call));
     call.out.ok();
     DONE
+}
+
+/// This replica's master asks it to be the master: `PSYNC replid offset FAILOVER`.
+pub fn take_over(call: &mut Call<'_>, id: &str) -> Result<(), ErrorReply> {
+    let server = call.worker.server;
+    tracing::warn!("Failover request received for replid {id}.");
+    if !server.upstream.is_replica() {
+        return Err(ErrorReply::new("ERR PSYNC FAILOVER can't be sent to a master."));
+    }
+    if !server.replicas.id().eq_ignore_ascii_case(id) {
+        return Err(ErrorReply::new("ERR PSYNC FAILOVER replid must match my replid."));
+    }
+    turn(call, None)?;
+    tracing::info!("MASTER MODE enabled (failover request from '{}')", asker(call));
+    Ok(())
 }
 
 fn asker(call: &Call<'_>) -> String {

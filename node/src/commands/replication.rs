@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use engine::commands::{int, is};
 use engine::waiting::TimedOut;
 use protocol::{ErrorReply, error, number};
 
@@ -148,33 +147,6 @@ fn wait_for(
     Ok(Next::Blocked(blocked))
 }
 
-/// `FAILOVER [TO host port [FORCE]] [TIMEOUT ms] [ABORT]`
-fn failover(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
-    let (args, mut at) = (call.args, 1);
-    if args.len() == 2 && is(&args[1], "ABORT") {
-        return Err(ErrorReply::new("ERR No failover in progress."));
-    }
-    let (mut target, mut timeout, mut force) = (false, false, false);
-    // Redis looks at everything else only once there is a replica to take over.
-    while at < args.len() {
-        let more = args.len() - at - 1;
-        if is(&args[at], "TIMEOUT") && more > 0 && !timeout {
-            if int(&args[at + 1])? <= 0 {
-                return Err(ErrorReply::new("ERR FAILOVER timeout must be greater than 0"));
-            }
-            (timeout, at) = (true, at + 2);
-        } else if is(&args[at], "TO") && more > 1 && !target {
-            int(&args[at + 2])?;
-            (target, at) = (true, at + 3);
-        } else if is(&args[at], "FORCE") && !force {
-            (force, at) = (true, at + 1);
-        } else {
-            return Err(error::SYNTAX);
-        }
-    }
-    Err(ErrorReply::new("ERR FAILOVER requires connected replicas."))
-}
-
 /// `REPLICATION PEERS`: a map for each member.
 fn peers(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     let status = call.worker.server.mesh.status();
@@ -275,7 +247,6 @@ pub const ROWS: &[NodeRow] = &[
     row("WAIT", wait),
     row("WAITPEERS", wait),
     row("WAITSTABLE", wait_stable),
-    row("FAILOVER", failover),
     row("REPLICATION PEERS", peers),
     row("REPLICATION CLOCK", clock),
     row("REPLICATION CONFLICTS", conflicts),

@@ -56,7 +56,7 @@ pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
             format_args!("ip={ip},port={port},state=online,offset={offset},lag={lag}"),
         );
     }
-    lines.put("master_failover_state", "no-failover");
+    lines.put("master_failover_state", info.server.upstream.failover.phase().word());
     write_history(info, &status, lines);
     if let Some(link) = &followed {
         write_upstream(link, lines);

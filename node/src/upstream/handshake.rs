@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::failover::Phase;
 use super::link::{Broken, Link, Mode};
 use super::rreplay::UUID;
 use super::wire::Wire;
@@ -105,7 +106,26 @@ impl Handshake<'_> {
     /// Asks for the stream behind `offset` of the history `replid`.
     pub fn psync(&mut self, replid: &str, offset: u64) -> Result<Answer, Broken> {
         tracing::info!("Trying a partial resynchronization (request {replid}:{}).", offset + 1);
-        self.wire.command(&[b"PSYNC", replid.as_bytes(), (offset + 1).to_string().as_bytes()])?;
+        let next = (offset + 1).to_string();
+        let failover = &self.link.server.upstream.failover;
+        if failover.phase() == Phase::Asking && self.link.mode == Mode::Follow {
+            self.wire.command(&[b"PSYNC", replid.as_bytes(), next.as_bytes(), b"FAILOVER"])?;
+            let line = self.reply()?;
+            let taken = answer(&line).filter(|answer| matches!(answer, Answer::Continue { .. }));
+            return match taken {
+                Some(taken) => {
+                    failover.end(self.link.server);
+                    tracing::info!("Failover complete: {} is the master", self.wire.peer);
+                    Ok(taken)
+                }
+                None => {
+                    failover
+                        .abort(self.link.server, &format!("PSYNC FAILOVER was answered {}", shown(&line)));
+                    Err(Broken::Unwanted)
+                }
+            };
+        }
+        self.wire.command(&[b"PSYNC", replid.as_bytes(), next.as_bytes()])?;
         let line = self.reply()?;
         answer(&line).ok_or_else(|| {
             Broken::Refused(format!("Unexpected reply to PSYNC from master: {}", shown(&line)))

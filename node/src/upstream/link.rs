@@ -157,6 +157,10 @@ impl Link {
                 return;
             }
             let Master { host, port } = &self.master;
+            // A replica that can't be reached can't take over.
+            if self.mode == Mode::Follow {
+                self.server.upstream.failover.abort(self.server, &broken.to_string());
+            }
             match broken {
                 Broken::Refused(text) => {
                     tracing::warn!("MASTER {host}:{port}: {text}");

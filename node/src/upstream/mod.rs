@@ -8,6 +8,7 @@
 //! Reading order: [`status`], [`link`], then as above; [`merge`] and [`rreplay`] are about those others.
 
 pub mod apply;
+pub mod failover;
 pub mod handshake;
 pub mod link;
 pub mod merge;
@@ -36,6 +37,7 @@ pub struct Upstream {
     /// Held by whoever changes that.
     turning: Mutex<()>,
     is_replica: AtomicBool,
+    pub failover: failover::Failover,
     /// Links whose masters' data come in addition to what is here.
     merging: Mutex<Vec<Arc<Link>>>,
     /// What KeyDB servers have sent, by whatever way.
