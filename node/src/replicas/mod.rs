@@ -76,6 +76,8 @@ pub struct Counters {
 struct State {
     history: History,
     links: Vec<Arc<Link>>,
+    /// Where the stream ended when replicas were last looked at.
+    looked_to: u64,
     /// The snapshot under way.
     sync: Option<Sync>,
     clock: watch::Clock,
@@ -270,9 +272,9 @@ impl Replicas {
 
 impl State {
     /// Closes replicas that more waits for than their class may have. As the backlog keeps that anyway, the limits are
-    /// never below its size.
+    /// never below its size. What has come since the last look does not count: nobody could take it yet.
     fn close_those_behind(&mut self, server: &Server, config: &Config) {
-        let end = self.history.offset() + 1;
+        let end = std::mem::replace(&mut self.looked_to, self.history.offset() + 1);
         let limit = config.client_output_buffer_limit.of(crate::client::Class::Replica);
         let at_least = |bytes: u64| if bytes == 0 { u64::MAX } else { bytes.max(config.repl_backlog_size) };
         let (hard, soft) = (at_least(limit.hard), at_least(limit.soft));
