@@ -62,6 +62,10 @@ pub fn register(server: &'static Server) {
         server.aof.configure(change.new);
         Ok(())
     });
+    config.on_change(&["min-replicas-to-write", "min-replicas-max-lag"], |change| {
+        server.replicas.count_good(change.new);
+        Ok(())
+    });
     config.on_change(&["dir"], |change| {
         std::env::set_current_dir(change.new.dir.path()).map_err(|e| process::reason(&e))
     });

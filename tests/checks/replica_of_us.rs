@@ -261,6 +261,13 @@ fn clients_can_wait_for_replicas() {
     wait_until("both are up", SOON, || {
         count(&master, "replication", "connected_slaves") == 2 && replicas.iter().all(is_up)
     });
+    // Those that are there count at once when a rule is made.
+    for (wanted, answer) in
+        [("2", "+OK"), ("3", "-NOREPLICAS Not enough good replicas to write."), ("0", "+OK")]
+    {
+        ask(&mut client, &format!("CONFIG SET min-replicas-to-write {wanted}"));
+        assert_eq!(ask(&mut client, "SET a 1"), answer);
+    }
     for n in 0..50 {
         ask(&mut client, &format!("SET a {n}"));
         assert_eq!(ask(&mut client, "WAIT 2 20000"), "2");

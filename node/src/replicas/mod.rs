@@ -246,16 +246,18 @@ impl Replicas {
     /// Counts them again. Workers look at whether they may write when that matters.
     fn refresh(&self, server: &Server) {
         let config = server.config.get();
-        if config.min_replicas_to_write == 0 || config.min_replicas_max_lag == 0 {
-            return;
-        }
-        let now = unix_ms();
-        let is_good =
-            |link: &Arc<Link>| link.is_online() && link.lag_s(now) <= u64::from(config.min_replicas_max_lag);
-        let good = self.state.lock().links.iter().filter(|link| is_good(link)).count();
-        if self.good.swap(good, AcqRel) != good {
+        if self.count_good(&config) && config.min_replicas_to_write > 0 {
             server.config.touch();
         }
+    }
+
+    /// Counts the replicas that are good by a configuration; true if their number has changed.
+    pub fn count_good(&self, config: &Config) -> bool {
+        let now = unix_ms();
+        let is_good =
+            |link: &&Arc<Link>| link.is_online() && link.lag_s(now) <= u64::from(config.min_replicas_max_lag);
+        let good = self.state.lock().links.iter().filter(is_good).count();
+        self.good.swap(good, AcqRel) != good
     }
 
     /// What has been added is to be sent; what nobody needs any more goes.
