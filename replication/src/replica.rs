@@ -57,6 +57,8 @@ pub struct Options {
     /// Bytes sent on a link and not yet held by the other end.
     pub window_bytes: usize,
     pub part_bytes: usize,
+    /// Bytes of a group that comes in parts: beyond them the link is closed, and nothing of it is taken.
+    pub group_bytes_max: usize,
     /// How far ahead the clock's bound is saved.
     pub lease_ms: u64,
     /// Acknowledges what is not durable: there is no disk.
@@ -73,6 +75,7 @@ impl Default for Options {
             max_clock_drift_ms: 5_000,
             window_bytes: 4 << 20,
             part_bytes: 256 << 10,
+            group_bytes_max: 4 << 30,
             lease_ms: 500,
             volatile: false,
         }
@@ -559,6 +562,9 @@ impl<S: Spill> Replica<S> {
                 session.partial = Some((part.stream, part.seq, bytes));
             }
             return;
+        }
+        if bytes.len() + part.bytes.len() > self.options.group_bytes_max {
+            return self.close(link, Reason::Malformed, actions);
         }
         bytes.extend_from_slice(&part.bytes);
         if !part.last {

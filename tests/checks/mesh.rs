@@ -246,3 +246,90 @@ fn a_newcomer_with_data_of_its_own_takes_nothing_away() {
     ok(&mut c, "DEL old:7");
     mesh.wait_for("DBSIZE", &Value::Int(301));
 }
+
+/// A peer's call in raw HTTP/2, with a first message of these bytes. `len`: what its prefix says that it has.
+fn call_with(address: std::net::SocketAddr, message: &[u8], len: u32) {
+    let mut headers = Vec::new();
+    for (name, value) in [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", "/everwrite.peer.v1.Peer/Link"),
+        (":authority", "node"),
+        ("content-type", "application/grpc"),
+        ("te", "trailers"),
+    ] {
+        headers.extend([0, name.len() as u8]);
+        headers.extend(name.as_bytes());
+        headers.push(value.len() as u8);
+        headers.extend(value.as_bytes());
+    }
+    let mut wire = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    wire.extend([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+    wire.extend([0, 0, headers.len() as u8, 1, 4, 0, 0, 0, 1]);
+    wire.extend(headers);
+    wire.extend([0, 0, message.len() as u8 + 5, 0, 0, 0, 0, 0, 1, 0]);
+    wire.extend(len.to_be_bytes());
+    wire.extend(message);
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    stream.write_all(&wire).unwrap();
+    let mut answer = Vec::new();
+    let mut buffer = [0; 4096];
+    // The end of stream 1 in one form or another: trailers, or a reset.
+    let ended = |answer: &[u8]| {
+        let mut rest = answer;
+        while let [a, b, c, kind, flags, _, _, _, stream, ..] = rest {
+            let len = (usize::from(*a) << 16) + (usize::from(*b) << 8) + usize::from(*c);
+            if *stream == 1 && (*kind == 3 || *kind == 1 && flags & 1 == 1) {
+                return true;
+            }
+            rest = rest.get(9 + len..).unwrap_or_default();
+        }
+        false
+    };
+    while !ended(&answer) {
+        match stream.read(&mut buffer) {
+            Ok(n @ 1..) => answer.extend(&buffer[..n]),
+            _ => break,
+        }
+    }
+}
+
+#[test]
+fn malformed_and_oversize_frames_close_the_link_and_change_nothing() {
+    let node = Server::start_with(Kind::Everwrite, &ACTIVE);
+    let mut client = node.client();
+    ok(&mut client, "SET a 1");
+    // Field 1 of a frame, its messages: one of three bytes that is none.
+    let garbage = [0x0a, 4, 3, 0xff, 0xff, 0xff];
+    // An acknowledgement, before the hello.
+    let early = [0x0a, 3, 2, 7, 0];
+    for (message, len, word) in [
+        (&garbage[..], garbage.len() as u32, Some("a message that cannot be read")),
+        (&early[..], early.len() as u32, Some("makes no sense")),
+        (&[], 0, Some("a frame without anything in it")),
+        (&[0xff; 20], 20, None),
+        (&garbage[..], 64 << 20, None),
+    ] {
+        call_with(node.address(), message, len);
+        if let Some(word) = word {
+            wait_until(word, SOON, || node.log().contains(word));
+        }
+    }
+    assert_eq!(ok(&mut client, "GET a"), text("1"));
+    assert_eq!((&info(&mut client, "mesh_members")[..], ok(&mut client, "DBSIZE")), ("0", Value::Int(1)));
+    wait_until("no link to be left", SOON, || info(&mut client, "connected_slaves") == "0");
+}
+
+#[test]
+fn the_demo_shows_that_nothing_is_lost() {
+    let output = std::process::Command::new(Kind::Everwrite.program())
+        .args(["demo", "--seconds", "1", "--exit"])
+        .output()
+        .expect("the demo starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    for line in ["linked, each to each", "is cut off", "The cut is healed", "All nodes have the same data"] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+}
