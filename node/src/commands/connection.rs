@@ -31,6 +31,14 @@ fn ping(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     DONE
 }
 
+/// REPLPING, from KeyDB: PING for replicas, which a server that is loading does not answer.
+fn replping(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
+    if call.args.len() > 2 {
+        return Err(ErrorReply::wrong_arity("replping"));
+    }
+    ping(call)
+}
+
 /// LFENCE, from KeyDB: what this client reads from now on is not older than now. Here nothing ever is.
 fn lfence(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     call.out.ok();
@@ -193,6 +201,7 @@ fn reset(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
 
 pub const ROWS: &[NodeRow] = &[
     row("PING", ping),
+    row("REPLPING", replping),
     row("LFENCE", lfence),
     row("ECHO", echo),
     row("SELECT", select),

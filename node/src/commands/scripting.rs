@@ -17,6 +17,7 @@ use crate::scripting::scripts;
 const DONE: Result<Next, ErrorReply> = Ok(Next::Done);
 
 const NO_SCRIPT: ErrorReply = ErrorReply::new("NOSCRIPT No matching script. Please use EVAL.");
+const UNKNOWN_SCRIPT: ErrorReply = ErrorReply::new("NOSCRIPT No matching script.");
 const KEYS_NEGATIVE: ErrorReply = ErrorReply::new("ERR Number of keys can't be negative");
 
 /// The keys and the other arguments that follow their number, argument 2.
@@ -103,6 +104,13 @@ fn script_load(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     DONE
 }
 
+/// From Valkey: the text of a script.
+fn script_show(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
+    let script = scripts::parse_sha(&call.args[2]).and_then(|sha| call.worker.server.scripts.get(&sha));
+    call.out.bulk(&script.ok_or(UNKNOWN_SCRIPT)?.text);
+    DONE
+}
+
 fn script_exists(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     let wanted = call.args.rest(2);
     call.out.array(wanted.len());
@@ -163,6 +171,7 @@ pub const ROWS: &[NodeRow] = &[
     row("EVALSHA_RO", evalsha_ro),
     row("SCRIPT LOAD", script_load),
     row("SCRIPT EXISTS", script_exists),
+    row("SCRIPT SHOW", script_show),
     row("SCRIPT FLUSH", script_flush),
     row("SCRIPT KILL", script_kill),
     row("SCRIPT DEBUG", script_debug),

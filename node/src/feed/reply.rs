@@ -34,6 +34,17 @@ pub fn first(reply: &[u8]) -> Option<Vec<u8>> {
     string(rest).map(|(text, _)| text.to_vec())
 }
 
+/// The integers of the array that the reply is.
+pub fn ints(reply: &[u8]) -> Vec<i64> {
+    let Some((_, _, mut rest)) = line(reply) else { return Vec::new() };
+    let next = || {
+        let (kind, n, after) = line(rest)?;
+        rest = after;
+        (kind == b':').then_some(n)
+    };
+    std::iter::from_fn(next).collect()
+}
+
 /// The length of the array that is second in the array that the reply is.
 pub fn second_len(reply: &[u8]) -> Option<u64> {
     let (_, _, rest) = line(reply)?;
@@ -55,5 +66,6 @@ mod tests {
         let popped = b"*2\r\n$3\r\nkey\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n";
         assert_eq!((first(popped), second_len(popped)), (Some(b"key".to_vec()), Some(2)));
         assert_eq!(first(b"*-1\r\n"), None);
+        assert_eq!(ints(b"*2\r\n:1\r\n:-1\r\n"), [1, -1]);
     }
 }

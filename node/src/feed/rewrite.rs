@@ -39,6 +39,7 @@ pub fn rewrite(ctx: &Ctx<'_>, id: CommandId, args: Args<'_>, reply: &[u8]) -> Op
         id::HSETEX | id::HGETEX | id::HEXPIRE | id::HPEXPIRE | id::HEXPIREAT | id::HPEXPIREAT => {
             state.fields(id)?
         }
+        id::XDELEX | id::XACKDEL => state.removed_entries(id, reply),
         id::HGETDEL => vec![state.removed_fields()?],
         id::EXPIREMEMBER | id::EXPIREMEMBERAT | id::PEXPIREMEMBERAT => vec![state.member()?],
         _ => return None,
@@ -170,6 +171,33 @@ impl State<'_, '_> {
         })?;
         let name = names[usize::from(last(&self.args[at]))];
         Some(self.words(&[name, &key, &number(count)]))
+    }
+
+    /// XDELEX and XACKDEL: the reply says what became of each entry. All groups acknowledge what no group may have pending.
+    fn removed_entries(&self, command: CommandId, reply: &[u8]) -> Vec<OwnedArgs> {
+        let results = reply::ints(reply);
+        let key = &self.args[1];
+        let ids = self.args.rest(self.args.len() - results.len());
+        let chosen = |wanted: fn(i64) -> bool| {
+            let pairs = ids.iter().zip(&results).filter(move |(_, result)| wanted(**result));
+            pairs.map(|(id, _)| id).collect::<Vec<_>>()
+        };
+        let (acknowledged, removed) = (chosen(|result| result > 0), chosen(|result| result == 1));
+        let words = |head: &[&[u8]], ids: &[&[u8]]| self.words(&[head, ids].concat());
+        let mut commands = Vec::new();
+        if command == id::XACKDEL && !acknowledged.is_empty() {
+            commands.push(words(&[b"XACK", key, &self.args[2]], &acknowledged));
+        }
+        if removed.is_empty() {
+            return commands;
+        }
+        if self.args.iter().any(|word| is(word, "DELREF"))
+            && let Some(ValueRef::Stream(stream)) = self.ctx.peek(key).map(|entry| entry.value())
+        {
+            commands.extend(stream.groups().map(|group| words(&[b"XACK", key, &group.name], &removed)));
+        }
+        commands.push(words(&[b"XDEL", key], &removed));
+        commands
     }
 
     fn restore(&self) -> Option<OwnedArgs> {

@@ -2,6 +2,9 @@
 
 use super::ErrorReply;
 
+pub const IDS_NOT_POSITIVE: ErrorReply = ErrorReply::new("ERR Number of IDs must be a positive integer");
+pub const IDS_MISMATCH: ErrorReply =
+    ErrorReply::new("ERR The `numids` parameter must match the number of arguments");
 pub const INVALID_ID: ErrorReply =
     ErrorReply::new("ERR Invalid stream ID specified as stream command argument");
 pub const ID_ZERO: ErrorReply = ErrorReply::new("ERR The ID specified in XADD must be greater than 0-0");

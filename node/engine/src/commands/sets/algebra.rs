@@ -1,4 +1,4 @@
-//! SINTER, SUNION, SDIFF, their STORE forms, and SINTERCARD.
+//! SINTER, SUNION, SDIFF, their STORE forms, and their CARD forms.
 
 use std::ops::ControlFlow;
 
@@ -127,6 +127,25 @@ fn keys_and_limit<'a>(args: Args<'a>) -> Result<(Args<'a>, usize), ErrorReply> {
     Ok((after.first(count), if limit == 0 { usize::MAX } else { limit }))
 }
 
+fn card(ctx: &Ctx<'_>, args: Args<'_>, operation: Operation, out: &mut Reply) -> Result<Flow, ErrorReply> {
+    let (keys, limit) = keys_and_limit(args.rest(1))?;
+    let mut found = 0;
+    operation.run(&operands(ctx, keys)?, |_| {
+        found += 1;
+        ControlFlow::Continue(())
+    });
+    out.int(found.min(limit) as i64);
+    DONE
+}
+
+fn sunioncard(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
+    card(ctx, args, Operation::Union, out)
+}
+
+fn sdiffcard(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
+    card(ctx, args, Operation::Difference, out)
+}
+
 fn sintercard(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
     let (keys, limit) = keys_and_limit(args.rest(1))?;
     let mut found = 0;
@@ -146,4 +165,6 @@ pub const ROWS: &[Row] = &[
     row("SUNIONSTORE", sunionstore),
     row("SDIFFSTORE", sdiffstore),
     row("SINTERCARD", sintercard),
+    row("SUNIONCARD", sunioncard),
+    row("SDIFFCARD", sdiffcard),
 ];

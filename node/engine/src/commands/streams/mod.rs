@@ -16,6 +16,7 @@ mod range;
 mod read;
 mod read_group;
 mod remove;
+mod remove_with_references;
 mod set_id;
 mod show;
 mod trim;
@@ -25,6 +26,7 @@ pub const ROWS: &[&[Row]] = &[
     add::ROWS,
     trim::ROWS,
     remove::ROWS,
+    remove_with_references::ROWS,
     set_id::ROWS,
     range::ROWS,
     read::ROWS,
