@@ -404,7 +404,8 @@ fn masters_hand_over_to_each_other() {
     same(&redis, &ours);
     for (i, (from, to)) in [(&redis, &ours), (&ours, &redis), (&redis, &ours)].into_iter().enumerate() {
         let line = format!("FAILOVER TO {} {} TIMEOUT 20000", to.address().ip(), to.address().port());
-        assert_eq!(ask(&mut from.client(), &line), "+OK");
+        // The master counts a replica as online once that has said how far it is.
+        wait_until("it is online", SOON, || ask(&mut from.client(), &line) == "+OK");
         wait_until("it has taken over", SOON, || {
             info(to, "role") == "master" && info(from, "role") == "slave" && is_up(from)
         });
