@@ -84,6 +84,14 @@ pub fn writes(bytes: &[u8]) -> impl Iterator<Item = Result<WriteRef<'_>, Malform
     })
 }
 
+/// Database and name of the first key of a group's writes.
+#[inline]
+pub fn first_key(writes: &[u8]) -> Option<(u32, &[u8])> {
+    let mut r = Reader(writes);
+    let db = u32::try_from(r.int().ok()? >> 1).ok()?;
+    Some((db, r.bytes().ok()?))
+}
+
 /// One effect, and what is behind it.
 pub(crate) fn effect<'a>(r: &mut Reader<'a>) -> Result<EffectRef<'a>, Malformed> {
     EffectRef::take(r)

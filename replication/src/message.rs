@@ -100,7 +100,38 @@ pub struct Head {
     pub beats: Vec<Beat>,
 }
 
+impl Part {
+    /// All but the effects themselves.
+    fn put_head(&self, w: &mut Writer) {
+        w.int(2);
+        put_stream(w, self.stream);
+        w.int(self.seq);
+        w.int(self.offset << 1 | u64::from(self.last));
+        w.int(self.bytes.len() as u64);
+    }
+}
+
 impl Message {
+    /// Whether two messages are the same part of a stream, and so have the same bytes.
+    pub fn is_same_part(&self, other: &Message) -> bool {
+        let place = |part: &Part| (part.stream, part.seq, part.offset, part.bytes.len(), part.bytes.as_ptr());
+        match (self, other) {
+            (Message::Part(a), Message::Part(b)) => place(a) == place(b),
+            _ => false,
+        }
+    }
+
+    /// Appends the message with its length before it. Effects are copied once.
+    pub fn encode_framed(&self, w: &mut Writer) {
+        let Message::Part(part) = self else { return w.bytes(&self.encode()) };
+        let mut head = Writer::default();
+        part.put_head(&mut head);
+        w.0.reserve(head.0.len() + part.bytes.len() + 10);
+        w.int((head.0.len() + part.bytes.len()) as u64);
+        w.0.extend_from_slice(&head.0);
+        w.0.extend_from_slice(&part.bytes);
+    }
+
     pub fn encode(&self) -> Vec<u8> {
         let mut w = Writer::default();
         match self {
@@ -115,11 +146,8 @@ impl Message {
                 put_authors(&mut w, &hello.members);
             }
             Message::Part(part) => {
-                w.int(2);
-                put_stream(&mut w, part.stream);
-                w.int(part.seq);
-                w.int(part.offset << 1 | u64::from(part.last));
-                w.bytes(&part.bytes);
+                part.put_head(&mut w);
+                w.0.extend_from_slice(&part.bytes);
             }
             Message::Beats(beats) => {
                 w.int(3);

@@ -78,21 +78,22 @@ impl CellMark {
         (CellMark::Window { base, since, ops }, Some(new))
     }
 
-    /// Forgets what is settled. `None`: nothing is left to remember.
-    pub fn settle<P: Plain>(self, settled: u64) -> Option<CellMark> {
-        match self {
-            CellMark::Last(place) => (place.version > settled).then_some(self),
-            CellMark::Window { mut base, mut since, mut ops } => {
+    /// Forgets what is settled. False: nothing is left to remember.
+    pub fn settle<P: Plain>(&mut self, settled: u64) -> bool {
+        let last = match self {
+            CellMark::Last(place) => return place.version > settled,
+            CellMark::Window { base, since, ops } => {
                 let old = ops.partition_point(|(at, _)| at.version <= settled);
                 for (at, op) in ops.drain(..old) {
-                    (base, since) = (text::change::<P>(base, &op), at);
+                    (*base, *since) = (text::change::<P>(base.take(), &op), at);
                 }
-                match (ops.is_empty(), since.version > settled) {
-                    (true, true) => Some(CellMark::Last(since)),
-                    (true, false) => None,
-                    _ => Some(CellMark::Window { base, since, ops }),
+                if !ops.is_empty() {
+                    return true;
                 }
+                *since
             }
-        }
+        };
+        *self = CellMark::Last(last);
+        last.version > settled
     }
 }

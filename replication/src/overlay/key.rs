@@ -8,6 +8,8 @@
 use crate::HashMap;
 
 use super::cell::CellMark;
+use super::dry::Dry;
+use super::jottings::{Jot, Record};
 use super::list::ListMarks;
 use super::plain::{Cell, Plain};
 use super::register::{Change, Register};
@@ -24,6 +26,9 @@ pub(super) struct Fold<'a, P> {
     pub once: bool,
     pub conflicts: &'a mut Conflicts,
 }
+
+/// Events or cells of a key from which some of them are forgotten before all can be.
+const MUCH: usize = 32;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Event {
@@ -104,6 +109,44 @@ impl Marks {
         marks
     }
 
+    /// The marks that a key's writes make, in order, after they were carried out.
+    pub fn of_records<P: Plain>(plain: &P, key: &Key, records: &[Record<'_>], settled: u64) -> Marks {
+        let Some(first) = records.first() else { return Marks::of(plain, key, settled) };
+        let (kind, deadline) = (first.jot.kind(), plain.deadline(key));
+        let pushed = records.iter().filter(|r| matches!(r.jot, Jot::Push { .. })).count();
+        let len = if kind == Kind::List { plain.list_len(key).saturating_sub(pushed) } else { 0 };
+        let mut marks = if first.create {
+            let mut marks = Marks::new(None, None);
+            marks.note_create(first.place, kind);
+            marks
+        } else if first.before.version > settled {
+            Marks::put(Place::new(first.before, 0), kind, deadline, len)
+        } else {
+            Marks::new(Some(kind), deadline)
+        };
+        for record in records {
+            marks.note_record(plain, key, record, first.create, len);
+        }
+        marks
+    }
+
+    fn note_record<P: Plain>(&mut self, plain: &P, key: &Key, record: &Record<'_>, made: bool, len: usize) {
+        match record.jot {
+            Jot::Cell(kind, name) => drop(self.note_cell(record.place, kind, name)),
+            Jot::Add { delta, result } => {
+                let before = || (!made).then(|| result.wrapping_sub(delta).to_string().into_bytes());
+                self.base_text.get_or_insert_with(before);
+                self.note_add(record.place, delta, result);
+            }
+            Jot::Push { head } => {
+                let list = self.list.get_or_insert_with(|| ListMarks::new(Place::ZERO, len));
+                let spot = if head { Spot::Head } else { Spot::Tail };
+                list.insert(&mut Dry(plain), key, record.place, spot, Bytes::new(), true);
+                self.newest = record.place;
+            }
+        }
+    }
+
     /// Whether the stamp that the key carries says all there is to say: it was put as a whole.
     pub fn is_told_by(&self, stamp: Option<Stamp>) -> bool {
         let [(place, Event::Put(kind))] = &self.log[..] else { return false };
@@ -177,6 +220,15 @@ impl Marks {
         self.sync_deadline(fold);
     }
 
+    /// Forgets what is settled, if that is all, or there is much. True if nothing is left.
+    pub fn settle_some<P: Plain>(&mut self, settled: u64) -> bool {
+        if self.newest.version <= settled {
+            return true;
+        }
+        let much = self.log.len() > MUCH || self.cells.len() > MUCH || self.list.is_some();
+        much && self.settle::<P>(settled)
+    }
+
     /// Forgets what is settled. True if nothing is left.
     pub fn settle<P: Plain>(&mut self, settled: u64) -> bool {
         let took = self.took::<P>();
@@ -196,10 +248,7 @@ impl Marks {
         if self.wipe.version <= settled {
             self.wipe = Place::ZERO;
         }
-        self.cells = std::mem::take(&mut self.cells)
-            .into_iter()
-            .filter_map(|(name, mark)| mark.settle::<P>(settled).map(|mark| (name, mark)))
-            .collect();
+        self.cells.retain(|_, mark| mark.settle::<P>(settled));
         if self.list.as_mut().is_some_and(|list| list.settle(settled)) {
             self.list = None;
         }

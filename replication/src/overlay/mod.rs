@@ -23,6 +23,7 @@
 
 mod cell;
 mod dry;
+mod jottings;
 mod key;
 mod list;
 pub mod memory;
@@ -39,6 +40,8 @@ use crate::codec::{Malformed, Reader, Writer};
 use crate::effect::{Bytes, Effect, Element, Key, Kind, Write};
 use crate::stamp::{Place, Stamp};
 use dry::Dry;
+pub use jottings::Jot;
+use jottings::{Jottings, Record};
 use key::{Fold, Marks};
 pub use memory::Memory;
 pub use plain::{Cell, Plain};
@@ -71,7 +74,7 @@ pub struct Conflicts {
 #[derive(Clone, Debug, Default)]
 pub struct Overlay {
     /// By database, then by name.
-    keys: Vec<HashMap<Bytes, Marks>>,
+    keys: Vec<HashMap<Bytes, Box<Marks>>>,
     /// The last ClearDb of each database.
     cleared: BTreeMap<u32, Place>,
     /// Deadlines that took effect here and maybe not yet everywhere: who makes such a key again says so.
@@ -84,6 +87,7 @@ pub struct Overlay {
     conflicts: Conflicts,
     /// Effects up to this version may come that a full sync has brought already.
     again_until: u64,
+    jottings: Jottings,
 }
 
 /// How far the members are; see the [module's page](self).
@@ -102,7 +106,7 @@ impl Overlay {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.len() == 0 && self.cleared.is_empty() && self.reclaimed.is_empty()
+        self.len() == 0 && self.cleared.is_empty() && self.reclaimed.is_empty() && self.jottings.is_empty()
     }
 
     /// Keys that have marks.
@@ -120,10 +124,16 @@ impl Overlay {
     }
 
     fn marks(&self, db: u32, name: &[u8]) -> Option<&Marks> {
-        self.keys.get(db as usize)?.get(name)
+        self.keys.get(db as usize).filter(|marks| !marks.is_empty())?.get(name).map(|marks| &**marks)
     }
 
-    fn of_db(&mut self, db: u32) -> &mut HashMap<Bytes, Marks> {
+    /// Whether an effect on a key comes for the first time, and nothing is remembered of the key but its stamp.
+    #[inline]
+    pub fn is_fresh(&self, place: Place, db: u32, name: &[u8]) -> bool {
+        place.version > self.again_until && self.cleared.is_empty() && !self.marked(db, name)
+    }
+
+    fn of_db(&mut self, db: u32) -> &mut HashMap<Bytes, Box<Marks>> {
         let at = db as usize;
         if self.keys.len() <= at {
             self.keys.resize_with(at + 1, HashMap::default);
@@ -157,6 +167,7 @@ impl Overlay {
     fn has_lapsed<P: Plain>(&mut self, plain: &mut P, write: &Write) -> bool {
         let lapsed = matches!(write.effect, Effect::Reclaim { deadline } if self.is_due(deadline));
         if lapsed {
+            self.spread_key(plain, &write.key);
             self.remove_due(plain, &write.key);
         }
         lapsed
@@ -175,6 +186,80 @@ impl Overlay {
         self.fold(&mut Dry(plain), place, write, false);
     }
 
+    /// Jots down a write of this node that is newer than all its shard has seen: see [`jottings`]. `before`: the key's stamp.
+    /// False: it must be noted. The key must carry the write's stamp afterwards, and must be there.
+    #[inline]
+    pub fn jot(
+        &mut self,
+        place: Place,
+        before: Stamp,
+        (db, name): (u32, &[u8]),
+        create: bool,
+        jot: Jot<'_>,
+    ) -> bool {
+        let marked =
+            self.keys.get(db as usize).is_some_and(|marks| !marks.is_empty() && marks.contains_key(name));
+        if marked || !self.cleared.is_empty() || self.jottings.is_full() {
+            return false;
+        }
+        self.jottings.push(&Record { place, before, db, name, create, jot });
+        true
+    }
+
+    /// Whether something that the group with this version did before may be jotted down.
+    #[inline]
+    pub fn has_jotted(&self, version: u64) -> bool {
+        self.jottings.spans(version)
+    }
+
+    /// Makes marks of all that is jotted down.
+    pub fn spread<P: Plain>(&mut self, plain: &P) {
+        if self.jottings.is_empty() {
+            return;
+        }
+        let mut jottings = std::mem::take(&mut self.jottings);
+        let mut keys: HashMap<(u32, &[u8]), Vec<Record<'_>>> = HashMap::default();
+        for record in jottings.records() {
+            keys.entry((record.db, record.name)).or_default().push(record);
+        }
+        for ((db, name), records) in keys {
+            self.mark(plain, &Key { db, name: name.to_vec() }, &records);
+        }
+        jottings.clear();
+        self.jottings = jottings;
+    }
+
+    /// Makes marks of what is jotted down of a key.
+    pub fn spread_key<P: Plain>(&mut self, plain: &P, key: &Key) {
+        // A key with records carries the stamp of the last one.
+        if !plain.stamp(key).is_some_and(|stamp| self.jottings.spans(stamp.version)) || self.has(key) {
+            return;
+        }
+        let mut jottings = std::mem::take(&mut self.jottings);
+        let of_key = |r: &Record<'_>| r.db == key.db && r.name == key.name;
+        let records: Vec<Record<'_>> = jottings.records().filter(of_key).collect();
+        if !records.is_empty() {
+            self.mark(plain, key, &records);
+            jottings.kill(key.db, &key.name);
+        }
+        self.jottings = jottings;
+    }
+
+    /// Makes marks of a key's records.
+    fn mark<P: Plain>(&mut self, plain: &P, key: &Key, records: &[Record<'_>]) {
+        let follows = |pair: &[Record<'_>]| pair[1].before == pair[0].place.stamp();
+        let begin = records.windows(2).rposition(|pair| !follows(pair)).map_or(0, |at| at + 1);
+        let Some(last) = records.last().filter(|last| plain.stamp(key) == Some(last.place.stamp())) else {
+            // It has been put since.
+            return;
+        };
+        if plain.kind(key) != Some(last.jot.kind()) || self.has(key) {
+            return;
+        }
+        let marks = Marks::of_records(plain, key, &records[begin..], self.settled);
+        self.of_db(key.db).insert(key.name.clone(), Box::new(marks));
+    }
+
     /// Notes that a key is put as a whole, in a store that keeps stamps: the stamp says it all, but for the identities of
     /// a list's elements.
     pub fn note_put(
@@ -185,10 +270,13 @@ impl Overlay {
         list: Option<usize>,
         deadline: Option<u64>,
     ) {
-        self.of_db(db).remove(name);
+        let marks = self.of_db(db);
+        if !marks.is_empty() {
+            marks.remove(name);
+        }
         if let Some(len) = list {
             let marks = Marks::put(place, Kind::List, deadline, len);
-            self.of_db(db).insert(name.to_vec(), marks);
+            self.of_db(db).insert(name.to_vec(), Box::new(marks));
         }
     }
 
@@ -207,7 +295,7 @@ impl Overlay {
         if let Some(marks) = self.of_db(db).get_mut(name) {
             return !create && marks.note_cell(place, kind, cell);
         }
-        if !self.cleared.is_empty() {
+        if !self.cleared.is_empty() || !self.jottings.is_empty() {
             return false;
         }
         let mut marks = if create {
@@ -219,7 +307,7 @@ impl Overlay {
         };
         let noted = marks.note_cell(place, kind, cell);
         if noted {
-            self.of_db(db).insert(name.to_vec(), marks);
+            self.of_db(db).insert(name.to_vec(), Box::new(marks));
         }
         noted
     }
@@ -246,6 +334,7 @@ impl Overlay {
             return self.clear_db(plain, place, write.key.db);
         }
         let key = &write.key;
+        self.spread_key(plain, key);
         self.remove_due(plain, key);
         let (rules, settled) = (self.rules, self.settled);
         let cleared = self.cleared.get(&key.db).copied();
@@ -253,7 +342,7 @@ impl Overlay {
         let mut conflicts = self.conflicts;
         let keys = self.of_db(key.db);
         let marks = if fresh {
-            keys.entry(key.name.clone()).or_insert_with(|| Marks::of(plain, key, settled))
+            keys.entry(key.name.clone()).or_insert_with(|| Box::new(Marks::of(plain, key, settled)))
         } else {
             keys.get_mut(&key.name).expect("the key has marks")
         };
@@ -271,6 +360,7 @@ impl Overlay {
     }
 
     fn clear_db<P: Plain>(&mut self, plain: &mut P, place: Place, db: u32) {
+        self.spread(plain);
         let last = self.cleared.entry(db).or_default();
         *last = place.max(*last);
         let mut conflicts = self.conflicts;
@@ -306,6 +396,7 @@ impl Overlay {
         }
         let settled = levels.settled;
         self.settled = settled;
+        self.jottings.settle(settled);
         for key in self.due_keys(plain) {
             let deadline = plain.deadline(&key).unwrap_or_default();
             self.reclaimed.insert(key.clone(), deadline);
@@ -313,7 +404,7 @@ impl Overlay {
             self.fold(plain, Place::ZERO, &Write { key, create: false, effect }, false);
         }
         for keys in &mut self.keys {
-            keys.retain(|_, marks| !marks.settle::<P>(settled));
+            keys.retain(|_, marks| !marks.settle_some::<P>(settled));
         }
         self.cleared.retain(|_, place| place.version > settled);
     }
@@ -322,6 +413,9 @@ impl Overlay {
     fn due_keys<P: Plain>(&self, plain: &P) -> Vec<Key> {
         let mut due = Vec::new();
         for (db, keys) in self.keys.iter().enumerate() {
+            if keys.is_empty() || !plain.any_deadline(db as u32) {
+                continue;
+            }
             for name in keys.keys() {
                 let key = Key { db: db as u32, name: name.clone() };
                 if plain.deadline(&key).is_some_and(|at| self.is_due(at)) {
@@ -358,7 +452,8 @@ impl Overlay {
         Place::reclaim(deadline).version <= self.settled
     }
 
-    /// The name under which all nodes know the list element at an index here.
+    /// The name under which all nodes know the list element at an index here. The key's records must be
+    /// [spread](Overlay::spread_key), as for all that follows.
     pub fn element<P: Plain>(&self, plain: &P, key: &Key, index: usize) -> Option<Element> {
         if plain.kind(key) != Some(Kind::List) || index >= plain.list_len(key) {
             return None;
@@ -408,14 +503,16 @@ impl Overlay {
         marks.inspect(|marks| marks.pack(w)).is_some()
     }
 
-    /// Gives a key that has been replaced by another member's the marks that came with it. They must fit.
-    pub fn unpack<P: Plain>(&mut self, plain: &P, key: &Key, r: &mut Reader<'_>) -> Result<(), Malformed> {
+    /// Gives a key that has been replaced by another member's the marks that came with it. They must fit. The answer: the
+    /// version of the newest effect.
+    pub fn unpack<P: Plain>(&mut self, plain: &P, key: &Key, r: &mut Reader<'_>) -> Result<u64, Malformed> {
         let marks = Marks::unpack(r)?;
         if !marks.fit(plain.kind(key), plain.list_len(key)) {
             return Err(Malformed::Number);
         }
-        self.of_db(key.db).insert(key.name.clone(), marks);
-        Ok(())
+        let newest = marks.newest.version;
+        self.of_db(key.db).insert(key.name.clone(), Box::new(marks));
+        Ok(newest)
     }
 
     /// What is remembered of one key, as effects in order, the emptying of its database included.
@@ -452,10 +549,11 @@ impl Overlay {
             return;
         }
         // Of this key alone.
+        self.spread_key(plain, &write.key);
         let (rules, settled, key) = (self.rules, self.settled, &write.key);
         let mut conflicts = self.conflicts;
         let keys = self.of_db(key.db);
-        let marks = keys.entry(key.name.clone()).or_insert_with(|| Marks::of(plain, key, settled));
+        let marks = keys.entry(key.name.clone()).or_insert_with(|| Box::new(Marks::of(plain, key, settled)));
         let mut fold = Fold { plain, key, rules, once: true, conflicts: &mut conflicts };
         fold.plain.at(place);
         marks.apply(&mut fold, place, false, &Effect::ClearDb);
@@ -476,7 +574,9 @@ impl Overlay {
 
     /// What is remembered of a key, readable.
     pub fn describe(&self, key: &Key) -> String {
-        format!("{:?} {:?}", self.levels(), self.marks(key.db, &key.name))
+        let jotted: Vec<_> =
+            self.jottings.records().filter(|r| r.db == key.db && r.name == key.name).collect();
+        format!("{:?} {:?} {jotted:?}", self.levels(), self.marks(key.db, &key.name))
     }
 
     /// Merges another member's state with mine: takes theirs, and folds in what I know and they do not.

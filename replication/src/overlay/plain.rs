@@ -28,6 +28,10 @@ pub trait Plain {
 
     fn kind(&self, key: &Key) -> Option<Kind>;
     fn deadline(&self, key: &Key) -> Option<u64>;
+    /// Whether any key of a database may have a deadline.
+    fn any_deadline(&self, _db: u32) -> bool {
+        true
+    }
     fn set_deadline(&mut self, key: &Key, at: Option<u64>);
     /// Replaces whatever the key has; the deadline goes.
     fn put(&mut self, key: &Key, value: Value);

@@ -96,9 +96,11 @@ impl KeyMut<'_, '_> {
         self.after_members(removed, class, event);
     }
 
+    /// Whether something of the key is not settled yet that its stamp does not tell.
     fn is_marked(&self) -> bool {
+        let version = self.entry().map_or(0, |entry| entry.stamp().version);
         let overlay = self.shard.overlay.as_ref();
-        overlay.is_some_and(|overlay| overlay.marked(self.db as u32, self.key))
+        overlay.is_some_and(|overlay| overlay.marked(self.db as u32, self.key) || overlay.has_jotted(version))
     }
 
     /// Whether the key may go to make room: everybody has all that was written to it.

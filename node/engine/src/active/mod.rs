@@ -9,8 +9,9 @@
 //! A string that was put as a whole needs no mark: the stamp in its entry says it all. See
 //! [`Plain::stamp`](replication::overlay::Plain::stamp).
 //!
-//! Reading order: [`stage`], [`note`], [`lapse`], [`remote`], [`settle`], [`sync`].
+//! Reading order: [`stage`], [`note`], [`lapse`], [`remote`], [`direct`], [`settle`], [`sync`].
 
+mod direct;
 mod lapse;
 pub mod note;
 pub mod remote;

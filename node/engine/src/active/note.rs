@@ -2,8 +2,8 @@
 //! overlay, and then carried out.
 
 use replication::effect::{Element, ElementId, Key, Kind};
-use replication::overlay::Overlay;
-use replication::{Place, borrowed};
+use replication::overlay::{Jot, Overlay};
+use replication::{Place, Stamp, borrowed};
 
 use super::stage::Stage;
 use crate::apply;
@@ -54,6 +54,94 @@ impl KeyMut<'_, '_> {
 
     /// [`KeyMut::apply`] on a node that is a member of a mesh.
     pub(crate) fn apply_as_member(&mut self, effect: Effect<'_>) -> Outcome {
+        if let Some(jot) = self.jot_of(&effect)
+            && self.takes(&effect)
+            && self.jot(self.next_place(), jot)
+        {
+            let count = self.list_len();
+            self.tell_alone(&effect, &mut Known { elements: Vec::new(), count });
+            let outcome = apply::apply(self, effect);
+            if outcome == Outcome::Unchanged {
+                // It asserts what is there: the key is as young as that.
+                self.restamp();
+            }
+            return outcome;
+        }
+        self.apply_noted(effect)
+    }
+
+    /// What may be jotted down of an effect: one that needs nothing of what was there, and after which the key is there.
+    #[inline]
+    pub(super) fn jot_of<'e>(&self, effect: &Effect<'e>) -> Option<Jot<'e>> {
+        let value = self.value();
+        // What an effect does to deadlines of members is a matter of its own.
+        let timeless = match &value {
+            Some(ValueRef::Hash(hash)) => hash.deadlines().is_none(),
+            Some(ValueRef::Set(set)) => set.deadlines().is_none(),
+            _ => true,
+        };
+        let stays = || match &value {
+            Some(ValueRef::Hash(hash)) => hash.len() > 1,
+            Some(ValueRef::Set(set)) => set.len() > 1,
+            Some(ValueRef::Zset(zset)) => zset.len() > 1,
+            _ => false,
+        };
+        match effect {
+            Effect::Add { delta, result } => Some(Jot::Add { delta: *delta, result: *result }),
+            Effect::SetField { field, absent: false, .. } if timeless => Some(Jot::Cell(Kind::Hash, field)),
+            Effect::AddMember(member) if timeless => Some(Jot::Cell(Kind::Set, member)),
+            Effect::SetScore { member, only, .. } if *only == Default::default() => {
+                Some(Jot::Cell(Kind::Zset, member))
+            }
+            Effect::DelField(field) if timeless && stays() => Some(Jot::Cell(Kind::Hash, field)),
+            Effect::DelMember(member) if timeless && stays() => Some(Jot::Cell(Kind::Set, member)),
+            Effect::DelScored(member) if stays() => Some(Jot::Cell(Kind::Zset, member)),
+            Effect::Insert { at: 0, .. } => Some(Jot::Push { head: true }),
+            Effect::Insert { at, .. } if *at >= self.list_len() => Some(Jot::Push { head: false }),
+            _ => None,
+        }
+    }
+
+    pub(super) fn list_len(&self) -> usize {
+        match self.value() {
+            Some(ValueRef::List(list)) => list.len(),
+            _ => 0,
+        }
+    }
+
+    /// Jots an effect down. False: it has to be noted.
+    #[inline]
+    pub(super) fn jot(&mut self, place: Place, jot: Jot<'_>) -> bool {
+        let (create, label) = (!self.exists(), self.writer.label());
+        let before = self.entry().map_or(Stamp::default(), |entry| entry.stamp());
+        let before = if before.origin == 0 { Stamp { origin: label, ..before } } else { before };
+        let key = (self.db as u32, self.key);
+        let Some(overlay) = &mut self.shard.overlay else { return false };
+        if create && overlay.any_reclaimed() {
+            return false;
+        }
+        overlay.jot(place, before, key, create, jot)
+    }
+
+    /// Makes marks of what is jotted down of the key.
+    fn spread(&mut self) {
+        let version = self.entry().map_or(0, |entry| entry.stamp().version);
+        if self.shard.overlay.as_ref().is_some_and(|overlay| overlay.has_jotted(version)) {
+            let key = self.owned_key();
+            let mut overlay = self.shard.overlay.take().unwrap_or_default();
+            overlay.spread_key(&self.stage(), &key);
+            self.shard.overlay = Some(overlay);
+        }
+    }
+
+    /// The same with what must be remembered of it as marks.
+    fn apply_noted(&mut self, effect: Effect<'_>) -> Outcome {
+        // The stamp of a Put says that what was jotted down before does not count: not of one group.
+        if !matches!(effect, Effect::Put { absent: false, .. })
+            || self.entry().is_some_and(|entry| entry.stamp().version == self.stamp.version)
+        {
+            self.spread();
+        }
         let effect = within_time(without_due(effect, self.env.due()), self.stamp.ms());
         if !self.takes(&effect) {
             return apply::apply(self, effect);
@@ -101,11 +189,7 @@ impl KeyMut<'_, '_> {
         if !lists {
             return self.tell_alone(effect, &mut Nameless);
         }
-        let count = match self.value() {
-            Some(ValueRef::List(list)) => list.len(),
-            _ => 0,
-        };
-        let key = self.owned_key();
+        let (count, key) = (self.list_len(), self.owned_key());
         let mut named = Known { elements: Vec::new(), count };
         let stage = self.stage();
         let mut names = Identities { overlay, stage: &stage, key, count };
@@ -223,6 +307,7 @@ impl KeyMut<'_, '_> {
 
     /// Notes what was just written down, from `told` on.
     pub(crate) fn note_all(&mut self, place: Place, told: usize) {
+        self.spread();
         let mut overlay = self.shard.overlay.take().unwrap_or_default();
         self.note_told(&mut overlay, place, told);
         self.shard.overlay = Some(overlay);
@@ -232,6 +317,7 @@ impl KeyMut<'_, '_> {
     pub(crate) fn reclaim_as_member(&mut self, deadline: u64) {
         let place = self.next_place();
         self.tell_reclaim_at(deadline);
+        self.spread();
         let key = self.owned_key();
         let write = replication::effect::Write {
             key,

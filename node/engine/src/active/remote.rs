@@ -50,18 +50,28 @@ fn apply_one(ctx: &mut Ctx<'_>, place: Place, write: &WriteRef<'_>) {
     let shard = ctx.keyspace.shard_of(ctx.keyspace.hash(write.name));
     let again = ctx.keyspace.journal.is_merging();
     let (shard, writer) = ctx.locks.get_to_write(shard);
-    let mut overlay = shard.overlay.take().unwrap_or_default();
     let (env, out) = (&ctx.env, &mut ctx.out);
     let mut stage = Stage { shard, env, out, writer, stamp: place.stamp(), touched: false };
+    if !again && let Some(changed) = stage.key(write.db, write.name).apply_directly(place, write) {
+        if changed {
+            tell(&mut stage, write);
+        }
+        return;
+    }
+    let mut overlay = stage.shard.overlay.take().unwrap_or_default();
     fold(&mut overlay, &mut stage, place, write, again);
-    let touched = stage.touched;
-    if touched {
-        let mut key = stage.key(write.db, write.name);
-        key.changed(true);
-        let (class, name) = event(&write.effect);
-        key.notify(class, name);
+    if stage.touched {
+        tell(&mut stage, write);
     }
     stage.shard.overlay = Some(overlay);
+}
+
+/// Tells who watches the key, waits on it, or wants to hear of changes.
+fn tell(stage: &mut Stage<'_>, write: &WriteRef<'_>) {
+    let mut key = stage.key(write.db, write.name);
+    key.changed(true);
+    let (class, name) = event(&write.effect);
+    key.notify(class, name);
 }
 
 /// `again`: a full sync is being taken, and may have brought the effect already.
@@ -84,6 +94,7 @@ fn clear_db(ctx: &mut Ctx<'_>, place: Place, write: &WriteRef<'_>) {
 /// The same in one shard, which is held.
 pub(super) fn clear_shard(ctx: &mut Ctx<'_>, shard: usize, place: Place, db: u32) {
     let (shard, writer) = ctx.locks.get_to_write(shard);
+    shard.clock.observe(place.version);
     let mut overlay = shard.overlay.take().unwrap_or_default();
     let (env, out) = (&ctx.env, &mut ctx.out);
     let mut stage = Stage { shard, env, out, writer, stamp: place.stamp(), touched: false };

@@ -9,8 +9,8 @@ use crate::keyspace::Keyspace;
 /// Brings one shard up to date with how far the members are. What is left in the outbox must be seen to while the shard is
 /// held.
 pub fn settle(ctx: &mut Ctx<'_>, shard: usize, levels: Levels) {
-    if ctx.keyspace.journal.is_merging() {
-        // What all others have may be missing in what is still on its way.
+    if ctx.keyspace.journal.is_syncing() {
+        // What all others have may be missing in what is still on its way, here or there.
         return;
     }
     settle_now(ctx, shard, levels);

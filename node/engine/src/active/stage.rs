@@ -133,6 +133,10 @@ impl Plain for Stage<'_> {
         self.entry(key)?.deadline()
     }
 
+    fn any_deadline(&self, db: u32) -> bool {
+        self.shard.dbs.get(db as usize).is_some_and(|db| db.expiring() > 0)
+    }
+
     fn set_deadline(&mut self, key: &Key, at: Option<u64>) {
         let key = self.change(key);
         if let Some(pos) = key.pos {

@@ -11,8 +11,9 @@
 //!
 //! # Draining, and why a promise can be made
 //!
-//! One thread ([`Drain`]) merges the desks. It chooses a *floor* version, publishes it, then takes what is on each
-//! desk, and delivers everything up to a version `P`, in order. It promises that nothing up to `P` follows later.
+//! One thread ([`Drain`]) merges the desks. It meets the writers that have signed on, chooses a *floor* version above all that
+//! they have minted, publishes it, meets the writers once more, then takes what is on each desk, and delivers everything up
+//! to a version `P`, in order. It promises that nothing up to `P` follows later.
 //!
 //! The first time a writer mints a version after it last let go, it *opens* its desk: under the desk's lock it reads the
 //! floor and notes the highest version that surely lies below all it is going to mint: `base = max(floor, its last
@@ -21,6 +22,11 @@
 //! - The desk was open. Then the group's version is above the desk's base, which is not below `P`: contradiction.
 //! - The desk was not open. Then its writer opens it after the drain let go of the desk's lock, so it sees the floor that
 //!   was published before, and mints above it, that is above `P`: contradiction.
+//!
+//! - The writer signed on after the drain had met the others for the second time. Then it sees the floor: as before. (One that
+//!   signs on between the choice of the floor and its publication mints below it: so the drain meets writers *after* it has
+//!   published. And it meets them *before* it chooses, for what they have minted must be below the floor, or it would not
+//!   be delivered in this round.)
 //!
 //! The two steps at a desk are ordered by its lock alone; the floor needs no ordering of its own.
 //!
@@ -73,6 +79,8 @@ pub struct Journal {
     label: AtomicU16,
     /// Full syncs being taken.
     merges: AtomicIsize,
+    /// Full syncs being given.
+    exports: AtomicIsize,
 }
 
 impl Default for Journal {
@@ -86,6 +94,7 @@ impl Default for Journal {
             limit: AtomicUsize::new(LIMIT),
             label: AtomicU16::new(0),
             merges: AtomicIsize::new(0),
+            exports: AtomicIsize::new(0),
         }
     }
 }
@@ -151,6 +160,16 @@ impl Journal {
     /// The highest version that a writer has handed over.
     pub fn last(&self) -> u64 {
         self.desks.lock().iter().map(|desk| desk.state.lock().last).max().unwrap_or(0)
+    }
+
+    /// So many more full syncs are being given.
+    pub(crate) fn exporting(&self, more: isize) {
+        self.exports.fetch_add(more, SeqCst);
+    }
+
+    /// Whether a full sync is being taken or given.
+    pub fn is_syncing(&self) -> bool {
+        self.is_merging() || self.exports.load(SeqCst) > 0
     }
 
     /// Bytes on all desks.

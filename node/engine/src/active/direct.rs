@@ -1,0 +1,87 @@
+//! Effects of other nodes that come in time: a key that has seen nothing newer, and of which nothing is remembered that could
+//! still matter, is written to as if a client here had done it. That is jotted down like what clients do.
+
+use replication::Place;
+use replication::borrowed::{self, EffectRef, WriteRef};
+use replication::effect::{Kind, Spot};
+
+use super::stage::kind_of;
+use crate::apply;
+use crate::ctx::KeyMut;
+use crate::effect::{Deadline, Effect, NewValue, Outcome};
+use crate::value::ValueRef;
+
+impl KeyMut<'_, '_> {
+    /// Carries out an effect whose stamp this writer of the key has. Whether it changed something; `None`: it has to be folded.
+    pub(super) fn apply_directly(&mut self, place: Place, write: &WriteRef<'_>) -> Option<bool> {
+        let overlay = self.shard.overlay.as_ref()?;
+        if !overlay.is_fresh(place, self.db as u32, self.key) || !self.is_older_than(place, write) {
+            return None;
+        }
+        let effect = self.direct(write)?;
+        if !matches!(effect, Effect::Put { .. }) {
+            let jot = self.jot_of(&effect)?;
+            if !self.jot(place, jot) {
+                return None;
+            }
+        }
+        let outcome = apply::apply(self, effect);
+        if outcome == Outcome::Unchanged {
+            self.restamp();
+        }
+        Some(outcome != Outcome::Unchanged)
+    }
+
+    /// Whether the key is what the effect's author saw, or an older state of it.
+    fn is_older_than(&self, place: Place, write: &WriteRef<'_>) -> bool {
+        let put = matches!(write.effect, EffectRef::Put { .. });
+        match self.entry() {
+            None => put || write.create,
+            Some(entry) => {
+                let before = entry.stamp();
+                // What was written before the node had a label is its own.
+                let origin = if before.origin == 0 { self.writer.label() } else { before.origin };
+                let newer = (place.version, place.origin) > (before.version, origin);
+                let same_group = (place.version, place.origin) == (before.version, origin);
+                !write.create && entry.deadline().is_none() && (newer || same_group && !put)
+            }
+        }
+    }
+
+    /// The effect as one of the engine's own, if the key's type is right and nothing needs a second look.
+    fn direct<'e>(&self, write: &WriteRef<'e>) -> Option<Effect<'e>> {
+        let kind = self.kind().map(kind_of);
+        let fits = |wanted: Kind| kind.is_none_or(|kind| kind == wanted);
+        match write.effect {
+            EffectRef::Put { value: borrowed::ValueRef::String(bytes), deadline, absent: false } => {
+                let deadline = deadline.map_or(Deadline::Clear, Deadline::At);
+                Some(Effect::Put { value: NewValue::String(bytes), deadline, absent: false })
+            }
+            EffectRef::Add { delta, result } => {
+                let old = match self.value() {
+                    None => 0,
+                    Some(ValueRef::Int(old)) => old,
+                    _ => return None,
+                };
+                (old.checked_add(delta) == Some(result)).then_some(Effect::Add { delta, result })
+            }
+            EffectRef::SetField { field, value, absent: false } if fits(Kind::Hash) => {
+                Some(Effect::SetField { field, value, absent: false })
+            }
+            EffectRef::DelField(field) if fits(Kind::Hash) => Some(Effect::DelField(field)),
+            EffectRef::AddMember(member) if fits(Kind::Set) => Some(Effect::AddMember(member)),
+            EffectRef::DelMember(member) if fits(Kind::Set) => Some(Effect::DelMember(member)),
+            EffectRef::SetScore { member, score, only } if fits(Kind::Zset) && only.is_none() => {
+                Some(Effect::SetScore { member, score, only: Default::default() })
+            }
+            EffectRef::DelScored(member) if fits(Kind::Zset) => Some(Effect::DelScored(member)),
+            EffectRef::Insert { spot: Spot::Head, element } if fits(Kind::List) => {
+                Some(Effect::Insert { at: 0, element })
+            }
+            EffectRef::Insert { spot: Spot::Tail, element } if fits(Kind::List) => {
+                Some(Effect::Insert { at: self.list_len(), element })
+            }
+            _ => None,
+        }
+    }
+}

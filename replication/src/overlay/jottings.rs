@@ -1,0 +1,252 @@
+//! What was written here lately, as it came.
+//!
+//! Most that a node writes is settled before an effect comes that is older, so marks made of it would be thrown away unused.
+//! Writes that need nothing of what was there before are *jotted down* instead: one record behind the other, in the order of
+//! their versions. When they are settled they are dropped from the front. Only when somebody asks for the marks of a key are
+//! its records made into marks ([`Overlay::spread_key`](super::Overlay)).
+//!
+//! A key has marks, or records here, or neither. What is not jotted down (a DEL, an EXPIRE) makes marks of the records first; only a
+//! Put leaves them: it is told by the key's stamp that what is older does not count. For that each record knows the stamp
+//! that the key had before: a record that does not follow the one before it begins anew.
+//!
+//! Bounded: who finds [`Jottings::is_full`] makes marks.
+
+use crate::effect::Kind;
+use crate::stamp::{Place, Stamp};
+
+/// Bytes of a shard's records.
+const LIMIT: usize = 256 << 10;
+/// Room that is kept when nothing is jotted down.
+const ROOM: usize = 4 << 10;
+
+/// What was written to a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Jot<'a> {
+    /// A cell was overwritten or removed.
+    Cell(Kind, &'a [u8]),
+    /// A number in a string was added to.
+    Add { delta: i64, result: i64 },
+    /// An element was added to a list, at its head or its tail.
+    Push { head: bool },
+}
+
+impl Jot<'_> {
+    pub fn kind(&self) -> Kind {
+        match self {
+            Jot::Cell(kind, _) => *kind,
+            Jot::Add { .. } => Kind::String,
+            Jot::Push { .. } => Kind::List,
+        }
+    }
+}
+
+/// One write.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Record<'a> {
+    pub place: Place,
+    /// The stamp that the key had before.
+    pub before: Stamp,
+    pub db: u32,
+    pub name: &'a [u8],
+    /// The key was made by it.
+    pub create: bool,
+    pub jot: Jot<'a>,
+}
+
+/// len u32, version u64, origin u16, sub u32, before u64 u16, db u32, flags u8, kind u8, length of the name u32.
+const HEAD: usize = 38;
+const CREATE: u8 = 1;
+/// Its marks have been made.
+const DEAD: u8 = 2;
+const WHAT: u8 = 0xf0;
+const CELL: u8 = 0x10;
+const ADD: u8 = 0x20;
+const HEAD_PUSH: u8 = 0x30;
+const TAIL_PUSH: u8 = 0x40;
+const FLAGS: usize = 32;
+
+/// See the [module's page](self).
+#[derive(Clone, Debug, Default)]
+pub(super) struct Jottings {
+    bytes: Vec<u8>,
+    /// Where the first record begins.
+    from: usize,
+    /// The lowest and the highest version of those that are not settled.
+    first: u64,
+    last: u64,
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    bytes[at..at + 8].try_into().map_or(0, u64::from_le_bytes)
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    bytes[at..at + 4].try_into().map_or(0, u32::from_le_bytes)
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    bytes[at..at + 2].try_into().map_or(0, u16::from_le_bytes)
+}
+
+impl Record<'_> {
+    fn read(bytes: &[u8]) -> Record<'_> {
+        let flags = bytes[FLAGS];
+        let name_len = u32_at(bytes, 34) as usize;
+        let (name, rest) = bytes[HEAD..].split_at(name_len);
+        let jot = match flags & WHAT {
+            CELL => Jot::Cell(Kind::from_code(u64::from(bytes[33])).unwrap_or(Kind::Hash), rest),
+            ADD => Jot::Add { delta: u64_at(rest, 0) as i64, result: u64_at(rest, 8) as i64 },
+            what => Jot::Push { head: what == HEAD_PUSH },
+        };
+        Record {
+            place: Place { version: u64_at(bytes, 4), origin: u16_at(bytes, 12), sub: u32_at(bytes, 14) },
+            before: Stamp { version: u64_at(bytes, 18), origin: u16_at(bytes, 26) },
+            db: u32_at(bytes, 28),
+            name,
+            create: flags & CREATE != 0,
+            jot,
+        }
+    }
+}
+
+impl Jottings {
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.from == self.bytes.len()
+    }
+
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.bytes.len() >= LIMIT
+    }
+
+    /// Whether there may be a record of a write with this version.
+    #[inline]
+    pub fn spans(&self, version: u64) -> bool {
+        !self.is_empty() && (self.first..=self.last).contains(&version)
+    }
+
+    /// Adds a record. Those of other nodes may have versions below the last one's: they stay a little longer.
+    #[inline]
+    pub fn push(&mut self, record: &Record<'_>) {
+        let Record { place, before, db, name, create, jot } = record;
+        let mut numbers = [0; 16];
+        let (what, rest): (u8, &[u8]) = match jot {
+            Jot::Cell(_, cell) => (CELL, cell),
+            Jot::Add { delta, result } => {
+                numbers[..8].copy_from_slice(&delta.to_le_bytes());
+                numbers[8..].copy_from_slice(&result.to_le_bytes());
+                (ADD, &numbers)
+            }
+            Jot::Push { head: true } => (HEAD_PUSH, &[]),
+            Jot::Push { head: false } => (TAIL_PUSH, &[]),
+        };
+        let mut head = [0; HEAD];
+        head[..4].copy_from_slice(&((HEAD + name.len() + rest.len()) as u32).to_le_bytes());
+        head[4..12].copy_from_slice(&place.version.to_le_bytes());
+        head[12..14].copy_from_slice(&place.origin.to_le_bytes());
+        head[14..18].copy_from_slice(&place.sub.to_le_bytes());
+        head[18..26].copy_from_slice(&before.version.to_le_bytes());
+        head[26..28].copy_from_slice(&before.origin.to_le_bytes());
+        head[28..32].copy_from_slice(&db.to_le_bytes());
+        head[FLAGS] = what | u8::from(*create);
+        head[33] = jot.kind() as u8;
+        head[34..].copy_from_slice(&(name.len() as u32).to_le_bytes());
+        let empty = self.is_empty();
+        self.first = if empty { place.version } else { self.first.min(place.version) };
+        self.last = if empty { place.version } else { self.last.max(place.version) };
+        self.bytes.reserve(HEAD + name.len() + rest.len());
+        self.bytes.extend_from_slice(&head);
+        self.bytes.extend_from_slice(name);
+        self.bytes.extend_from_slice(rest);
+    }
+
+    /// Drops what is settled.
+    pub fn settle(&mut self, settled: u64) {
+        while !self.is_empty() {
+            if u64_at(&self.bytes, self.from + 4) > settled {
+                // What is settled and has not gone yet nobody asks for.
+                self.first = self.first.max(settled + 1);
+                break;
+            }
+            self.from += u32_at(&self.bytes, self.from) as usize;
+        }
+        if self.is_empty() {
+            self.clear();
+        } else if self.from > self.bytes.len() / 2 {
+            self.bytes.drain(..self.from);
+            self.from = 0;
+        }
+    }
+
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.bytes.shrink_to(ROOM);
+        self.from = 0;
+    }
+
+    /// All records that count, in order.
+    pub fn records(&self) -> impl Iterator<Item = Record<'_>> {
+        let mut rest = &self.bytes[self.from..];
+        std::iter::from_fn(move || {
+            while !rest.is_empty() {
+                let (record, more) = rest.split_at(u32_at(rest, 0) as usize);
+                rest = more;
+                if record[FLAGS] & DEAD == 0 {
+                    return Some(Record::read(record));
+                }
+            }
+            None
+        })
+    }
+
+    /// The marks of a key have been made: its records do not count any more.
+    pub fn kill(&mut self, db: u32, name: &[u8]) {
+        let mut at = self.from;
+        while at < self.bytes.len() {
+            let end = at + u32_at(&self.bytes, at) as usize;
+            let record = Record::read(&self.bytes[at..end]);
+            if record.db == db && record.name == name {
+                self.bytes[at + FLAGS] |= DEAD;
+            }
+            at = end;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(version: u64, name: &'static [u8], jot: Jot<'static>) -> Record<'static> {
+        let place = Place { version, origin: 3, sub: 1 };
+        let before = Stamp { version: version - 1, origin: 2 };
+        Record { place, before, db: 5, name, create: version % 2 == 0, jot }
+    }
+
+    #[test]
+    fn records_come_back_until_they_are_settled_or_made_into_marks() {
+        let mut jottings = Jottings::default();
+        let jots = [
+            Jot::Cell(Kind::Zset, b"member"),
+            Jot::Add { delta: -7, result: i64::MIN },
+            Jot::Push { head: true },
+            Jot::Push { head: false },
+        ];
+        for (jot, version) in jots.into_iter().zip(10..) {
+            jottings.push(&record(version, if version == 12 { b"" } else { b"key" }, jot));
+        }
+        let seen: Vec<String> = jottings.records().map(|r| format!("{r:?}")).collect();
+        let put = jots
+            .into_iter()
+            .zip(10..)
+            .map(|(jot, v)| format!("{:?}", record(v, if v == 12 { b"" } else { b"key" }, jot)));
+        assert!(put.eq(seen));
+        jottings.settle(11);
+        assert!(!jottings.spans(11) && jottings.spans(12) && jottings.spans(13) && !jottings.spans(14));
+        jottings.kill(5, b"key");
+        assert_eq!(jottings.records().map(|r| r.place.version).collect::<Vec<_>>(), [12]);
+        jottings.settle(13);
+        assert!(jottings.is_empty() && !jottings.spans(13));
+    }
+}
