@@ -37,14 +37,20 @@ const SETTLED: u64 = 5;
 /// Unit of positions in a table, bits: none are left out.
 const UNIT: u32 = 0;
 
-/// A full sync being given. One at a time for each who receives one; any number at once.
-#[derive(Debug, Default)]
+/// A full sync being given. One at a time for each who receives one; any number at once. While there is one, nothing is settled
+/// here: effects that are not in it yet name list elements by positions in a state that the keys that went before still
+/// have.
+#[derive(Default)]
 pub struct Export {
+    /// Set while it goes on.
+    journal: Option<Arc<Journal>>,
     shard: usize,
     db: usize,
     /// Position in the table; `None`: the table is done, marks without keys are next.
     at: Option<u64>,
     begun: bool,
+    /// Hashes of the keys with marks that were told of in this table.
+    told: HashSet<u64>,
     done: bool,
     /// The last one told.
     settled: Option<u64>,
@@ -57,26 +63,34 @@ impl Export {
             return None;
         }
         ctx.locks.release();
+        self.journal.get_or_insert_with(|| {
+            ctx.keyspace.journal.exporting(1);
+            ctx.keyspace.journal.clone()
+        });
         let mut w = Writer::default();
         while w.0.len() < bytes && !self.done {
             self.step(ctx, &mut w);
         }
+        ctx.locks.release();
         Some(w.0)
     }
 
     fn step(&mut self, ctx: &mut Ctx<'_>, w: &mut Writer) {
         if self.shard == ctx.keyspace.shard_count() {
+            ctx.locks.release();
             let until = ctx.keyspace.journal.ceiling(ctx.keyspace.latest_version());
             w.int(END);
             w.int(until);
             self.done = true;
             return;
         }
-        let cell = ctx.keyspace.cell(self.shard);
-        let shard = cell.lock.lock();
+        ctx.locks.hold_one(self.shard);
+        spread(ctx, self.shard);
+        let label = ctx.keyspace.journal.label();
+        let shard = ctx.locks.get(self.shard);
         if !std::mem::replace(&mut self.begun, true) {
             self.at = Some(0);
-            put_cleared(w, &shard, self.db as u32);
+            put_cleared(w, shard, self.db as u32);
         }
         let settled = shard.overlay.as_ref().map_or(0, |overlay| overlay.levels().settled);
         if self.settled.replace(settled) != Some(settled) {
@@ -85,12 +99,16 @@ impl Export {
         }
         match self.at {
             Some(at) => {
-                let label = ctx.keyspace.journal.label();
-                let db = &shard.dbs[self.db];
-                self.at = db.scan(at, UNIT, |entry| put_key(w, &shard, self.db, entry, label));
+                let (db, told) = (&shard.dbs[self.db], &mut self.told);
+                self.at = db.scan(at, UNIT, |entry| {
+                    if put_key(w, shard, self.db, entry, label) {
+                        told.insert(db.hash(entry.key()));
+                    }
+                });
             }
             None => {
-                put_lone_marks(w, &shard, self.db);
+                put_lone_marks(w, shard, self.db, label, &self.told);
+                self.told.clear();
                 self.begun = false;
                 self.db += 1;
                 if self.db == shard.dbs.len() {
@@ -99,6 +117,25 @@ impl Export {
             }
         }
     }
+}
+
+/// However it ends, things may be settled again.
+impl Drop for Export {
+    fn drop(&mut self) {
+        if let Some(journal) = &self.journal {
+            journal.exporting(-1);
+        }
+    }
+}
+
+/// Makes marks of what is jotted down in a shard, which is held.
+fn spread(ctx: &mut Ctx<'_>, shard: usize) {
+    let (shard, writer) = ctx.locks.get_to_write(shard);
+    let Some(mut overlay) = shard.overlay.take() else { return };
+    let (env, out) = (&ctx.env, &mut ctx.out);
+    let stage = Stage { shard, env, out, writer, stamp: Stamp::default(), touched: false };
+    overlay.spread(&stage);
+    stage.shard.overlay = Some(overlay);
 }
 
 fn put_cleared(w: &mut Writer, shard: &Shard, db: u32) {
@@ -111,7 +148,8 @@ fn put_cleared(w: &mut Writer, shard: &Shard, db: u32) {
     }
 }
 
-fn put_key(w: &mut Writer, shard: &Shard, db: usize, entry: EntryRef<'_>, label: u16) {
+/// True if the key has marks.
+fn put_key(w: &mut Writer, shard: &Shard, db: usize, entry: EntryRef<'_>, label: u16) -> bool {
     w.int(KEY);
     w.int(db as u64);
     w.bytes(entry.key());
@@ -125,6 +163,7 @@ fn put_key(w: &mut Writer, shard: &Shard, db: usize, entry: EntryRef<'_>, label:
     encode::value(w, entry.value(), 0);
     put_deadlines(w, entry.value());
     put_marks(w, shard, db, entry.key());
+    marked
 }
 
 fn put_deadlines(w: &mut Writer, value: ValueRef<'_>) {
@@ -149,10 +188,15 @@ fn put_marks(w: &mut Writer, shard: &Shard, db: usize, name: &[u8]) {
     }
 }
 
-fn put_lone_marks(w: &mut Writer, shard: &Shard, db: usize) {
+/// Keys with marks that were not there when the table was gone through; they may be there by now.
+fn put_lone_marks(w: &mut Writer, shard: &Shard, db: usize, label: u16, told: &HashSet<u64>) {
     let Some(overlay) = &shard.overlay else { return };
     let table = &shard.dbs[db];
-    for name in overlay.names(db as u32).filter(|name| table.get(table.hash(name), name).is_none()) {
+    for name in overlay.names(db as u32).filter(|name| !told.contains(&table.hash(name))) {
+        if let Some(entry) = table.get(table.hash(name), name) {
+            put_key(w, shard, db, entry, label);
+            continue;
+        }
         w.int(MARKS);
         w.int(db as u64);
         w.bytes(name);
@@ -306,7 +350,8 @@ impl Merge {
                 let mut overlay = stage.shard.overlay.take().unwrap_or_default();
                 let done = overlay.unpack(stage, &key, r);
                 stage.shard.overlay = Some(overlay);
-                done?;
+                // What is written here from now on is newer than all that the key has.
+                stage.shard.clock.observe(done?);
             }
             Ok(())
         })
@@ -325,6 +370,7 @@ impl Merge {
         let (env, out) = (&ctx.env, &mut ctx.out);
         let mut stage = Stage { shard, env, out, writer, stamp: Stamp::default(), touched: false };
         let mut overlay = stage.shard.overlay.take().unwrap_or_default();
+        overlay.spread_key(&stage, key);
         let mut mine = overlay.export_key(&stage, key);
         // What is settled here and there the other knows, and has maybe forgotten. (What is settled here only, a node that
         // has just come may never have heard of.)
@@ -340,6 +386,8 @@ impl Merge {
         stage.shard.overlay = Some(overlay);
         put(&mut stage)?;
         let mut overlay = stage.shard.overlay.take().unwrap_or_default();
+        // A deadline that is settled here, before a younger effect of mine takes it away.
+        overlay.lapse(&mut stage, key);
         for (place, effect) in mine {
             let write = Write { key: key.clone(), create: false, effect };
             overlay.apply_again(&mut stage, place, &write);

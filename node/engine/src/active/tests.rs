@@ -239,16 +239,17 @@ impl Node {
             return Ok(());
         }
         let history = self.naive.history(key);
-        let marks = with_stage(&mut self.console.ctx, &key.name, |stage| {
-            format!(
-                "{:?} {:?} {}",
-                stage.value(key),
-                stage.deadline(key),
-                stage.shard.overlay.as_ref().unwrap().describe(key)
-            )
-        });
-        let seen = (seen, marks);
+        let seen = (seen, self.describe(key));
         Err(format!("node {}: {key:?} is {seen:?}, should be {should:?}: {history:#?}", self.label))
+    }
+
+    fn describe(&mut self, key: &Key) -> String {
+        let (label, have) = (self.label, self.have.clone());
+        with_stage(&mut self.console.ctx, &key.name, |stage| {
+            let (value, deadline) = (stage.value(key), stage.deadline(key));
+            let marks = stage.shard.overlay.as_ref().unwrap().describe(key);
+            format!("{label} {have:?} {value:?} {deadline:?} {marks}")
+        })
     }
 
     fn check_all(&mut self) -> Result<(), String> {
@@ -501,7 +502,12 @@ fn run(seed: u64, commands: &[&'static str]) -> Result<(), String> {
     let mut ids: Vec<String> = Vec::new();
     // By node, of all groups it wrote.
     let mut versions: Vec<Vec<u64>> = vec![Vec::new(); n];
+    let watched = std::env::var("WATCH").ok().map(|name| Key { db: 0, name: name.into() });
     for step in 0..steps * 2 + 100 {
+        if let Some(key) = &watched {
+            trace.drain(..).for_each(|line| println!("{line}"));
+            nodes.iter_mut().for_each(|node| println!("  == {}", node.describe(key)));
+        }
         now += dice.below(20);
         let me = dice.below(n as u64) as usize;
         nodes[me].console.ctx.env.tick(now);
@@ -681,7 +687,7 @@ fn finish(
     Ok(())
 }
 
-/// `SEEDS` runs from `SEED` on.
+/// `SEEDS` runs from `SEED` on. `WATCH` names a key: what is done, and what becomes of the key, is printed.
 #[test]
 fn every_node_has_the_fold_of_what_it_received() {
     let number = |name, default| std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(default);
