@@ -6,6 +6,7 @@ use engine::active::sync::{Covered, Export, Merge};
 use engine::active::{self, remote, settle};
 use engine::ctx::Ctx;
 use engine::journal::Drain;
+use replication::borrowed;
 use replication::codec::{self, Malformed};
 use replication::overlay::Levels;
 use replication::shared::Shared;
@@ -66,6 +67,47 @@ impl Data {
     }
 }
 
+/// Groups between the one whose key is looked for in memory and the one that is carried out.
+const AHEAD: usize = 12;
+
+/// Brings the keys of groups that are about to be carried out into the cache, so that their misses overlap: first the bucket,
+/// some groups later what it holds.
+struct Ahead<'a> {
+    rest: &'a [u8],
+    /// Database and hash of the first key of the last groups looked at.
+    seen: [Option<(usize, u64)>; AHEAD / 2],
+    at: usize,
+}
+
+impl<'a> Ahead<'a> {
+    fn of(groups: &'a [u8]) -> Ahead<'a> {
+        Ahead { rest: groups, seen: [None; AHEAD / 2], at: 0 }
+    }
+
+    fn step(&mut self, ctx: &Ctx<'_>, groups: usize) {
+        let keyspace = ctx.keyspace;
+        let pinned = crossbeam_epoch::pin();
+        for _ in 0..groups {
+            let key = codec::peek_group(self.rest).and_then(|(_, len)| {
+                let (group, rest) = self.rest.split_at(len);
+                self.rest = rest;
+                borrowed::first_key(&group[codec::GROUP_HEAD..])
+            });
+            let key = key
+                .map(|(db, name)| (db as usize, keyspace.hash(name)))
+                .filter(|(db, _)| *db < keyspace.databases());
+            if let Some((db, hash)) = key {
+                keyspace.prefetch_shard(hash);
+                keyspace.prefetch_bucket(db, hash, &pinned);
+            }
+            if let Some((db, hash)) = std::mem::replace(&mut self.seen[self.at], key) {
+                keyspace.prefetch_entry(db, hash, &pinned);
+            }
+            self.at = (self.at + 1) % self.seen.len();
+        }
+    }
+}
+
 /// Bytes of the groups at the front of a run that take at most `room` together; of one at least, if there must be one.
 fn fitting(run: &[u8], room: usize, must: bool) -> usize {
     if run.len() <= room {
@@ -94,7 +136,10 @@ impl Data {
         self.worker.server.keyspace.journal.raise_floor(version);
         let mut ctx = self.worker.ctx.borrow_mut();
         self.worker.tick(&mut ctx);
+        let mut ahead = Ahead::of(groups);
+        ahead.step(&ctx, AHEAD);
         for (version, writes) in codec::groups(groups).flatten() {
+            ahead.step(&ctx, 1);
             if let Err(e) = remote::apply(&mut ctx, label, version, writes) {
                 tracing::error!("A peer's group {version} cannot be read: {e:?}");
             }

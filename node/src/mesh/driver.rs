@@ -15,7 +15,7 @@ use super::data::Data;
 use super::frames::PART_BYTES;
 use super::identity::{Identity, show_uuid};
 use super::link::{End, LinkState, Owes};
-use super::outbox::Outbox;
+use super::outbox::{Encoded, Outbox};
 use super::spill::FileSpill;
 use super::waits::Waits;
 use crate::config::Config;
@@ -120,9 +120,20 @@ impl Driver {
     }
 
     pub fn act(&mut self, actions: Vec<Action>) {
+        // What goes to several links is encoded once.
+        let mut encoded: Option<(Message, Encoded)> = None;
         for action in actions {
             match action {
-                Action::Send(link, message) => self.send(link, &message),
+                Action::Send(link, message) => match &encoded {
+                    Some((last, bytes)) if last.is_same_part(&message) => {
+                        self.send(link, &message, &bytes.clone());
+                    }
+                    _ => {
+                        let bytes = Encoded::of(&message);
+                        self.send(link, &message, &bytes);
+                        encoded = Some((message, bytes));
+                    }
+                },
                 Action::SendSnapshot(link, head) => self.exports.push((link, head)),
                 // Its pieces were merged as they came.
                 Action::Merge(..) => {}
@@ -141,12 +152,12 @@ impl Driver {
         }
     }
 
-    fn send(&mut self, link: Link, message: &Message) {
+    fn send(&mut self, link: Link, message: &Message, bytes: &Encoded) {
         let Some(state) = self.links.get(&link) else { return };
         if matches!(message, Message::Beats(_)) && state.outbox.is_stuffed() {
             return;
         }
-        state.outbox.push(message);
+        state.outbox.push_encoded(message, bytes);
     }
 
     /// Looks at the journal: what clients wrote goes to the peers. True if there is more soon.

@@ -28,32 +28,50 @@ const STUFFED: usize = 1 << 20;
 /// Pieces of a snapshot that wait at most.
 const PIECES: usize = 2;
 
+/// A message of so many bytes is a frame by itself, shared by all links that send it.
+const ALONE: usize = 8 << 10;
+
 /// Encoded messages that wait, gathered into what makes a frame each.
 #[derive(Default)]
 struct Queue {
     /// Frames that are full.
-    full: VecDeque<Vec<u8>>,
+    full: VecDeque<Bytes>,
     last: Vec<u8>,
     bytes: usize,
 }
 
 impl Queue {
-    fn push(&mut self, message: &[u8]) {
-        if !self.last.is_empty() && self.last.len() + message.len() > FRAME_BYTES {
-            self.full.push_back(std::mem::take(&mut self.last));
+    fn push(&mut self, message: &Encoded) {
+        let bytes = &message.0;
+        let alone = bytes.len() >= ALONE;
+        if !self.last.is_empty() && (alone || self.last.len() + bytes.len() > FRAME_BYTES) {
+            self.full.push_back(std::mem::take(&mut self.last).into());
         }
-        let before = self.last.len();
-        let mut w = Writer(std::mem::take(&mut self.last));
-        w.bytes(message);
-        self.last = w.0;
-        self.bytes += self.last.len() - before;
+        if alone {
+            self.full.push_back(bytes.clone());
+        } else {
+            self.last.extend_from_slice(bytes);
+        }
+        self.bytes += bytes.len();
     }
 
     /// The next frame: as many messages as fit into one, and at least one.
     fn take(&mut self) -> Option<Bytes> {
-        let frame = self.full.pop_front().unwrap_or_else(|| std::mem::take(&mut self.last));
+        let frame = self.full.pop_front().unwrap_or_else(|| std::mem::take(&mut self.last).into());
         self.bytes -= frame.len();
-        (!frame.is_empty()).then(|| frame.into())
+        (!frame.is_empty()).then_some(frame)
+    }
+}
+
+/// A message as it stands in a frame.
+#[derive(Clone, Debug)]
+pub struct Encoded(Bytes);
+
+impl Encoded {
+    pub fn of(message: &Message) -> Encoded {
+        let mut w = Writer::default();
+        message.encode_framed(&mut w);
+        Encoded(w.0.into())
     }
 }
 
@@ -78,15 +96,19 @@ pub struct Outbox(Arc<Mutex<Inner>>);
 impl Outbox {
     /// Adds a message. What belongs behind a snapshot waits for its end.
     pub fn push(&self, message: &Message) {
-        let bytes = message.encode();
+        self.push_encoded(message, &Encoded::of(message));
+    }
+
+    /// The same with a message that is encoded already.
+    pub fn push_encoded(&self, message: &Message, bytes: &Encoded) {
         let mut inner = self.0.lock();
         if inner.closed {
             return;
         }
         let waits = matches!(message, Message::Part(_) | Message::Snapshot(_) | Message::Beats(_));
         match &mut inner.behind {
-            Some(behind) if waits => behind.push(&bytes),
-            _ => inner.messages.push(&bytes),
+            Some(behind) if waits => behind.push(bytes),
+            _ => inner.messages.push(bytes),
         }
         wake(&mut inner.transport);
     }
@@ -135,7 +157,7 @@ impl Outbox {
     pub fn end_snapshot(&self, head: &Message) {
         let mut inner = self.0.lock();
         let mut last = Queue::default();
-        last.push(&head.encode());
+        last.push(&Encoded::of(head));
         let behind = inner.behind.take().unwrap_or_default();
         for mut queue in [last, behind] {
             while let Some(bytes) = queue.take() {

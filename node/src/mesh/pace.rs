@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 /// Bytes a second from which writes are gathered for a moment, and from which for longer.
 const BRISK: f64 = 1e6;
+const RUSH: f64 = 5e6;
 const FLOOD: f64 = 12e6;
 const BRISK_PAUSE: Duration = Duration::from_micros(300);
+const RUSH_PAUSE: Duration = Duration::from_millis(1);
 const FLOOD_PAUSE: Duration = Duration::from_millis(2);
 
 /// See the [module's page](self).
@@ -34,6 +36,7 @@ impl Pace {
     pub fn pause(&self, now: Instant) -> Duration {
         let wanted = match self.bytes_per_s {
             rate if rate >= FLOOD => FLOOD_PAUSE,
+            rate if rate >= RUSH => RUSH_PAUSE,
             rate if rate >= BRISK => BRISK_PAUSE,
             _ => Duration::ZERO,
         };
@@ -59,6 +62,7 @@ mod tests {
     fn lone_writes_do_not_wait_and_floods_do() {
         assert_eq!(after(80_000.0, Duration::from_millis(1)), Duration::ZERO);
         assert_eq!(after(4e6, Duration::from_micros(300)), BRISK_PAUSE);
+        assert_eq!(after(8e6, Duration::from_millis(1)), RUSH_PAUSE);
         assert_eq!(after(30e6, Duration::from_millis(2)), FLOOD_PAUSE);
     }
 
