@@ -26,7 +26,8 @@ pub struct Options {
 }
 
 /// Every name `--only` knows.
-pub const PARTS: [&str; 19] = [
+pub const PARTS: [&str; 20] = [
+    "cost",
     "get",
     "set",
     "incr",

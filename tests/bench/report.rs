@@ -66,6 +66,8 @@ const MEMORY: &str =
 |---|---|---|---|---|---|---|---|";
 const RESPONSE: &str = "| what | redis | ours | ratio | bar |
 |---|---|---|---|---|";
+const COST: &str = "| what | alone | in a mesh | ratio | bar |
+|---|---|---|---|---|";
 
 impl Report {
     /// Begins with what is being measured.
@@ -116,6 +118,14 @@ impl Report {
             "| {} | {u0:.1} | {u1:.1} | {used:.2} | {r0:.1} | {r1:.1} | {resident:.2} | {bar} |",
             row.name
         ));
+    }
+
+    /// A row about what a mesh costs.
+    pub fn add_cost(&mut self, name: &str, [alone, meshed]: [f64; 2], bar: f64) {
+        self.begin(COST);
+        let ratio = meshed / alone;
+        let bar = self.verdict(ratio, bar);
+        self.line(&format!("| {name} | {alone:.0} | {meshed:.0} | {ratio:.2} | {bar} |"));
     }
 
     /// A row about anything else.

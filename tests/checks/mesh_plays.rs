@@ -1,0 +1,243 @@
+//! Plays of the active-active specification that are about the server rather than its machines; the others are in
+//! `chaos/tests/plays.rs`.
+
+use std::collections::BTreeSet;
+
+use harness::mesh::{ACTIVE, Mesh, SOON, info};
+use harness::wait::wait_until;
+use harness::{Client, Kind, Server, Value};
+
+fn ok(client: &mut Client, line: &str) -> Value {
+    let reply = client.cmd(line).unwrap();
+    assert!(!reply.is_error(), "{line}: {reply}");
+    reply
+}
+
+fn text(value: &str) -> Value {
+    Value::Bulk(value.into())
+}
+
+/// Nodes add to one stream while they cannot talk: all entries are everywhere, under ids of their own, and a group that was past
+/// them gets those that arrive late.
+#[test]
+fn h8_crossing_xadds() {
+    let mesh = Mesh::start(2);
+    let (mut a, mut b) = (mesh.client(0), mesh.client(1));
+    ok(&mut a, "XADD s * first 1");
+    ok(&mut a, "XGROUP CREATE s g 0");
+    mesh.wait_equal();
+    mesh.cut(0, 1);
+    mesh.wait_links(0, 0);
+    let mut ids = BTreeSet::new();
+    for i in 0..50 {
+        ids.insert(ok(&mut a, &format!("XADD s * from-a {i}")).text());
+        ids.insert(ok(&mut b, &format!("XADD s * from-b {i}")).text());
+    }
+    assert_eq!(ids.len(), 100, "no id is given twice");
+    let read = ok(&mut a, "XREADGROUP GROUP g worker COUNT 1000 STREAMS s >").to_string();
+    assert!(read.contains("from-a") && !read.contains("from-b"), "{read}");
+    mesh.heal();
+    mesh.wait_linked();
+    mesh.wait_for("XLEN s", &Value::Int(101));
+    mesh.wait_equal();
+    let late = ok(&mut a, "XREADGROUP GROUP g worker COUNT 1000 STREAMS s >").to_string();
+    assert_eq!(late.matches("from-b").count(), 50, "{late}");
+    mesh.wait_for("XPENDING s g - + 1000 nobody", &ok(&mut a, "XPENDING s g - + 1000 nobody"));
+    let acknowledge = ids.iter().fold("XACK s g".to_string(), |line, id| format!("{line} {id}"));
+    assert_eq!(ok(&mut b, &acknowledge), Value::Int(100));
+    mesh.wait_for("XACK s g 1-1", &Value::Int(0));
+}
+
+/// What is there, each write command, and a question whose answer it changes.
+const COMMANDS: &[(&str, &str, &str)] = &[
+    ("", "SET k v", "GET k"),
+    ("", "SETNX k1 v", "GET k1"),
+    ("", "SETEX k2 1000 v", "GET k2"),
+    ("", "PSETEX k3 1000000 v", "GET k3"),
+    ("", "MSET m1 1 m2 2", "MGET m1 m2"),
+    ("", "MSETNX m3 1 m4 2", "MGET m3 m4"),
+    ("SET gs 1", "GETSET gs 2", "GET gs"),
+    ("SET gd 1", "GETDEL gd", "EXISTS gd"),
+    ("SET ge 1", "GETEX ge EXAT 4102444800", "EXPIRETIME ge"),
+    ("", "INCR n", "GET n"),
+    ("", "INCRBY n 5", "GET n"),
+    ("", "DECR n", "GET n"),
+    ("", "DECRBY n 7", "GET n"),
+    ("", "INCRBYFLOAT f 1.5", "GET f"),
+    ("", "APPEND ap abc", "GET ap"),
+    ("SET sr Hello", "SETRANGE sr 1 u", "GET sr"),
+    ("", "SETBIT bits 7 1", "GET bits"),
+    ("", "BITFIELD bits INCRBY u8 8 3", "GET bits"),
+    ("SET b1 abc", "BITOP NOT b2 b1", "GET b2"),
+    ("SET d 1", "DEL d", "EXISTS d"),
+    ("SET u 1", "UNLINK u", "EXISTS u"),
+    ("SET r1 1", "RENAME r1 r2", "GET r2"),
+    ("SET r3 1", "RENAMENX r3 r4", "GET r4"),
+    ("SET c1 1", "COPY c1 c2", "GET c2"),
+    ("SET mv 1", "MOVE mv 1", "EXISTS mv"),
+    ("SET ex 1", "EXPIRE ex 1000", "PERSIST nothing|EXPIRETIME ex"),
+    ("SET px 1", "PEXPIRE px 1000000", "PEXPIRETIME px"),
+    ("SET ea 1", "EXPIREAT ea 4102444800", "EXPIRETIME ea"),
+    ("SET pa 1", "PEXPIREAT pa 4102444800000", "PEXPIRETIME pa"),
+    ("SET pe 1 EX 1000", "PERSIST pe", "TTL pe"),
+    ("", "RESTORE re 0 !dump", "GET re"),
+    ("", "HSET h f v g w", "HGETALL h"),
+    ("", "HMSET h2 f v", "HGETALL h2"),
+    ("", "HSETNX h x 1", "HGET h x"),
+    ("", "HINCRBY h count 3", "HGET h count"),
+    ("", "HINCRBYFLOAT h float 0.5", "HGET h float"),
+    ("", "HDEL h f", "HGET h f"),
+    ("", "SADD s a b c d e", "SCARD s"),
+    ("", "SREM s a", "SISMEMBER s a"),
+    ("", "SPOP s", "SCARD s"),
+    ("SADD s2 z", "SMOVE s2 s3 z", "SMEMBERS s3"),
+    ("SADD s4 a b", "SINTERSTORE s5 s4 s4", "SCARD s5"),
+    ("", "SUNIONSTORE s6 s4 s4", "SCARD s6"),
+    ("", "SDIFFSTORE s7 s4 nothing", "SCARD s7"),
+    ("", "ZADD z 1 a 2 b 3 c 4 d 5 e 6 f 7 g 8 h", "ZCARD z"),
+    ("", "ZINCRBY z 2.5 a", "ZSCORE z a"),
+    ("", "ZREM z a", "ZSCORE z a"),
+    ("", "ZPOPMIN z", "ZCARD z"),
+    ("", "ZPOPMAX z", "ZCARD z"),
+    ("", "BZPOPMIN z 1", "ZCARD z"),
+    ("", "BZPOPMAX z 1", "ZCARD z"),
+    ("", "ZMPOP 1 z MIN", "ZCARD z"),
+    ("ZADD z2 1 a 2 b 3 c", "BZMPOP 1 1 z2 MAX", "ZCARD z2"),
+    ("ZADD z3 1 a 2 b 3 c", "ZREMRANGEBYRANK z3 0 0", "ZCARD z3"),
+    ("", "ZREMRANGEBYSCORE z3 2 2", "ZCARD z3"),
+    ("ZADD z4 0 a 0 b", "ZREMRANGEBYLEX z4 [a [a", "ZCARD z4"),
+    ("", "ZUNIONSTORE z5 2 z3 z4", "ZCARD z5"),
+    ("", "ZINTERSTORE z6 1 z4", "ZCARD z6"),
+    ("", "ZDIFFSTORE z7 1 z4", "ZCARD z7"),
+    ("", "ZRANGESTORE z8 z4 0 -1", "ZCARD z8"),
+    ("", "GEOADD geo 13.361389 38.115556 Palermo", "ZCARD geo"),
+    ("", "GEORADIUS geo 15 37 200 km STORE geo2", "ZCARD geo2"),
+    ("", "GEORADIUSBYMEMBER geo Palermo 200 km STORE geo3", "ZCARD geo3"),
+    ("", "GEOSEARCHSTORE geo4 geo FROMMEMBER Palermo BYRADIUS 200 km", "ZCARD geo4"),
+    ("", "LPUSH l a b c d e f g h", "LRANGE l 0 -1"),
+    ("", "RPUSH l z", "LRANGE l 0 -1"),
+    ("", "LPUSHX l y", "LRANGE l 0 -1"),
+    ("", "RPUSHX l x", "LRANGE l 0 -1"),
+    ("", "LINSERT l BEFORE a new", "LRANGE l 0 -1"),
+    ("", "LSET l 1 set", "LRANGE l 0 -1"),
+    ("", "LPOP l", "LRANGE l 0 -1"),
+    ("", "RPOP l", "LRANGE l 0 -1"),
+    ("", "LREM l 0 a", "LRANGE l 0 -1"),
+    ("", "LTRIM l 1 -1", "LRANGE l 0 -1"),
+    ("", "LMOVE l l2 LEFT RIGHT", "LRANGE l2 0 -1"),
+    ("", "RPOPLPUSH l l2", "LRANGE l2 0 -1"),
+    ("RPUSH l a b c d e f", "BLMOVE l l2 LEFT LEFT 1", "LRANGE l2 0 -1"),
+    ("", "BRPOPLPUSH l l2 1", "LRANGE l2 0 -1"),
+    ("", "BLPOP l 1", "LRANGE l 0 -1"),
+    ("", "BRPOP l 1", "LRANGE l 0 -1"),
+    ("", "LMPOP 1 l2 LEFT", "LRANGE l2 0 -1"),
+    ("", "BLMPOP 1 1 l2 RIGHT", "LRANGE l2 0 -1"),
+    ("RPUSH so 3 1 2", "SORT so STORE so2", "LRANGE so2 0 -1"),
+    ("", "PFADD p a b c", "PFCOUNT p"),
+    ("", "PFMERGE p2 p", "PFCOUNT p2"),
+    ("", "XADD x 1-1 f v", "XRANGE x - +"),
+    ("XADD x 2-1 f v", "XDEL x 1-1", "XRANGE x - +"),
+    ("XADD x 3-1 f v", "XTRIM x MAXLEN 1", "XRANGE x - +"),
+    ("", "XSETID x 9-9", "XINFO STREAM x"),
+    ("", "XGROUP CREATE x g 0", "XINFO GROUPS x"),
+    ("", "XREADGROUP GROUP g c STREAMS x >", "XPENDING x g"),
+    ("", "XCLAIM x g other 0 3-1", "XPENDING x g"),
+    ("", "XAUTOCLAIM x g third 0 0", "XPENDING x g"),
+    ("", "XACK x g 3-1", "XPENDING x g"),
+    ("", "EVAL return(redis.call('SET',KEYS[1],'s')) 1 lua", "GET lua"),
+    ("", "FLUSHDB", "DBSIZE"),
+    ("SET last 1", "FLUSHALL", "DBSIZE"),
+];
+
+/// Commands that write, and that others need not hear of or that are told by another name.
+const NOT_HERE: &[(&str, &str)] = &[
+    ("swapdb", "an active node refuses it"),
+    ("migrate", "a DEL, if anything"),
+    ("restore-asking", "RESTORE in a cluster"),
+    ("pfdebug", "for tests"),
+    ("function", "tested with functions"),
+];
+
+#[test]
+fn h25_every_write_command_replicates() {
+    let mesh = Mesh::start(2);
+    let (mut a, mut b) = (mesh.client(0), mesh.client(1));
+    ok(&mut a, "SET source dumped");
+    for (before, command, question) in COMMANDS {
+        if !before.is_empty() {
+            ok(&mut a, before);
+        }
+        let question = question.split('|').next_back().unwrap();
+        let old = ok(&mut a, question);
+        mesh.wait_equal();
+        if command.contains("!dump") {
+            let dump = match a.call(&["DUMP", "source"]).unwrap() {
+                Value::Bulk(bytes) => bytes,
+                other => panic!("{other}"),
+            };
+            let args: [&[u8]; 4] = [b"RESTORE", b"re", b"0", &dump];
+            a.call(&args).unwrap();
+        } else {
+            ok(&mut a, command);
+        }
+        let new = ok(&mut a, question);
+        assert_ne!(old, new, "{command} changes the answer to {question}");
+        wait_until(command, SOON, || {
+            let seen = b.cmd(question).unwrap();
+            seen == new || seen.to_string().contains("idle")
+        });
+        mesh.wait_equal();
+    }
+    let tested: BTreeSet<String> = COMMANDS
+        .iter()
+        .map(|(_, command, _)| command.split(' ').next().unwrap().to_lowercase())
+        .chain(NOT_HERE.iter().map(|(name, _)| name.to_string()))
+        .collect();
+    let all = ok(&mut a, "COMMAND LIST FILTERBY ACLCAT write");
+    let missing: Vec<String> = all
+        .items()
+        .unwrap()
+        .iter()
+        .map(Value::text)
+        .filter(|name| !tested.contains(name) && is_of_redis(&mut a, name))
+        .collect();
+    assert!(missing.is_empty(), "not tested: {missing:?}");
+}
+
+/// Commands of later servers have tests of their own.
+fn is_of_redis(client: &mut Client, name: &str) -> bool {
+    let docs = ok(client, &format!("COMMAND DOCS {name}")).to_string();
+    ["7.2", "7.4", "8.", "6.5", "5.3", "0.1", "0.2"].iter().all(|since| !docs.contains(&format!("\"{since}")))
+}
+
+/// A node that has loaded a file of a plain Redis joins: what others wrote since is newer, and what only the file has is kept.
+#[test]
+fn h26_loaded_data_does_not_beat_newer_writes() {
+    let mut redis = Server::start(Kind::Redis);
+    let mut r = redis.client();
+    ok(&mut r, "SET both old");
+    ok(&mut r, "HSET hash field old other kept");
+    ok(&mut r, "SET lonely 1");
+    ok(&mut r, "SAVE");
+    let file = redis.dir().join("dump.rdb");
+    assert!(file.exists());
+    let new = Server::start_with(Kind::Everwrite, &ACTIVE);
+    let mut n = new.client();
+    ok(&mut n, "SET both new");
+    ok(&mut n, "HSET hash field new");
+    let dir = redis.dir().to_str().unwrap().to_string();
+    redis.kill();
+    let loaded = Server::start_with(
+        Kind::Everwrite,
+        &[&ACTIVE[..], &["--dir", &dir, "--dbfilename", "dump.rdb"]].concat(),
+    );
+    let mut l = loaded.client();
+    assert_eq!(ok(&mut l, "GET both"), text("old"), "the file was loaded");
+    ok(&mut l, &format!("REPLICAOF 127.0.0.1 {}", new.address().port()));
+    wait_until("the link", SOON, || info(&mut n, "connected_slaves") == "1");
+    for client in [&mut n, &mut l] {
+        for (question, answer) in [("GET both", "new"), ("HGET hash field", "new"), ("GET lonely", "1")] {
+            wait_until(question, SOON, || client.cmd(question).unwrap() == text(answer));
+        }
+    }
+}
