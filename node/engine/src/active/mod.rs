@@ -6,6 +6,9 @@
 //! by the engine's own code; an effect from elsewhere may be late, and the overlay itself brings the data in line, through
 //! its view of the shard ([`stage`]).
 //!
+//! What needs nothing of what was there before is not even noted but jotted down, here and when it comes from elsewhere in
+//! time ([`direct`]); marks are made of it when somebody asks. See [`replication::overlay::Jot`].
+//!
 //! A string that was put as a whole needs no mark: the stamp in its entry says it all. See
 //! [`Plain::stamp`](replication::overlay::Plain::stamp).
 //!
