@@ -221,7 +221,7 @@ mod tests {
     fn record(version: u64, name: &'static [u8], jot: Jot<'static>) -> Record<'static> {
         let place = Place { version, origin: 3, sub: 1 };
         let before = Stamp { version: version - 1, origin: 2 };
-        Record { place, before, db: 5, name, create: version % 2 == 0, jot }
+        Record { place, before, db: 5, name, create: version.is_multiple_of(2), jot }
     }
 
     #[test]
