@@ -21,6 +21,10 @@ const HOST_MAX: usize = 1025;
 
 const NO_MASTER_LINK: ErrorReply =
     ErrorReply::new("NOMASTERLINK Can't SYNC while not connected with my master");
+const IN_A_MESH: ErrorReply = ErrorReply::new(
+    "ERR This node is part of a mesh, and what its peers write is not passed on to replicas yet. Make the replica a member of \
+     the mesh, or take a snapshot (REPLCONF rdb-only 1)",
+);
 const NEEDS_EOF: ErrorReply = ErrorReply::new("ERR Filtered replica requires EOF capability");
 
 fn replconf(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
@@ -163,6 +167,12 @@ fn sync(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
 fn join(call: &mut Call<'_>, old: bool) -> Result<Arc<Link>, ErrorReply> {
     if call.worker.server.upstream.followed().is_some_and(|link| !link.status.is_up()) {
         return Err(NO_MASTER_LINK);
+    }
+    // The stream holds what this node's clients write: a replica would fall behind without anybody's knowing.
+    let snapshot_only = call.session.peer.get_or_insert_default().about.rdb_only;
+    if call.worker.server.mesh.is_on() && !snapshot_only {
+        tracing::warn!("A replica is refused: what this node's peers write is not passed on to replicas yet");
+        return Err(IN_A_MESH);
     }
     let about = Handshake { old, ..call.session.peer.get_or_insert_default().about.clone() };
     if about.parts != Parts::ALL && !about.eof {
