@@ -1,7 +1,12 @@
 //! MIGRATE between ours and Redis, in both directions.
 
+use harness::wait::wait_until;
 use harness::{Client, Kind, Server, Value};
 use std::net::TcpListener;
+use std::time::Duration;
+
+/// No wait may take longer, however busy the machine.
+const SOON: Duration = Duration::from_secs(30);
 
 struct Pair {
     from: Client,
@@ -15,6 +20,8 @@ fn pair(from: Kind, to: Kind) -> Pair {
     let servers = [Server::start(from), Server::start_with(to, &["--requirepass", "secret"])];
     let (from, mut to) = (servers[0].client(), servers[1].client());
     to.cmd("AUTH secret").unwrap();
+    // It asks for the password before it says that it is loading.
+    wait_until("the data are loaded", SOON, || !to.cmd("PING").unwrap().is_error());
     let target = format!("127.0.0.1 {}", servers[1].address().port());
     Pair { from, to, target, _servers: servers }
 }

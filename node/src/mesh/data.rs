@@ -185,11 +185,11 @@ impl Data {
         piece
     }
 
-    /// Begins to take a snapshot. `covered`: what the other end has.
-    pub fn merge(&mut self, covered: Covered) -> Merge {
+    /// Begins to take a snapshot. `covered`: what the other end has; `brought_until`: see [`Merge::begin`].
+    pub fn merge(&mut self, covered: Covered, brought_until: u64) -> Merge {
         let mut ctx = self.worker.ctx.borrow_mut();
         self.worker.tick(&mut ctx);
-        Merge::begin(&mut ctx, covered)
+        Merge::begin(&mut ctx, covered, brought_until)
     }
 
     pub fn merge_piece(&mut self, merge: &mut Merge, piece: &[u8]) -> Result<(), Malformed> {

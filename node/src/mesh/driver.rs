@@ -57,6 +57,8 @@ pub struct Driver {
     pub last_error: String,
     /// Clients' writes are refused until a peer's state has come, or this moment.
     pub trust_at: Option<Instant>,
+    /// See [`engine::active::sync::Merge::begin`].
+    pub brought_until: u64,
 }
 
 pub fn options(config: &Config) -> Options {
@@ -80,6 +82,10 @@ impl Driver {
         let log = Log::new(config.repl_memory_limit as usize, spill);
         let mut replica = Replica::new(identity.me, boot, identity.me.incarnation + 1, options(&config), log);
         identity.members.iter().for_each(|member| replica.expect_member(*member));
+        // A node that never had a peer can't have heard of a delete: whatever it has loaded is its own.
+        let newcomer = identity.members.is_empty();
+        let brought_until =
+            if newcomer { replication::stamp::at(Duration::from_millis(unix_ms())) } else { 0 };
         Driver {
             server,
             data: Data::new(worker.clone()),
@@ -99,6 +105,7 @@ impl Driver {
             links_refused: 0,
             last_error: String::new(),
             trust_at: None,
+            brought_until,
         }
     }
 

@@ -133,7 +133,7 @@ impl Driver {
         tracing::info!("Full sync from {}: receiving", state.addr);
         let versions = head.vector.iter().map(|(_, have)| have.version);
         self.server.keyspace.journal.raise_floor(versions.max().unwrap_or(0));
-        let merge = self.data.merge(Box::new(self.replica.coverage(&head)));
+        let merge = self.data.merge(Box::new(self.replica.coverage(&head)), self.brought_until);
         if let Some(state) = self.links.get_mut(&link) {
             state.incoming = Some(Incoming { head, merge, partial: Vec::new() });
         }

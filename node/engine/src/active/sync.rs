@@ -220,10 +220,15 @@ pub struct Merge {
     most: u64,
     /// When databases were emptied last, as the other remembers it.
     cleared: BTreeMap<u32, Place>,
+    /// What this node has by itself from before this version has never been in the mesh.
+    brought_until: u64,
 }
 
 impl Merge {
-    pub fn begin(ctx: &mut Ctx<'_>, covered: Covered) -> Merge {
+    /// `brought_until`: above the versions of what this node has brought along and nobody in the mesh has ever had, as a
+    /// newcomer with a file of its own does; 0 if nothing. That the other has not got such data does not mean that they
+    /// were deleted there.
+    pub fn begin(ctx: &mut Ctx<'_>, covered: Covered, brought_until: u64) -> Merge {
         let journal = ctx.keyspace.journal.clone();
         journal.merging(1);
         let idle = |shard: &Shard| {
@@ -239,6 +244,7 @@ impl Merge {
             settled: 0,
             most: 0,
             cleared: BTreeMap::new(),
+            brought_until,
         }
     }
 
@@ -307,12 +313,21 @@ impl Merge {
         }
     }
 
+    /// Whether a key is as this node has brought it along: the other has not deleted it, but never heard of it.
+    fn was_brought(&self, shard: &Shard, db: usize, entry: EntryRef<'_>) -> bool {
+        let stamp = entry.stamp();
+        stamp.version < self.brought_until
+            && (stamp.origin == 0 || stamp.origin == self.journal.label())
+            && !shard.overlay.as_ref().is_some_and(|overlay| overlay.marked(db as u32, entry.key()))
+    }
+
     fn remove_unseen(&self, ctx: &mut Ctx<'_>, seen: &HashSet<u64>) -> Result<(), Malformed> {
         for shard in 0..ctx.keyspace.shard_count() {
             ctx.locks.hold_one(shard);
             let mut unseen = Vec::new();
             for (db, table) in ctx.locks.get(shard).dbs.iter().enumerate() {
-                let keys = table.iter().map(|entry| Key { db: db as u32, name: entry.key().to_vec() });
+                let gone = table.iter().filter(|entry| !self.was_brought(ctx.locks.get(shard), db, *entry));
+                let keys = gone.map(|entry| Key { db: db as u32, name: entry.key().to_vec() });
                 unseen.extend(keys.filter(|key| !seen.contains(&number(ctx, key))));
             }
             for key in unseen {

@@ -588,7 +588,7 @@ fn sync(
     nodes[me].settled[me] = nodes[me].settled[me].max(most);
     let lapsed = nodes[me].lapsing(Levels { settled: most, ..Levels::default() });
     let mut export = Export::default();
-    let mut merge = Merge::begin(&mut nodes[me].console.ctx, Box::new(covered));
+    let mut merge = Merge::begin(&mut nodes[me].console.ctx, Box::new(covered), 0);
     while let Some(piece) = export.next(&mut nodes[from].console.ctx, 2_000) {
         merge.take(&mut nodes[me].console.ctx, &piece).map_err(|e| format!("a piece: {e:?}"))?;
         nodes[me].console.ctx.locks.release();
