@@ -57,7 +57,7 @@ pub struct Driver {
     pub last_error: String,
     /// Clients' writes are refused until a peer's state has come, or this moment.
     pub trust_at: Option<Instant>,
-    /// See [`engine::active::sync::Merge::begin`].
+    /// See [`engine::active::sync::Acquaintance`].
     pub brought_until: u64,
 }
 
@@ -83,7 +83,8 @@ impl Driver {
         let mut replica = Replica::new(identity.me, boot, identity.me.incarnation + 1, options(&config), log);
         identity.members.iter().for_each(|member| replica.expect_member(*member));
         // A node that never had a peer can't have heard of a delete: whatever it has loaded is its own.
-        let newcomer = identity.members.is_empty();
+        let data = &server.keyspace;
+        let newcomer = identity.members.is_empty() && (0..data.databases()).any(|db| data.sizes(db).0 > 0);
         let brought_until =
             if newcomer { replication::stamp::at(Duration::from_millis(unix_ms())) } else { 0 };
         Driver {

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use engine::active::sync::Merge;
+use engine::active::sync::{Acquaintance, Merge};
 use proto::peer::frame::Body;
 use proto::peer::{Frame, Why};
 use replication::message::{Beat, Head, Hello, Message};
@@ -133,7 +133,14 @@ impl Driver {
         tracing::info!("Full sync from {}: receiving", state.addr);
         let versions = head.vector.iter().map(|(_, have)| have.version);
         self.server.keyspace.journal.raise_floor(versions.max().unwrap_or(0));
-        let merge = self.data.merge(Box::new(self.replica.coverage(&head)), self.brought_until);
+        let (me, new) = (self.replica.me().uuid, self.brought_until > 0);
+        let stranger = head.vector.iter().all(|(stream, _)| stream.author.uuid != me);
+        // Two newcomers must not both give way, nor both insist.
+        let highest =
+            head.vector.iter().all(|(stream, _)| stream.author.uuid < me) && head.vector.iter().count() < 2;
+        let mine_first = stranger && (!new || highest);
+        let other = Acquaintance { brought_until: self.brought_until, stranger, mine_first };
+        let merge = self.data.merge(Box::new(self.replica.coverage(&head)), other);
         if let Some(state) = self.links.get_mut(&link) {
             state.incoming = Some(Incoming { head, merge, partial: Vec::new() });
         }

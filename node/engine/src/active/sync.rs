@@ -220,15 +220,23 @@ pub struct Merge {
     most: u64,
     /// When databases were emptied last, as the other remembers it.
     cleared: BTreeMap<u32, Place>,
-    /// What this node has by itself from before this version has never been in the mesh.
-    brought_until: u64,
+    other: Acquaintance,
+}
+
+/// How well the other end of a full sync knows what is here.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Acquaintance {
+    /// Above the versions of what this node has brought along and nobody in the mesh has ever had, as a newcomer with a file
+    /// of its own does; 0: it is none. That the other has not got such data does not mean that they were deleted there.
+    pub brought_until: u64,
+    /// The other has never heard of this node, nor of anybody who has: it has deleted nothing of what is here.
+    pub stranger: bool,
+    /// What both have found on their own stays as it is here, unless the other's is younger.
+    pub mine_first: bool,
 }
 
 impl Merge {
-    /// `brought_until`: above the versions of what this node has brought along and nobody in the mesh has ever had, as a
-    /// newcomer with a file of its own does; 0 if nothing. That the other has not got such data does not mean that they
-    /// were deleted there.
-    pub fn begin(ctx: &mut Ctx<'_>, covered: Covered, brought_until: u64) -> Merge {
+    pub fn begin(ctx: &mut Ctx<'_>, covered: Covered, other: Acquaintance) -> Merge {
         let journal = ctx.keyspace.journal.clone();
         journal.merging(1);
         let idle = |shard: &Shard| {
@@ -244,7 +252,7 @@ impl Merge {
             settled: 0,
             most: 0,
             cleared: BTreeMap::new(),
-            brought_until,
+            other,
         }
     }
 
@@ -313,11 +321,27 @@ impl Merge {
         }
     }
 
+    /// Where nothing is settled yet, what is not young was brought along: it is older than what a member has.
+    fn is_brought_by_other(&self, version: u64) -> bool {
+        version == 0 && self.settled == 0 && self.other.brought_until == 0
+    }
+
+    /// Whether a key is here, without marks, and not older than a version.
+    fn has_as_young(&self, ctx: &mut Ctx<'_>, key: &Key, version: u64) -> bool {
+        let hash = ctx.keyspace.hash(&key.name);
+        let number = ctx.keyspace.shard_of(hash);
+        ctx.locks.hold_one(number);
+        let shard = ctx.locks.get(number);
+        let entry = shard.dbs[key.db as usize].get(hash, &key.name);
+        entry.is_some_and(|entry| entry.stamp().version >= version)
+            && !shard.overlay.as_ref().is_some_and(|overlay| overlay.marked(key.db, &key.name))
+    }
+
     /// Whether a key is as this node has brought it along: the other has not deleted it, but never heard of it.
     fn was_brought(&self, shard: &Shard, db: usize, entry: EntryRef<'_>) -> bool {
         let stamp = entry.stamp();
-        stamp.version < self.brought_until
-            && (stamp.origin == 0 || stamp.origin == self.journal.label())
+        let mine = stamp.origin == 0 || stamp.origin == self.journal.label();
+        (self.other.stranger || mine && stamp.version < self.other.brought_until)
             && !shard.overlay.as_ref().is_some_and(|overlay| overlay.marked(db as u32, entry.key()))
     }
 
@@ -356,6 +380,13 @@ impl Merge {
         let marked = r.int()? != 0;
         if let Some(seen) = &mut self.seen {
             seen.insert(number(ctx, &key));
+        }
+        if let Some((stamp, ..)) = &head
+            && !marked
+            && (self.other.mine_first || self.is_brought_by_other(stamp.version))
+            && self.has_as_young(ctx, &key, stamp.version)
+        {
+            return Ok(());
         }
         self.replace(ctx, &key, |stage| {
             if let Some((stamp, deadline, value)) = head {
