@@ -321,6 +321,11 @@ impl Merge {
         }
     }
 
+    /// Among newcomers one has to insist; where something is settled there are members, and a newcomer gives way.
+    fn comes_first(&self) -> bool {
+        self.other.mine_first && (self.other.brought_until == 0 || self.settled == 0)
+    }
+
     /// Where nothing is settled yet, what is not young was brought along: it is older than what a member has.
     fn is_brought_by_other(&self, version: u64) -> bool {
         version == 0 && self.settled == 0 && self.other.brought_until == 0
@@ -383,7 +388,7 @@ impl Merge {
         }
         if let Some((stamp, ..)) = &head
             && !marked
-            && (self.other.mine_first || self.is_brought_by_other(stamp.version))
+            && (self.comes_first() || self.is_brought_by_other(stamp.version))
             && self.has_as_young(ctx, &key, stamp.version)
         {
             return Ok(());
