@@ -24,6 +24,8 @@ pub enum Mode {
 /// What was found of a file.
 struct Found {
     size: u64,
+    /// It begins with a snapshot, which is sound.
+    preamble: bool,
     /// The end of the last command outside of a transaction, and the lines up to there.
     valid: u64,
     lines: u64,
@@ -93,12 +95,12 @@ fn begins_with_rdb(path: &Path) -> bool {
 fn check_one(path: &Path, last: bool, mode: Mode) -> Result<bool, String> {
     let found = read(path, mode)?;
     let name = path.display();
-    if begins_with_rdb(path) && found.valid > 0 {
+    if found.preamble {
         println!("RDB preamble is OK, proceeding with AOF tail...");
     }
     let (size, valid, diff) = (found.size, found.valid, found.size - found.valid);
-    if let Mode::CutAfter(until_s) = mode {
-        return cut_after(path, last, until_s, &found);
+    if let (Mode::CutAfter(until_s), Some(at)) = (mode, found.late) {
+        return cut_after(path, last, until_s, at);
     }
     println!(
         "AOF analyzed: filename={name}, size={size}, ok_up_to={valid}, ok_up_to_line={}, diff={diff}",
@@ -128,21 +130,20 @@ fn check_one(path: &Path, last: bool, mode: Mode) -> Result<bool, String> {
     Ok(true)
 }
 
-/// Point-in-time recovery: what came after a moment goes.
-fn cut_after(path: &Path, last: bool, until_s: u64, found: &Found) -> Result<bool, String> {
+/// Point-in-time recovery: what came after a moment goes, which begins at `at`.
+fn cut_after(path: &Path, last: bool, until_s: u64, at: u64) -> Result<bool, String> {
     let name = path.display();
-    match found.late {
-        None => Ok(true),
-        Some(_) if !last => Err(format!(
+    if !last {
+        return Err(format!(
             "Failed to truncate AOF {name} to timestamp {until_s} because it is not the last file"
-        )),
-        Some(0) => Err(format!("AOF {name} has nothing before timestamp {until_s}, aborting...")),
-        Some(at) => {
-            cut(path, at)?;
-            println!("Successfully truncated AOF {name} to timestamp {until_s}");
-            Ok(true)
-        }
+        ));
     }
+    if at == 0 {
+        return Err(format!("AOF {name} has nothing before timestamp {until_s}, aborting..."));
+    }
+    cut(path, at)?;
+    println!("Successfully truncated AOF {name} to timestamp {until_s}");
+    Ok(true)
 }
 
 fn cut(path: &Path, at: u64) -> Result<(), String> {
@@ -157,16 +158,13 @@ fn read(path: &Path, mode: Mode) -> Result<Found, String> {
     let io = |e: std::io::Error| format!("Cannot open file {}: {}", path.display(), process::reason(&e));
     let size = fs::metadata(path).map_err(io)?.len();
     let mut file = File::open(path).map_err(io)?;
-    let mut magic = Vec::new();
-    (&mut file).take(5).read_to_end(&mut magic).map_err(io)?;
-    file.seek(SeekFrom::Start(0)).map_err(io)?;
-    let mut valid = 0;
-    if magic == b"REDIS" {
+    let (mut valid, preamble) = (0, begins_with_rdb(path));
+    if preamble {
         valid = match snapshot(&mut file, size) {
             Ok(end) => end,
             Err((at, reason)) => {
                 let stop = Some(format!("at {at}: {reason}"));
-                return Ok(Found { size, valid: 0, lines: 0, stop, late: None });
+                return Ok(Found { size, preamble: false, valid: 0, lines: 0, stop, late: None });
             }
         };
         file.seek(SeekFrom::Start(valid)).map_err(io)?;
@@ -195,7 +193,7 @@ fn read(path: &Path, mode: Mode) -> Result<Found, String> {
             (valid, lines) = (records.position(), records.lines());
         }
     };
-    Ok(Found { size, valid, lines, stop, late })
+    Ok(Found { size, preamble, valid, lines, stop, late })
 }
 
 /// The end of the snapshot that a file begins with.
@@ -256,6 +254,9 @@ mod tests {
         assert!(check(&path, Mode::CutAfter(11)));
         assert_eq!(fs::read_to_string(&path).unwrap(), format!("#TS:10\r\n{ping}#TS:11\r\n{ping}"));
         assert!(check(&path, Mode::Look) && check(&path, Mode::CutAfter(20)));
+        fs::write(&path, format!("#TS:10\r\n{ping}#TS:11\r\n*1\r\n$4\r\nPI")).unwrap();
+        assert!(!check(&path, Mode::CutAfter(20)), "it is broken, and nothing was cut off");
+        assert!(check(&path, Mode::CutAfter(10)), "what is broken was cut off");
         fs::remove_dir_all(&dir).unwrap();
     }
 }
