@@ -486,9 +486,13 @@ impl<'e> Ctx<'e> {
                 entries.into_iter().any(|entry| entry.deadline().is_none_or(|at| at > now))
             };
             interests.changed_where(|d, key| (d == a || d == b) && has(key));
-            for db in [a, b] {
-                let moved = waiting.keys(db).into_iter().filter(|key| has(key));
-                self.out.ready.extend(moved.map(|key| (db, key.into_vec())));
+            for (db, from) in [(a, b), (b, a)] {
+                let (moved, rest): (Vec<_>, Vec<_>) = waiting.keys(db).into_iter().partition(|key| has(key));
+                self.out.ready.extend(moved.into_iter().map(|key| (db, key.into_vec())));
+                // What has expired meets somebody who would have taken it, and goes.
+                let expired =
+                    rest.into_iter().filter(|key| dbs[from].get(self.keyspace.hash(key), key).is_some());
+                self.out.expired_seen.get_mut().extend(expired.map(|key| (db, key.into_vec())));
             }
             let (low, high) = dbs.split_at_mut(a.max(b));
             low[a.min(b)].swap(&mut high[0]);
