@@ -70,7 +70,7 @@ pub fn begin(server: &'static Server, ctx: &mut Ctx<'_>, aim: Aim) -> Result<Beg
             job.abort();
             let mut nowhere = io::sink();
             // The walks that have begun have to come to their ends.
-            let head = rdb_file::head(server, &server.config.get(), About::default());
+            let head = rdb_file::head(&server.config.get(), &[], About::default());
             let _ = job.run_held(&mut ctx.locks, head, &mut nowhere);
             background::end(server, &job);
             Err(e.into())

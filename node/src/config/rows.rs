@@ -144,7 +144,7 @@ directives! {
         /// What SIGTERM does, in the same words.
         shutdown_on_sigterm: ShutdownFlags, "shutdown-on-sigterm" [], "default", own(), Live, Now, Redis, [MULTI_ARG];
         /// Seconds a shutdown waits for replicas that lag behind.
-        shutdown_timeout: u32, "shutdown-timeout" [], "10", int(0, I32), Live, Now, Redis, [];
+        shutdown_timeout: u32, "shutdown-timeout" [], "10", int(0, I32), Live, Later, Redis, [];
         /// On a signal, refuse new clients and exit when the last one has left.
         soft_shutdown: bool, "soft-shutdown" [], "no", yes_no(), Live, Now, KeyDb, [];
         /// Locale for string comparison in Lua and SORT ALPHA; empty takes the environment's.
@@ -270,7 +270,7 @@ directives! {
         /// Make FLUSHALL, FLUSHDB and SCRIPT FLUSH without an option behave as with ASYNC.
         lazyfree_lazy_user_flush: bool, "lazyfree-lazy-user-flush" [], "no", yes_no(), Live, Now, Redis, [];
         /// Free the old data in the background before loading a master's.
-        replica_lazy_flush: bool, "replica-lazy-flush" ["slave-lazy-flush"], "no", yes_no(), Live, Now, Redis, [];
+        replica_lazy_flush: bool, "replica-lazy-flush" ["slave-lazy-flush"], "no", yes_no(), Live, Inert, Redis, [];
         /// Spend idle time on growing tables. Tables grow in small steps here.
         activerehashing: bool, "activerehashing" [], "yes", yes_no(), Live, Inert, Redis, [];
         /// Let the allocator purge in a thread of its own.
@@ -370,7 +370,7 @@ directives! {
         /// Leave eviction to the master.
         replica_ignore_maxmemory: bool, "replica-ignore-maxmemory" ["slave-ignore-maxmemory"], "yes", yes_no(), Live, Now, Redis, [];
         /// Go on applying the master's writes though they cannot be saved.
-        replica_ignore_disk_write_errors: bool, "replica-ignore-disk-write-errors" [], "no", yes_no(), Live, Now, Redis, [];
+        replica_ignore_disk_write_errors: bool, "replica-ignore-disk-write-errors" [], "no", yes_no(), Live, Later, Redis, [];
         /// Send snapshots to replicas straight from memory.
         repl_diskless_sync: bool, "repl-diskless-sync" [], "yes", yes_no(), Live, Now, Redis, [];
         /// Seconds to wait for further replicas before such a transfer.
@@ -548,7 +548,7 @@ directives! {
         /// The same while saving.
         rdb_key_save_delay: i32, "rdb-key-save-delay" [], "0", int(I32_MIN, I32), Live, Now, Redis, [HIDDEN];
         /// Bytes loaded between two looks at clients.
-        loading_process_events_interval_bytes: u64, "loading-process-events-interval-bytes" [], "2097152", int(1024, I32), Live, Now, Redis, [HIDDEN];
+        loading_process_events_interval_bytes: u64, "loading-process-events-interval-bytes" [], "2097152", int(1024, I32), Live, Inert, Redis, [HIDDEN];
         /// The same, in keys.
         loading_process_events_interval_keys: i64, "loading-process-events-interval-keys" [], "8192", int(0, I64), Live, Inert, KeyDb, [HIDDEN];
         /// Exit quietly instead of crashing loudly.

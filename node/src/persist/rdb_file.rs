@@ -9,7 +9,7 @@ use engine::ctx::Ctx;
 use engine::journal::feed;
 use protocol::rdb::FileWriter;
 
-use super::snapshot::Job;
+use super::snapshot::{Job, Purpose};
 use crate::config::Config;
 use crate::server::Server;
 use crate::worker::unix_ms;
@@ -27,8 +27,8 @@ pub struct About {
     pub stream_db: Option<usize>,
 }
 
-/// The beginning of a file.
-pub fn head(server: &Server, config: &Config, about: About) -> FileWriter {
+/// The beginning of a file, with the libraries of functions that belong to it.
+pub fn head(config: &Config, libraries: &[Vec<u8>], about: About) -> FileWriter {
     let mut file = FileWriter::new(config.rdbcompression, config.rdbchecksum);
     file.aux(b"redis-ver", crate::REDIS_VERSION.as_bytes());
     file.aux(b"redis-bits", b"64");
@@ -38,17 +38,15 @@ pub fn head(server: &Server, config: &Config, about: About) -> FileWriter {
         file.aux(b"repl-stream-db", db.to_string().as_bytes());
     }
     file.aux(b"aof-base", if about.aof_base { b"1" } else { b"0" });
-    for library in server.libraries.texts() {
-        file.function(&library);
-    }
+    libraries.iter().for_each(|library| file.function(library));
     file
 }
 
-/// The commands that load the libraries of functions.
-fn libraries_as_commands(server: &Server) -> Vec<u8> {
+/// The commands that load libraries of functions.
+fn as_commands(libraries: &[Vec<u8>]) -> Vec<u8> {
     let mut commands = Vec::new();
-    for library in server.libraries.texts() {
-        feed::encode(&mut commands, [&b"FUNCTION"[..], b"LOAD", &library].into_iter());
+    for library in libraries {
+        feed::encode(&mut commands, [&b"FUNCTION"[..], b"LOAD", library].into_iter());
     }
     commands
 }
@@ -124,8 +122,12 @@ pub fn write(
 
 fn fill(server: &Server, job: &Job, path: &Path, about: About, shards: Shards<'_, '_>) -> io::Result<()> {
     let config = server.config.get();
-    let created = Output::create(path, config.rdb_save_incremental_fsync);
-    let file = head(server, &config, about);
+    let incremental = match job.purpose {
+        Purpose::Rewrite => config.aof_rewrite_incremental_fsync,
+        _ => config.rdb_save_incremental_fsync,
+    };
+    let created = Output::create(path, incremental);
+    let file = head(&config, job.libraries(), about);
     // Without a file the walks have to come to their ends all the same.
     let mut out: Box<dyn Write + Send> = match created {
         Ok(out) => {
@@ -134,7 +136,7 @@ fn fill(server: &Server, job: &Job, path: &Path, about: About, shards: Shards<'_
                 if config.aof_timestamp_enabled {
                     writeln!(out, "#TS:{}\r", unix_ms() / 1000)?;
                 }
-                out.write_all(&libraries_as_commands(server))?;
+                out.write_all(&as_commands(job.libraries()))?;
             }
             run(server, job, file, &mut out, shards)?;
             return out.sync();

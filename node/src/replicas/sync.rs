@@ -272,18 +272,8 @@ fn head(server: &Server, begun: &Begun, parts: Parts) -> FileWriter {
         Some(job) => job.libraries().to_vec(),
         None => server.libraries.texts(),
     };
-    let config = server.config.get();
-    let mut file = FileWriter::new(config.rdbcompression, config.rdbchecksum);
-    file.aux(b"redis-ver", crate::REDIS_VERSION.as_bytes());
-    file.aux(b"redis-bits", b"64");
-    file.aux(b"ctime", (unix_ms() / 1000).to_string().as_bytes());
-    file.aux(b"used-mem", crate::memory::used().to_string().as_bytes());
-    if let Some(db) = begun.stream_db {
-        file.aux(b"repl-stream-db", db.to_string().as_bytes());
-    }
-    file.aux(b"aof-base", b"0");
-    libraries.iter().for_each(|library| file.function(library));
-    file
+    let about = About { stream_db: begun.stream_db, ..About::default() };
+    rdb_file::head(&server.config.get(), &libraries, about)
 }
 
 fn finish(file: FileWriter, out: &mut dyn Write) -> io::Result<()> {
