@@ -171,18 +171,21 @@ impl Aof {
     }
 }
 
-impl Aof {
-    /// Whether there is anything that [`again`] could load.
-    pub fn has_files(&self) -> bool {
-        self.state.lock().manifest.entries.iter().any(|entry| entry.part != Part::History)
+/// What DEBUG LOADAOF would load: of a log that is off, what is on the disk. An error if that is nothing.
+pub fn found(server: &Server) -> Result<Manifest, String> {
+    let manifest = match server.aof.is_on() {
+        true => server.aof.state.lock().manifest.clone(),
+        false => Manifest::load(&Names::of(&server.config.get()))?.unwrap_or_default(),
+    };
+    match manifest.entries.iter().any(|entry| entry.part != Part::History) {
+        true => Ok(manifest),
+        false => Err("There are no append-only files".into()),
     }
 }
 
 /// DEBUG LOADAOF: all that was logged again, into what is empty. All shards must be held.
-pub fn again(server: &'static Server, ctx: &mut Ctx<'static>) -> Result<(), String> {
-    let names = Names::of(&server.config.get());
-    let manifest = server.aof.state.lock().manifest.clone();
-    load_all(server, ctx, &names, &manifest)
+pub fn again(server: &'static Server, ctx: &mut Ctx<'static>, manifest: &Manifest) -> Result<(), String> {
+    load_all(server, ctx, &Names::of(&server.config.get()), manifest)
 }
 
 /// Loads all files of a manifest. With all shards held, they stay so.

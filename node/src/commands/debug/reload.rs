@@ -71,16 +71,14 @@ fn reload_held(call: &mut Call<'_>, options: &Options) -> Result<(), ErrorReply>
 fn load_aof(call: &mut Call<'_>) -> Result<(), ErrorReply> {
     let server = call.worker.server;
     call.ctx.locks.release();
-    if !server.aof.has_files() {
-        return Err(ErrorReply::err("There are no append-only files"));
-    }
     if server.aof.is_on() {
         server.aof.drain(server);
     }
+    let manifest = crate::aof::load::found(server).map_err(ErrorReply::err)?;
     call.ctx.locks.hold_all();
     let ctx = &mut *call.ctx;
     (0..ctx.keyspace.databases()).for_each(|db| ctx.empty(db));
-    let (db, result) = (ctx.db, crate::aof::load::again(server, ctx));
+    let (db, result) = (ctx.db, crate::aof::load::again(server, ctx, &manifest));
     ctx.db = db;
     ctx.locks.release();
     if let Err(reason) = result {
