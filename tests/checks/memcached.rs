@@ -27,17 +27,18 @@ impl Talk {
         self.0.write_all(bytes).unwrap();
     }
 
-    /// Sends requests, and an `mn` behind them, and reads up to what answers that, or to the end.
+    /// Sends requests, and `mn` twice behind them, and reads up to what answers that, or to the end. Twice: among the requests
+    /// there may be one.
     fn say(&mut self, requests: &str) -> String {
         self.say_bytes(requests.as_bytes())
     }
 
     fn say_bytes(&mut self, requests: &[u8]) -> String {
         self.send(requests);
-        self.send(b"mn\r\n");
+        self.send(b"mn\r\nmn\r\n");
         let mut all = Vec::new();
         let mut room = [0; 4096];
-        while !all.ends_with(b"MN\r\n") {
+        while !all.ends_with(b"MN\r\nMN\r\n") {
             match self.0.read(&mut room) {
                 Ok(0) => break,
                 Ok(n) => all.extend_from_slice(&room[..n]),
@@ -46,7 +47,7 @@ impl Talk {
             }
         }
         let text = String::from_utf8_lossy(&all).replace("\r\n", "|");
-        text.strip_suffix("MN|").map_or(text.clone(), str::to_string)
+        text.strip_suffix("MN|MN|").map_or(text.clone(), str::to_string)
     }
 }
 
