@@ -1,6 +1,6 @@
 //! Equal nodes, seen from outside: what one takes all have, whatever happens between them.
 
-use harness::mesh::{ACTIVE, Mesh, SOON, info};
+use harness::mesh::{self, ACTIVE, Mesh, SOON, info};
 use harness::wait::wait_until;
 use harness::{Client, Kind, Server, Value};
 use std::io::{Read, Write};
@@ -257,24 +257,7 @@ fn a_newcomer_with_data_of_its_own_takes_nothing_away() {
 
 /// A peer's call in raw HTTP/2, with a first message of these bytes. `len`: what its prefix says that it has.
 fn call_with(address: std::net::SocketAddr, message: &[u8], len: u32) {
-    let mut headers = Vec::new();
-    for (name, value) in [
-        (":method", "POST"),
-        (":scheme", "http"),
-        (":path", "/everwrite.peer.v1.Peer/Link"),
-        (":authority", "node"),
-        ("content-type", "application/grpc"),
-        ("te", "trailers"),
-    ] {
-        headers.extend([0, name.len() as u8]);
-        headers.extend(name.as_bytes());
-        headers.push(value.len() as u8);
-        headers.extend(value.as_bytes());
-    }
-    let mut wire = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-    wire.extend([0, 0, 0, 4, 0, 0, 0, 0, 0]);
-    wire.extend([0, 0, headers.len() as u8, 1, 4, 0, 0, 0, 1]);
-    wire.extend(headers);
+    let mut wire = mesh::raw_call();
     wire.extend([0, 0, message.len() as u8 + 5, 0, 0, 0, 0, 0, 1, 0]);
     wire.extend(len.to_be_bytes());
     wire.extend(message);

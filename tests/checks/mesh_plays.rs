@@ -2,8 +2,9 @@
 //! `chaos/tests/plays.rs`.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use harness::mesh::{ACTIVE, Mesh, SOON, info};
+use harness::mesh::{ACTIVE, Mesh, SOON, digest, info};
 use harness::wait::wait_until;
 use harness::{Client, Kind, Server, Value};
 
@@ -248,4 +249,46 @@ fn h26_loaded_data_does_not_beat_newer_writes() {
             wait_until(question, SOON, || client.cmd(question).unwrap() == text(answer));
         }
     }
+}
+
+/// The same where members have data that are settled, and that the file has not: a full sync from the newcomer must take
+/// nothing away, and what both have stays as the members have it.
+#[test]
+fn h26_a_newcomer_with_a_file_takes_nothing_from_a_mesh() {
+    let mut redis = Server::start(Kind::Redis);
+    let mut r = redis.client();
+    ok(&mut r, "MSET both old lonely 1");
+    ok(&mut r, "SAVE");
+    let dir = redis.dir().to_str().unwrap().to_string();
+    redis.kill();
+    let mesh = Mesh::start(2);
+    ok(&mut mesh.client(0), "MSET both new theirs 1");
+    mesh.wait_equal();
+    for node in 0..2 {
+        let mut client = mesh.client(node);
+        wait_until("all to be settled", SOON, || info(&mut client, "mesh_overlay_keys") == "0");
+    }
+    // What is remembered of the last writes is gone, and the horizon is past them.
+    std::thread::sleep(Duration::from_secs(2));
+    let loaded = Server::start_with(
+        Kind::Everwrite,
+        &[&ACTIVE[..], &["--dir", &dir, "--dbfilename", "dump.rdb"]].concat(),
+    );
+    let mut l = loaded.client();
+    for node in &mesh.nodes {
+        ok(&mut l, &format!("REPLICAOF 127.0.0.1 {}", node.address().port()));
+    }
+    wait_until("the links", SOON, || info(&mut l, "connected_slaves") == "2");
+    let mut clients = [mesh.client(0), mesh.client(1), l];
+    for (question, answer) in [("GET both", "new"), ("GET theirs", "1"), ("GET lonely", "1")] {
+        for (node, client) in clients.iter_mut().enumerate() {
+            let what = format!("{question} at node {node}");
+            wait_until(&what, SOON, || client.cmd(question).unwrap() == text(answer));
+        }
+    }
+    // And it stays so.
+    std::thread::sleep(Duration::from_secs(1));
+    let digests: Vec<_> = clients.iter_mut().map(digest).collect();
+    assert!(digests.windows(2).all(|pair| pair[0] == pair[1]), "{digests:?}");
+    assert_eq!(ok(&mut clients[2], "DBSIZE"), Value::Int(3));
 }

@@ -4,7 +4,7 @@
 mod authority;
 
 use authority::{Authority, Identity};
-use harness::mesh::{ACTIVE, SOON, info};
+use harness::mesh::{self, ACTIVE, SOON, info};
 use harness::server::{free_address, fresh_dir};
 use harness::wait::wait_until;
 use harness::{Client, Kind, Server, Value};
@@ -134,25 +134,6 @@ fn call_without_certificate(address: SocketAddr, authority: &Authority) {
     let tcp = TcpStream::connect(address).unwrap();
     tcp.set_read_timeout(Some(SOON)).unwrap();
     let mut stream = rustls::StreamOwned::new(connection, tcp);
-    // Preface, SETTINGS, and HEADERS of stream 1, in literals that need no table.
-    let mut headers = Vec::new();
-    for (name, value) in [
-        (":method", "POST"),
-        (":scheme", "http"),
-        (":path", "/everwrite.peer.v1.Peer/Link"),
-        (":authority", "node"),
-        ("content-type", "application/grpc"),
-        ("te", "trailers"),
-    ] {
-        headers.extend([0, name.len() as u8]);
-        headers.extend(name.as_bytes());
-        headers.push(value.len() as u8);
-        headers.extend(value.as_bytes());
-    }
-    let mut wire = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-    wire.extend([0, 0, 0, 4, 0, 0, 0, 0, 0]);
-    wire.extend([0, 0, headers.len() as u8, 1, 4, 0, 0, 0, 1]);
-    wire.extend(headers);
-    stream.write_all(&wire).unwrap();
+    stream.write_all(&mesh::raw_call()).unwrap();
     let _ = stream.read(&mut [0; 4096]);
 }

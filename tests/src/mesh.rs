@@ -124,3 +124,26 @@ pub fn info(client: &mut Client, field: &str) -> String {
     let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
     line.unwrap_or_default().trim().to_owned()
 }
+
+/// The beginning of a peer's call in raw HTTP/2: preface, SETTINGS, and HEADERS of stream 1, in literals that need no table.
+pub fn raw_call() -> Vec<u8> {
+    let mut headers = Vec::new();
+    for (name, value) in [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", "/everwrite.peer.v1.Peer/Link"),
+        (":authority", "node"),
+        ("content-type", "application/grpc"),
+        ("te", "trailers"),
+    ] {
+        headers.extend([0, name.len() as u8]);
+        headers.extend(name.as_bytes());
+        headers.push(value.len() as u8);
+        headers.extend(value.as_bytes());
+    }
+    let mut wire = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    wire.extend([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+    wire.extend([0, 0, headers.len() as u8, 1, 4, 0, 0, 0, 1]);
+    wire.extend(headers);
+    wire
+}

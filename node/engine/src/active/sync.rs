@@ -342,8 +342,8 @@ impl Merge {
             && !shard.overlay.as_ref().is_some_and(|overlay| overlay.marked(key.db, &key.name))
     }
 
-    /// Whether a key is as this node has brought it along: the other has not deleted it, but never heard of it.
-    fn was_brought(&self, shard: &Shard, db: usize, entry: EntryRef<'_>) -> bool {
+    /// Whether the other can't have deleted a key: it never heard of anything here, or not of what this node has brought along.
+    fn is_unknown_there(&self, shard: &Shard, db: usize, entry: EntryRef<'_>) -> bool {
         let stamp = entry.stamp();
         let mine = stamp.origin == 0 || stamp.origin == self.journal.label();
         (self.other.stranger || mine && stamp.version < self.other.brought_until)
@@ -355,7 +355,8 @@ impl Merge {
             ctx.locks.hold_one(shard);
             let mut unseen = Vec::new();
             for (db, table) in ctx.locks.get(shard).dbs.iter().enumerate() {
-                let gone = table.iter().filter(|entry| !self.was_brought(ctx.locks.get(shard), db, *entry));
+                let gone =
+                    table.iter().filter(|entry| !self.is_unknown_there(ctx.locks.get(shard), db, *entry));
                 let keys = gone.map(|entry| Key { db: db as u32, name: entry.key().to_vec() });
                 unseen.extend(keys.filter(|key| !seen.contains(&number(ctx, key))));
             }
