@@ -14,19 +14,18 @@ use std::sync::atomic::Ordering::*;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use engine::command::Flags;
 use engine::ctx::Ctx;
 use protocol::Reply;
 use protocol::resp::{Limits, Parser};
-use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::acl::Access;
+use crate::ahead;
 use crate::blocking::{self, Blocked};
 use crate::client::{Client, Mail, flag};
-use crate::dispatch::{self, Hint, Next};
+use crate::dispatch::{self, Next};
 use crate::memcached::{self, Talk};
 use crate::mesh::Order;
 use crate::session::Session;
@@ -36,11 +35,7 @@ use crate::tls;
 use crate::worker::{Arrival, Buffers, Worker, unix_ms};
 
 /// Commands executed before the loop lets others have their turn, and the span of prefetching.
-const BATCH: usize = 64;
-/// Commands before it is taken that the lock of a shard is fetched from another core.
-const AHEAD: usize = 4;
-/// Keys of a batch that are prefetched: what they bring stays within half of a small second-level cache.
-const PREFETCH_KEYS: usize = 16 * BATCH;
+pub const BATCH: usize = 64;
 /// Replies are sent when they exceed this, bytes, even if more requests are waiting.
 const FLUSH_AT: usize = 128 * 1024;
 /// How long a connection that is being closed waits for its client to take the last reply.
@@ -794,7 +789,7 @@ impl Connection {
             buffers.batch.clear();
             let (parsed, error) = self.parser.parse(&data[used..], limits, max, &mut buffers.batch);
             let batch = &data[used..];
-            prefetch(worker, &ctx, &self.session, buffers, batch);
+            ahead::keys(worker, &ctx, &self.session, buffers, batch);
             let executed = self.execute_batch(worker, &mut ctx, buffers, batch);
             ctx.locks.release();
             self.session.end_batch(ctx.locks.last_version());
@@ -897,12 +892,14 @@ impl Connection {
         let Buffers { batch, reply, hints, .. } = buffers;
         reply.limit = worker.reply_limit(self.session.client.class());
         worker.lap.set(ticks::now());
+        let mut looked = 1;
         for i in 0..batch.len() {
             let args = batch.args(i, data);
             let start = if i == 0 { 0 } else { batch.end(i - 1) };
             worker.stats.processed.add(1);
-            if let Some((_, hash)) = hints.get(i + AHEAD).and_then(|hint| hint.key) {
-                ctx.keyspace.prefetch_shard(hash);
+            ahead::shard(ctx, hints, i);
+            if i == looked {
+                looked = ahead::members(ctx, self.session.db, (batch, hints, data), i);
             }
             let hint = hints.get(i).copied().unwrap_or_default();
             match dispatch::execute(worker, &mut self.session, ctx, args, hint, reply) {
@@ -1023,45 +1020,5 @@ impl Connection {
         self.show_paused(worker, false);
         crate::commands::transactions::unwatch(worker.server, &mut self.session);
         worker.server.forget(&mut self.session);
-    }
-}
-
-/// Brings the buckets, then the entries, of a batch's keys into the cache, so that their misses overlap.
-fn prefetch(worker: &Worker, ctx: &Ctx<'static>, session: &Session, buffers: &mut Buffers, data: &[u8]) {
-    let Buffers { batch, hints, .. } = buffers;
-    hints.clear();
-    // A single key would be looked for no sooner.
-    if batch.is_empty() || batch.len() == 1 && batch.args(0, data).len() < 4 {
-        return;
-    }
-    let keyspace = ctx.keyspace;
-    let pinned = crossbeam_epoch::pin();
-    let mut hashes: SmallVec<[u64; 2 * BATCH]> = SmallVec::new();
-    for i in 0..batch.len() {
-        let args = batch.args(i, data);
-        let mut hint = Hint::default();
-        if let Some(facts) = worker.server.lookup.command(&args[0]).map(|id| id.facts())
-            && facts.first_key > 0
-            && facts.flags.meets(Flags::READONLY.or(Flags::WRITE))
-        {
-            hint.id = (!facts.is_container()).then_some(facts.id);
-            let last = if facts.last_key < 0 { args.len() as i16 + facts.last_key } else { facts.last_key };
-            let mut at = facts.first_key;
-            while at <= last && (at as usize) < args.len() && hashes.len() < PREFETCH_KEYS {
-                let hash = keyspace.hash(&args[at as usize]);
-                if hint.key.is_none() {
-                    hint.key = Some((at as u8, hash));
-                }
-                if hashes.last() != Some(&hash) {
-                    keyspace.prefetch_bucket(session.db, hash, &pinned);
-                    hashes.push(hash);
-                }
-                at += facts.step.max(1);
-            }
-        }
-        hints.push(hint);
-    }
-    for hash in hashes {
-        keyspace.prefetch_entry(session.db, hash, &pinned);
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod acceptor;
 pub mod acl;
+pub mod ahead;
 pub mod aof;
 pub mod balance;
 pub mod blocking;

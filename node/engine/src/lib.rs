@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod active;
+mod ahead;
 mod apply;
 pub mod command;
 pub mod commands;

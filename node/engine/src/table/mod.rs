@@ -32,6 +32,8 @@ use std::sync::atomic::{AtomicU64, Ordering::*};
 
 pub use published::Published;
 pub(crate) use published::{prefetch, prefetch_to_write};
+use smallvec::SmallVec;
+
 use segment::{BUCKETS_MAX, SEG_SLOTS_MAX, Segment};
 
 /// What a table holds: a non-zero 64-bit word, usually an address.
@@ -40,6 +42,9 @@ pub trait Item: Copy {
     /// The item whose `to_word` gave `word`.
     fn from_word(word: u64) -> Self;
 }
+
+/// Bits of a word that are an address, if the word holds one.
+const ADDRESS: u64 = (1 << 48) - 1;
 
 /// Depth beyond which a segment is not split: the directory would be larger than any memory.
 const DEPTH_MAX: u32 = 36;
@@ -147,6 +152,23 @@ impl<T: Item> Table<T> {
         let seg = self.dir.as_ref()?.segment(self.frac(hash));
         let found = seg.find(self.frac(hash), hash as u8, |word| is_it(T::from_word(word)))?;
         Some(Pos { hash, word: found.2, bucket: found.0, slot: found.1 })
+    }
+
+    /// Brings the buckets of these hashes into the cache, then the items that are probably meant: the misses overlap.
+    pub fn prefetch(&self, hashes: impl Iterator<Item = u64>) {
+        let Some(dir) = &self.dir else { return };
+        let hashes: SmallVec<[u64; 16]> = hashes
+            .inspect(|hash| {
+                let frac = self.frac(*hash);
+                prefetch(dir.segment(frac).home_address(frac));
+            })
+            .collect();
+        for hash in hashes {
+            let frac = self.frac(hash);
+            for word in dir.segment(frac).candidates(frac, hash as u8).into_iter().filter(|word| *word != 0) {
+                prefetch((word & ADDRESS) as *const u8);
+            }
+        }
     }
 
     /// Adds an item that is not there yet. `hash_of` gives any item's hash, for items that have to move.

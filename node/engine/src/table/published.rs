@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicPtr, Ordering::*};
 
 use crossbeam_epoch::Guard;
 
-use super::Dir;
+use super::{ADDRESS, Dir};
 
 /// Shows where items probably are. What it reads may be out of date: it is good for a hint to the cache and nothing else.
 #[derive(Debug, Default)]
@@ -39,8 +39,8 @@ impl Published {
         let Some(dir) = self.dir(pinned) else { return };
         for word in dir.segment(frac).candidates(frac, hash as u8) {
             if word != 0 {
-                prefetch((word & ((1 << 48) - 1)) as *const u8);
-                prefetch(((word & ((1 << 48) - 1)) + 64) as *const u8);
+                prefetch((word & ADDRESS) as *const u8);
+                prefetch(((word & ADDRESS) + 64) as *const u8);
             }
         }
     }

@@ -91,6 +91,13 @@ impl Hash {
         }
     }
 
+    /// Brings what is looked for next into the cache.
+    pub(crate) fn prefetch<'a>(&self, fields: impl Iterator<Item = &'a [u8]>) {
+        if let View::Big(big) = self.view() {
+            big.table.prefetch(fields.map(member_hash));
+        }
+    }
+
     /// Fields, those included that are due.
     pub fn len(&self) -> usize {
         match self.view() {

@@ -65,6 +65,13 @@ impl Default for Set {
 }
 
 impl Set {
+    /// Brings what is looked for next into the cache.
+    pub(crate) fn prefetch<'a>(&self, members: impl Iterator<Item = &'a [u8]>) {
+        if let Form::Big(big) = &self.0 {
+            big.table.prefetch(members.map(|member| Name::of(member).hash()));
+        }
+    }
+
     /// Members, those included that are due.
     pub fn len(&self) -> usize {
         match &self.0 {

@@ -129,6 +129,13 @@ impl Zset {
         Ok(zset)
     }
 
+    /// Brings what is looked for next into the cache.
+    pub(crate) fn prefetch<'a>(&self, members: impl Iterator<Item = &'a [u8]>) {
+        if let Form::Big(big) = &self.0 {
+            big.table.prefetch(members.map(crate::types::member_hash));
+        }
+    }
+
     #[inline]
     pub fn score(&self, member: &[u8]) -> Option<f64> {
         match &self.0 {
