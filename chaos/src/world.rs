@@ -367,11 +367,11 @@ impl World {
                     self.trace.push(format!("{now} {i} closes {link}: {reason:?}"));
                     self.send(i, link, Packet::Hangup);
                 }
-                Action::Apply { author, groups, .. } => {
+                Action::Apply { stream, groups, .. } => {
                     for group in codec::groups(&groups) {
                         let (version, writes) = group.map_err(|e| format!("{e:?}"))?;
                         let writes = codec::decode_writes(writes).map_err(|e| format!("{e:?}"))?;
-                        self.apply(i, author, version, &writes)?;
+                        self.apply(i, stream.author, version, &writes)?;
                     }
                 }
                 Action::Settle(levels) => {

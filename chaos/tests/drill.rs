@@ -12,6 +12,11 @@ fn drill(options: &[&str]) {
 }
 
 #[test]
+fn with_a_log_not_even_what_a_killed_node_had_sent_nobody_is_lost() {
+    drill(&["--seconds", "12", "--rate", "200", "--writers", "2", "--seed", "2", "--aof"]);
+}
+
+#[test]
 fn partitions_a_crash_and_a_wrong_clock_lose_nothing() {
     drill(&["--seconds", "12", "--rate", "200", "--writers", "2"]);
 }

@@ -52,6 +52,8 @@ pub fn register(server: &'static Server) {
     });
     config.on_change(&["appendonly"], move |change| {
         match change.new.appendonly {
+            // A member's log is begun and ended by the mesh's thread.
+            _ if server.mesh.is_member(server) => {}
             true if !server.aof.is_on() => rewrite::turn_on(server),
             false if server.aof.is_on() => rewrite::turn_off(server),
             _ => {}

@@ -115,8 +115,10 @@ pub enum Action {
     Close(Link, Reason),
     /// Fold these groups of effects (see [`codec::groups`]), each all at once. They are well formed.
     Apply {
-        author: Author,
-        /// Of the last of them, which is the highest.
+        stream: Stream,
+        /// Number of the first of them.
+        seq: u64,
+        /// Version of the last of them, which is the highest.
         version: u64,
         groups: Shared,
     },
@@ -155,6 +157,15 @@ struct Session {
     lost: bool,
 }
 
+/// What a node would still have after a crash, and so may announce.
+#[derive(Clone, Debug, Default)]
+pub struct Durable {
+    vector: Vector,
+    horizon: u64,
+    known: u64,
+    settled: u64,
+}
+
 /// What a node knows of a peer.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer {
@@ -179,8 +190,8 @@ pub struct Replica<S> {
     clock: Clock,
     bound: u64,
     vector: Vector,
-    /// Vector, horizon, known and settled as saved last.
-    durable: (Vector, u64, u64, u64),
+    /// As saved last.
+    durable: Durable,
     origins: Origins,
     horizon: Horizon,
     log: Log<S>,
@@ -360,7 +371,71 @@ impl<S: Spill> Replica<S> {
 
     /// The state as of now is on disk.
     pub fn persisted(&mut self) {
-        self.durable = (self.vector.clone(), self.horizon.horizon, self.horizon.known, self.horizon.settled);
+        self.durable = self.state();
+    }
+
+    /// What may be announced once the state as of now is on disk, see [`Replica::persisted_as`].
+    pub fn state(&self) -> Durable {
+        let Horizon { horizon, known, settled, .. } = self.horizon;
+        Durable { vector: self.vector.clone(), horizon, known, settled }
+    }
+
+    /// The state that was so once is on disk.
+    pub fn persisted_as(&mut self, state: Durable) {
+        self.durable = state;
+    }
+
+    /// What describes a copy of the data as they are now.
+    pub fn head(&self) -> Head {
+        Head {
+            vector: self.vector.clone(),
+            horizon: self.horizon.horizon,
+            beats: self.horizon.beats().cloned().collect(),
+        }
+    }
+
+    /// Takes up what a copy with this head had: this node's own, from its disk, or a peer's.
+    pub fn restore(&mut self, head: &Head, actions: &mut Vec<Action>) {
+        for (stream, have) in head.vector.iter() {
+            self.clock.observe(have.version);
+            let _ = self.origins.meet(stream.author);
+        }
+        self.extend_bound(actions);
+        self.vector.join(&head.vector);
+        for beat in head.beats.iter().filter(|beat| beat.author.uuid != self.me.uuid) {
+            self.horizon.hear(beat, &self.vector);
+        }
+    }
+
+    /// Takes groups from this node's own disk, of any stream. Those it has are left out; false if others before them are
+    /// missing. Only what this node wrote can be passed on later.
+    pub fn replay(
+        &mut self,
+        stream: Stream,
+        seq: u64,
+        bytes: &Shared,
+        actions: &mut Vec<Action>,
+    ) -> Result<bool, Malformed> {
+        let groups = survey(bytes)?;
+        let have = self.vector.have(stream).seq;
+        let Some(known) = (have + 1).checked_sub(seq) else { return Ok(false) };
+        let Some((_, from)) = groups.get(known as usize) else { return Ok(true) };
+        self.origins.meet(stream.author).map_err(|_| Malformed::Number)?;
+        let chunk = Chunk::of(seq + known, bytes.part(*from..bytes.len()));
+        match stream.author.uuid == self.me.uuid {
+            true => self.take(stream, chunk, actions),
+            false => self.fold(stream, &chunk, actions),
+        }
+        Ok(true)
+    }
+
+    /// This node had come so far.
+    pub fn reach(&mut self, levels: Levels) {
+        let Horizon { horizon, known, settled, agreed, .. } = &mut self.horizon;
+        *horizon = levels.horizon.max(*horizon);
+        *known = levels.known.max(*known);
+        *settled = levels.settled.max(*settled);
+        *agreed = levels.agreed.max(*agreed);
     }
 
     /// Whether a state described by `head` has the effect at a place.
@@ -622,15 +697,20 @@ impl<S: Spill> Replica<S> {
     }
 
     fn take(&mut self, stream: Stream, chunk: Chunk, actions: &mut Vec<Action>) {
+        self.fold(stream, &chunk, actions);
+        self.log.append(stream, chunk);
+    }
+
+    fn fold(&mut self, stream: Stream, chunk: &Chunk, actions: &mut Vec<Action>) {
         self.clock.observe(chunk.version);
         self.extend_bound(actions);
         self.vector.advance(stream, Have { seq: chunk.last(), version: chunk.version });
         actions.push(Action::Apply {
-            author: stream.author,
+            stream,
+            seq: chunk.first,
             version: chunk.version,
             groups: chunk.bytes.clone(),
         });
-        self.log.append(stream, chunk);
     }
 
     fn resync(&mut self, link: Link, actions: &mut Vec<Action>) {
@@ -657,7 +737,7 @@ impl<S: Spill> Replica<S> {
         self.pump(link, actions);
         let streams: Vec<Stream> = self.vector.iter().map(|(stream, _)| stream).collect();
         for stream in streams {
-            let seq = self.horizon.acknowledged(stream).min(self.announced().0.have(stream).seq);
+            let seq = self.horizon.acknowledged(stream).min(self.announced().vector.have(stream).seq);
             self.log.trim(stream, seq);
         }
     }
@@ -741,11 +821,7 @@ impl<S: Spill> Replica<S> {
 
     /// Sends all there is.
     fn full_sync(&mut self, link: Link, actions: &mut Vec<Action>) {
-        let head = Head {
-            vector: self.vector.clone(),
-            horizon: self.horizon.horizon,
-            beats: self.horizon.beats().cloned().collect(),
-        };
+        let head = self.head();
         let Some(session) = self.sessions.get_mut(&link) else { return };
         session.wants_all = self.lost;
         if !self.lost {
@@ -766,17 +842,7 @@ impl<S: Spill> Replica<S> {
 
     fn snapshot(&mut self, link: Link, head: Head, actions: &mut Vec<Action>) {
         actions.push(Action::Merge(link, head.clone()));
-        for (_, have) in head.vector.iter() {
-            self.clock.observe(have.version);
-        }
-        self.extend_bound(actions);
-        for (stream, _) in head.vector.iter() {
-            let _ = self.origins.meet(stream.author);
-        }
-        self.vector.join(&head.vector);
-        for beat in head.beats.iter().filter(|beat| beat.author.uuid != self.me.uuid) {
-            self.horizon.hear(beat, &self.vector);
-        }
+        self.restore(&head, actions);
         if let Some(session) = self.sessions.get_mut(&link) {
             session.sent.join(&head.vector);
             session.resyncing = false;
@@ -792,12 +858,8 @@ impl<S: Spill> Replica<S> {
         }
     }
 
-    fn announced(&self) -> (Vector, u64, u64, u64) {
-        if self.options.volatile {
-            (self.vector.clone(), self.horizon.horizon, self.horizon.known, self.horizon.settled)
-        } else {
-            self.durable.clone()
-        }
+    fn announced(&self) -> Durable {
+        if self.options.volatile { self.state() } else { self.durable.clone() }
     }
 
     fn tick(&mut self, now_ms: u64, actions: &mut Vec<Action>) {
@@ -806,9 +868,10 @@ impl<S: Spill> Replica<S> {
             self.extend_bound(actions);
         }
         let promise = self.promised.unwrap_or(self.clock.last());
-        let durable = (!self.options.volatile).then_some((self.durable.1, self.durable.2, self.durable.3));
+        let Durable { horizon, known, settled, .. } = self.durable;
+        let durable = (!self.options.volatile).then_some((horizon, known, settled));
         self.horizon.update(&self.vector, promise, durable);
-        let (durable, horizon, known, settled) = self.announced();
+        let Durable { vector: durable, horizon, known, settled } = self.announced();
         self.beats += 1;
         let own = Beat {
             author: self.me,

@@ -74,6 +74,16 @@ impl Names {
 }
 
 impl Manifest {
+    /// Removes all files, the manifest last.
+    pub fn remove(&self, names: &Names) {
+        let all = self.entries.iter().map(|entry| names.path(entry)).chain([names.manifest()]);
+        for path in all {
+            if let Err(e) = fs::remove_file(&path) {
+                tracing::warn!("Can't remove {}: {e}", path.display());
+            }
+        }
+    }
+
     pub fn parse(text: &str) -> Result<Manifest, Invalid> {
         if text.is_empty() {
             return Err(Invalid { line: None, reason: "Found an empty AOF manifest" });

@@ -21,6 +21,7 @@ use crate::client::Client;
 use crate::config::Config;
 use crate::config::choice::AppendFsync;
 use crate::feed::pump::Consumer;
+use crate::mesh::disk::Desk;
 use crate::process;
 use crate::server::Server;
 use crate::worker::unix_ms;
@@ -28,6 +29,8 @@ use log::Log;
 use manifest::Manifest;
 
 const EVERY_SECOND: Duration = Duration::from_secs(1);
+/// How long the end of the process waits for the disk.
+const SYNC_WITHIN: Duration = Duration::from_secs(10);
 /// How long one who wants everything written waits between two looks.
 const LOOK: Duration = Duration::from_millis(1);
 
@@ -41,6 +44,9 @@ pub struct Aof {
     /// All up to this version is in the files, and as durable as the policy wants it.
     durable: AtomicU64,
     waiting: Mutex<Vec<(u64, Arc<Client>)>>,
+    /// The log is that of a member of a mesh, see [`crate::mesh::disk`].
+    member: Mutex<Option<Arc<Desk>>>,
+    is_member: AtomicBool,
 }
 
 #[derive(Default)]
@@ -159,8 +165,16 @@ impl Aof {
         }
         waiting.push((version, client.clone()));
         drop(waiting);
-        server.pump.wake();
+        self.hurry(server);
         true
+    }
+
+    /// Has what was done written now.
+    fn hurry(&self, server: &Server) {
+        if self.is_member() {
+            server.mesh.wake();
+        }
+        server.pump.wake();
     }
 
     /// Returns when all that was done before is in the files. No shard may be held.
@@ -168,13 +182,17 @@ impl Aof {
         let target = replication::stamp::at(Duration::from_millis(unix_ms() + 1));
         let until = Instant::now() + Duration::from_secs(10);
         while self.is_on() && !self.covers(target) && Instant::now() < until {
-            server.pump.wake();
+            self.hurry(server);
             std::thread::sleep(LOOK);
         }
     }
 
     /// Makes durable what was written.
     pub fn sync(&self) {
+        let desk = self.member.lock().clone();
+        if desk.is_some_and(|desk| !desk.sync(SYNC_WITHIN)) {
+            tracing::warn!("Fail to fsync the member's log in time");
+        }
         let mut state = self.state.lock();
         if let Some(log) = &mut state.log
             && let Err(e) = log.write().and_then(|()| log.sync())
@@ -204,27 +222,33 @@ impl Aof {
             }
         }
         let error = result.err().map(|e| process::reason(&e));
-        if let Some(reason) = &error {
-            if books.write_error.is_none() {
-                tracing::warn!("Error writing to the AOF file: {reason}");
-            }
-            if config.appendfsync == AppendFsync::Always {
-                tracing::error!(
-                    "Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting..."
-                );
-                std::process::exit(1);
-            }
-        } else if books.write_error.is_some() {
-            tracing::info!("AOF write error looks solved, writes are accepted again");
+        drop(state);
+        let ok = error.is_none();
+        self.note_error(server, error);
+        if !ok && config.appendfsync == AppendFsync::Always {
+            tracing::error!(
+                "Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting..."
+            );
+            std::process::exit(1);
         }
+        ok
+    }
+
+    /// Writing has worked, or has not: then clients' writes are refused.
+    pub fn note_error(&self, server: &'static Server, error: Option<String>) {
+        let mut state = self.state.lock();
+        let books = &mut state.books;
         let turned = error.is_some() != books.write_error.is_some();
+        match &error {
+            Some(reason) if turned => tracing::warn!("Error writing to the AOF file: {reason}"),
+            None if turned => tracing::info!("AOF write error looks solved, writes are accepted again"),
+            _ => {}
+        }
         books.write_error = error;
-        let ok = books.write_error.is_none();
         drop(state);
         if turned {
             server.config.touch();
         }
-        ok
     }
 
     /// Wakes those whose commands are covered.
@@ -238,6 +262,43 @@ impl Aof {
             }
             !covered
         });
+    }
+}
+
+/// The log of a member of a mesh, which its own thread writes.
+impl Aof {
+    /// Whether it is kept instead of one of commands.
+    pub fn is_member(&self) -> bool {
+        self.is_member.load(Acquire)
+    }
+
+    pub fn begin_member(&self, server: &Server, desk: &Arc<Desk>) {
+        *self.member.lock() = Some(desk.clone());
+        self.is_member.store(true, Release);
+        self.on.store(true, Release);
+        self.configure(&server.config.get());
+    }
+
+    /// The log is kept no more.
+    pub fn end_member(&self, server: &'static Server) {
+        *self.member.lock() = None;
+        self.is_member.store(false, Release);
+        self.on.store(false, Release);
+        self.strict.store(false, Release);
+        self.note_error(server, None);
+        self.release(u64::MAX >> 1);
+        self.durable.store(0, Release);
+    }
+
+    /// So many bytes more have been written; all that clients wrote up to this version is as durable as the policy wants it.
+    pub fn cover(&self, promise: u64, bytes: u64) {
+        self.release(promise);
+        self.state.lock().books.size += bytes;
+    }
+
+    /// This is the size of the files after a rewrite, or at the start.
+    pub fn rebased(&self, size: u64) {
+        self.note(|books| (books.base_size, books.size) = (size, size));
     }
 }
 
@@ -259,10 +320,11 @@ impl Consumer for Aof {
     }
 
     fn done(&self, server: &'static Server, promise: u64) {
-        if !self.is_on() {
+        if !self.is_on() || self.state.lock().log.is_none() {
             return;
         }
-        if self.write(server) {
+        // Where a member's log takes over, that decides what is durable.
+        if self.write(server) && !self.is_member() {
             self.release(promise);
         }
         let mut state = self.state.lock();

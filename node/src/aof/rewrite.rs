@@ -17,6 +17,7 @@ use super::Aof;
 use super::log::Log;
 use super::manifest::{Entry, Manifest, Names};
 use crate::feed::pump::Who;
+use crate::mesh::Order;
 use crate::persist::background::{self, Busy};
 use crate::persist::rdb_file::{self, About, Shards};
 use crate::persist::snapshot::{Job, Purpose};
@@ -275,6 +276,24 @@ fn turn_off_log(server: &'static Server) {
     aof.durable.store(0, Release);
 }
 
+/// A member's log takes over: the one of commands ends, and its files go.
+pub fn give_way(server: &'static Server) {
+    if let Some(job) = server.persistence.job().filter(|job| job.purpose == Purpose::Rewrite) {
+        job.abort();
+    }
+    server.pump.rest(server, Who::Log);
+    let names = Names::of(&server.config.get());
+    let mut state = server.aof.state.lock();
+    (state.log, state.next) = (None, None);
+    state.manifest = Manifest::default();
+    drop(state);
+    match Manifest::load(&names) {
+        Ok(Some(manifest)) => manifest.remove(&names),
+        Ok(None) => {}
+        Err(reason) => tracing::warn!("{reason}"),
+    }
+}
+
 /// Begins a rewrite if one is scheduled or the log has grown enough.
 pub fn look(server: &'static Server) {
     let (config, books) = (server.config.get(), server.aof.books());
@@ -291,6 +310,11 @@ pub fn look(server: &'static Server) {
         growth >= u64::from(config.auto_aof_rewrite_percentage)
     };
     if !(books.scheduled || grown && server.aof.is_on()) || waits {
+        return;
+    }
+    if server.aof.is_member() {
+        server.aof.note(|books| books.scheduled = false);
+        server.mesh.order(Order::Rewrite);
         return;
     }
     if grown && !books.scheduled {

@@ -5,6 +5,7 @@ use protocol::{ErrorReply, error};
 use super::{NodeRow, row};
 use crate::aof::rewrite;
 use crate::dispatch::{Call, Next};
+use crate::mesh::Order;
 use crate::persist::background::{self, Busy};
 use crate::persist::snapshot::Purpose;
 
@@ -74,6 +75,11 @@ fn bgrewriteaof(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     if server.persistence.job().is_some() || call.session.in_exec {
         server.aof.note(|books| (books.scheduled, books.failures_in_a_row) = (true, 0));
         call.out.simple("Background append only file rewriting scheduled");
+        return DONE;
+    }
+    if server.aof.is_member() {
+        server.mesh.order(Order::Rewrite);
+        call.out.simple("Background append only file rewriting started");
         return DONE;
     }
     call.ctx.locks.hold_all();

@@ -149,6 +149,17 @@ impl Data {
         ctx.locks.release();
     }
 
+    /// Whether what is settled may be forgotten now: not while a full sync goes on.
+    pub fn may_settle(&self) -> bool {
+        !self.worker.server.keyspace.journal.is_syncing()
+    }
+
+    /// How far the members were when the data heeded that last.
+    pub fn settled_levels(&self) -> Levels {
+        let shard = self.worker.server.keyspace.cell(0).lock.lock();
+        shard.overlay.as_ref().map_or_else(Levels::default, |overlay| overlay.levels())
+    }
+
     /// Forgets what nobody needs any more, if the members have got further.
     pub fn settle(&mut self, levels: Levels) {
         if levels == self.levels {

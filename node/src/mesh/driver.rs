@@ -13,7 +13,8 @@ use replication::replica::{Action, Event, Link, Options, Replica};
 
 use super::data::Data;
 use super::frames::PART_BYTES;
-use super::identity::{Identity, show_uuid};
+use super::identity::{Identity, show_uuid, this_boot};
+use super::keep::Keep;
 use super::link::{End, LinkState, Owes};
 use super::outbox::{Encoded, Outbox};
 use super::spill::FileSpill;
@@ -59,6 +60,8 @@ pub struct Driver {
     pub trust_at: Option<Instant>,
     /// See [`engine::active::sync::Acquaintance`].
     pub brought_until: u64,
+    /// The log on disk, if one is kept.
+    pub keep: Option<Keep>,
 }
 
 pub fn options(config: &Config) -> Options {
@@ -107,6 +110,7 @@ impl Driver {
             last_error: String::new(),
             trust_at: None,
             brought_until,
+            keep: None,
         }
     }
 
@@ -116,7 +120,7 @@ impl Driver {
         if generation != self.generation {
             self.generation = generation;
             let config = self.server.config.get();
-            self.replica.tune(|now| *now = options(&config));
+            self.replica.tune(|now| *now = Options { volatile: now.volatile, ..options(&config) });
         }
     }
 
@@ -146,10 +150,18 @@ impl Driver {
                 // Its pieces were merged as they came.
                 Action::Merge(..) => {}
                 Action::Close(link, reason) => self.closed_by_machine(link, reason),
-                Action::Apply { author, version, groups } => {
-                    self.data.apply(author.label(), version, &groups);
+                Action::Apply { stream, seq, version, groups } => {
+                    if let Some(keep) = &mut self.keep {
+                        keep.groups(stream, seq, version, &groups);
+                    }
+                    self.data.apply(stream.author.label(), version, &groups);
                 }
-                Action::Settle(levels) => self.data.settle(levels),
+                Action::Settle(levels) => {
+                    if let Some(keep) = self.keep.as_mut().filter(|_| self.data.may_settle()) {
+                        keep.levels(levels);
+                    }
+                    self.data.settle(levels);
+                }
                 Action::SaveBound(bound) => {
                     self.identity.bound = bound;
                     self.save(false);
@@ -174,7 +186,14 @@ impl Driver {
         let mut bytes = 0;
         for chunk in drained.chunks {
             bytes += chunk.len();
+            let seq = self.written() + 1;
+            if let Some(keep) = &mut self.keep {
+                keep.groups(self.replica.own_stream(), seq, drained.promise, &chunk);
+            }
             self.step(Event::Local(chunk));
+        }
+        if let Some(keep) = &self.keep {
+            keep.disk.promise(drained.promise);
         }
         self.replica.promise(drained.promise);
         (bytes, drained.waiting)
@@ -196,6 +215,7 @@ impl Driver {
     pub fn save(&mut self, durable: bool) {
         self.identity.me = self.replica.me();
         self.identity.members = self.replica.horizon().members().collect();
+        self.identity.boot = this_boot();
         if let Err(e) = self.identity.save(durable) {
             tracing::error!("Can't save this node's identity: {e}");
             self.last_error = format!("saving the identity: {e}");

@@ -4,6 +4,7 @@
 //! uuid 1b4e28ba2fa111d2883f0016d3cca427
 //! incarnation 1795600000000
 //! bound 1882818…
+//! boot 0d51bd0c-…
 //! member 6fa459eaee8a3ca4894edb77e160355e 1795600000001
 //! ```
 //!
@@ -29,13 +30,15 @@ pub struct Identity {
     /// No version above it was handed out.
     pub bound: u64,
     pub members: Vec<Author>,
+    /// The machine's start in which the file was written; empty if unknown.
+    pub boot: String,
 }
 
 impl Identity {
     /// A node that nobody has heard of. `now_ms`: incarnations rise with time.
     pub fn new(dir: &Path, uuid: Uuid, now_ms: u64) -> Identity {
         let me = Author { uuid, incarnation: now_ms };
-        Identity { path: dir.join(FILE), me, bound: 0, members: Vec::new() }
+        Identity { path: dir.join(FILE), me, bound: 0, members: Vec::new(), boot: String::new() }
     }
 
     /// The identity that is kept in a directory; `None` if there is none yet.
@@ -58,6 +61,7 @@ impl Identity {
     fn parse(path: &Path, text: &str) -> Option<Identity> {
         let mut uuid = None;
         let (mut incarnation, mut bound, mut members) = (None, None, Vec::new());
+        let mut boot = String::new();
         for line in text.lines() {
             let words: Vec<&str> = line.split_ascii_whitespace().collect();
             match words[..] {
@@ -67,12 +71,13 @@ impl Identity {
                 ["member", id, n] if members.len() < MEMBERS_MAX => {
                     members.push(Author { uuid: parse_uuid(id)?, incarnation: n.parse().ok()? });
                 }
+                ["boot", id] => boot = id.into(),
                 [] => {}
                 _ => return None,
             }
         }
         let me = Author { uuid: uuid?, incarnation: incarnation? };
-        Some(Identity { path: path.into(), me, bound: bound?, members })
+        Some(Identity { path: path.into(), me, bound: bound?, members, boot })
     }
 
     fn text(&self) -> String {
@@ -80,6 +85,9 @@ impl Identity {
             "uuid {:032x}\nincarnation {}\nbound {}\n",
             self.me.uuid, self.me.incarnation, self.bound
         );
+        if !self.boot.is_empty() {
+            let _ = writeln!(text, "boot {}", self.boot);
+        }
         for member in &self.members {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "member {:032x} {}", member.uuid, member.incarnation);
@@ -101,6 +109,11 @@ impl Identity {
             _ => Ok(()),
         }
     }
+}
+
+/// Names the machine's start; empty if the system does not say.
+pub fn this_boot() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().into()
 }
 
 /// An identity as operators write it, with or without hyphens.
@@ -130,6 +143,7 @@ mod tests {
         let mut identity = Identity::new(&dir, 7, 1_000);
         identity.bound = u64::MAX;
         identity.members = vec![Author { uuid: u128::MAX, incarnation: 3 }];
+        identity.boot = "0d51".into();
         identity.save(true).unwrap();
         assert_eq!(Identity::load(&dir), Ok(Some(identity)));
         std::fs::remove_dir_all(&dir).unwrap();

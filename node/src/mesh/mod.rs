@@ -10,14 +10,17 @@
 //!
 //! Reading order: [`identity`] (who this node is), [`order`] and [`status`] (how the rest of the server talks to the
 //! mesh), [`driver`] (events and actions), [`link`], [`frames`] and [`outbox`] (what a link sends), [`serve`] and
-//! [`transport`] (its two ends), [`dial`] (keeping links to configured nodes), [`foreign`] (those that are no peers), [`thread`] (the loop).
+//! [`transport`] (its two ends), [`dial`] (keeping links to configured nodes), [`foreign`] (those that are no peers), [`thread`] (the loop),
+//! [`disk`] and [`keep`] (the log that brings a member back).
 
 pub mod data;
 pub mod dial;
+pub mod disk;
 pub mod driver;
 pub mod foreign;
 pub mod frames;
 pub mod identity;
+mod keep;
 pub mod link;
 pub mod operate;
 pub mod order;
@@ -35,17 +38,21 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
 pub use order::{Order, Wish};
 pub use status::Status;
 
 use crate::config::Config;
+use crate::server::Server;
 
 /// The mesh as the rest of the server sees it.
 #[derive(Default)]
 pub struct Mesh {
     orders: OnceLock<UnboundedSender<Order>>,
+    /// Wakes the thread to look at the journal.
+    wake: OnceLock<Arc<Notify>>,
     /// Clients may not write: this node may have lost what others rely on, and has yet to get it back.
     refuses_writes: AtomicBool,
     status: Mutex<Arc<Status>>,
@@ -54,6 +61,18 @@ pub struct Mesh {
 impl Mesh {
     pub fn is_on(&self) -> bool {
         self.orders.get().is_some()
+    }
+
+    /// Whether this node has ever heard of another one.
+    pub fn is_member(&self, server: &Server) -> bool {
+        self.is_on() && server.keyspace.journal.is_on()
+    }
+
+    /// Has the journal looked at now.
+    pub fn wake(&self) {
+        if let Some(wake) = self.wake.get() {
+            wake.notify_one();
+        }
     }
 
     /// Whether clients' writes are refused for now.
@@ -65,7 +84,8 @@ impl Mesh {
         self.status.lock().clone()
     }
 
-    fn open(&self, orders: UnboundedSender<Order>) {
+    fn open(&self, orders: UnboundedSender<Order>, wake: Arc<Notify>) {
+        let _ = self.wake.set(wake);
         let _ = self.orders.set(orders);
     }
 

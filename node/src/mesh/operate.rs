@@ -126,6 +126,7 @@ impl Driver {
             // What the old identity wrote is sent as a whole: nobody has it from the new one.
             self.replica.begin_with_data(version.max(unix_ms() << COUNTER_BITS));
         }
+        self.note_position();
         tracing::warn!("This node is {} from now on", show_uuid(uuid));
         Ok(())
     }

@@ -171,6 +171,9 @@ impl Driver {
         if self.data.end_merge(merge).is_err() {
             return self.malformed(link, "a snapshot that is not whole");
         }
+        if let Some(keep) = &mut self.keep {
+            keep.merged();
+        }
         self.step(Event::Received(link, Message::Snapshot(head)));
         self.full_syncs.1 += 1;
         if let Some(state) = self.links.get_mut(&link) {

@@ -12,15 +12,18 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::LocalSet;
 
 use super::dial::{self, Target};
+use super::disk;
 use super::driver::Driver;
 use super::frames::PIECE_BYTES;
-use super::identity::{Identity, show_uuid};
+use super::identity::{Identity, show_uuid, this_boot};
+use super::keep;
 use super::link::ACK_EVERY;
 use super::order::{Order, Wish};
 use super::pace::Pace;
 use super::serve;
 use super::status::State;
 use super::waits::For;
+use crate::config::choice::AppendFsync;
 use crate::config::values::Master;
 use crate::server::Server;
 use crate::worker::{Worker, unix_ms};
@@ -57,22 +60,44 @@ pub fn start(server: &'static Server) -> Result<(), String> {
         found.unwrap_or_else(|| Identity::new(config.dir.path(), uuid::Uuid::new_v4().as_u128(), unix_ms()));
     identity.save(true).map_err(|e| format!("Can't save this node's identity: {e}"))?;
     let (orders, received) = unbounded_channel();
-    server.mesh.open(orders.clone());
+    let wake = Arc::new(Notify::new());
+    server.mesh.open(orders.clone(), wake.clone());
+    let restores = disk::load::is_there(&config)?;
+    let come = if restores {
+        Come::Restored
+    } else if known {
+        Come::Without
+    } else {
+        Come::New
+    };
     // Before the first client: it must not write what would be taken back.
-    server.mesh.set_refuses_writes(known && !identity.members.is_empty());
+    server.mesh.set_refuses_writes(come == Come::Without && !identity.members.is_empty());
+    let (loaded, result) = std::sync::mpsc::channel();
     std::thread::Builder::new()
         .name("mesh".into())
-        .spawn(move || run(server, identity, known, orders, received))
+        .spawn(move || run(server, identity, come, (orders, received), wake, &loaded))
         .map_err(|e| format!("Can't start the mesh's thread: {e}"))?;
-    Ok(())
+    result.recv().map_err(|e| format!("The mesh's thread has ended: {e}"))?
+}
+
+/// How a node comes up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Come {
+    /// Nobody has heard of it.
+    New,
+    /// It was there before, and has its data no more, or not those of a member.
+    Without,
+    /// Its log brings it back.
+    Restored,
 }
 
 fn run(
     server: &'static Server,
     identity: Identity,
-    known: bool,
-    orders: UnboundedSender<Order>,
-    received: UnboundedReceiver<Order>,
+    come: Come,
+    (orders, received): (UnboundedSender<Order>, UnboundedReceiver<Order>),
+    wake: Arc<Notify>,
+    loaded: &std::sync::mpsc::Sender<Result<(), String>>,
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -86,10 +111,15 @@ fn run(
         next_target: Default::default(),
         changed: Notify::new(),
         timers: Notify::new(),
-        wake: Arc::new(Notify::new()),
+        wake,
         orders,
     });
-    shared.begin(known);
+    let result = shared.begin(come);
+    let failed = result.is_err();
+    let _ = loaded.send(result);
+    if failed {
+        return;
+    }
     LocalSet::new().block_on(&runtime, async move {
         tokio::task::spawn_local(drain(shared.clone()));
         tokio::task::spawn_local(tick(shared.clone()));
@@ -162,6 +192,7 @@ async fn obey(shared: Rc<Shared>, mut orders: UnboundedReceiver<Order>) {
             }
             Order::Follow(masters) => shared.follow(masters),
             Order::Look => shared.serve_waits(),
+            Order::Rewrite => drop(shared.driver.borrow_mut().want_base()),
             Order::Wait { ticket, mark, holders, timeout_ms } => {
                 let mut driver = shared.driver.borrow_mut();
                 driver.drain();
@@ -185,12 +216,28 @@ async fn obey(shared: Rc<Shared>, mut orders: UnboundedReceiver<Order>) {
 
 impl Shared {
     /// Comes up as who it was, or as somebody new.
-    fn begin(&self, known: bool) {
+    fn begin(&self, come: Come) -> Result<(), String> {
         let mut driver = self.driver.borrow_mut();
         let journal = &self.server.keyspace.journal;
         let wake = self.wake.clone();
         journal.on_wake(move || wake.notify_one());
-        if known {
+        if come == Come::Restored {
+            driver.load()?;
+            // What the system had not written yet when the machine stopped was announced all the same.
+            let lazy = self.server.config.get().appendfsync == AppendFsync::No;
+            let start =
+                if lazy && driver.identity.boot != this_boot() { Start::Unsure } else { Start::Crashed };
+            if start == Start::Unsure {
+                driver.trust_at = Some(Instant::now() + TRUST_AFTER);
+            }
+            let (boot, bound) = (driver.boot, driver.identity.bound);
+            driver.replica.resume(start, boot, unix_ms(), bound);
+            journal.raise_floor(bound);
+            driver.show_label();
+            driver.resume_log()?;
+            driver.save(true);
+        }
+        if come == Come::Without {
             // Its data are gone: nothing here is restored from disk.
             let lonely = driver.identity.members.is_empty();
             let start = if lonely { Start::Crashed } else { Start::Unsure };
@@ -208,6 +255,7 @@ impl Shared {
         }
         driver.show_serves();
         tracing::info!("This is node {} of the mesh", show_uuid(driver.replica.me().uuid));
+        Ok(())
     }
 
     /// Links to exactly these nodes.
@@ -292,15 +340,19 @@ impl Shared {
     }
 
     fn beat(self: &Rc<Self>) -> bool {
-        let linked = {
+        let (linked, base) = {
             let mut driver = self.driver.borrow_mut();
             driver.heed_configuration();
             driver.drain();
+            let base = driver.keep_log();
             driver.step(Event::Tick);
             driver.look_at_overlay();
             driver.trust_if_alone();
-            !driver.links.is_empty()
+            (!driver.links.is_empty(), base)
         };
+        if base {
+            tokio::task::spawn_local(keep::write_base(self.clone()));
+        }
         self.after();
         self.publish();
         linked

@@ -14,7 +14,17 @@ use crate::worker::{self, unix_ms};
 pub fn load_all(server: &'static Server) -> Result<(), String> {
     let (config, began) = (server.config.get(), Instant::now());
     let path = Path::new(&config.dbfilename);
-    let loaded = if config.appendonly {
+    let loaded = if crate::mesh::disk::load::is_there(&config)? {
+        if !config.active_replica {
+            return Err(format!(
+                "{} holds the log of a member of a mesh, and active-replica is off. Start with active-replica yes, or \
+                 move its files named member.* away to begin without what they hold",
+                config.appenddirname
+            ));
+        }
+        // The mesh loads it.
+        false
+    } else if config.appendonly {
         crate::aof::load::at_start(server)?;
         false
     } else {
