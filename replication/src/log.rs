@@ -230,6 +230,18 @@ impl<S: Spill> Log<S> {
         }
     }
 
+    /// Groups up to this version are not needed any more, in any stream. What has left memory stays until it is trimmed.
+    pub fn trim_known(&mut self, version: u64) {
+        let known = |stretch: &Stretch| {
+            stretch.chunks.iter().take_while(|chunk| chunk.version <= version).last().map(Chunk::last)
+        };
+        let ends: Vec<(Stream, u64)> =
+            self.streams.iter().filter_map(|(stream, stretch)| Some((*stream, known(stretch)?))).collect();
+        for (stream, seq) in ends {
+            self.trim(stream, seq);
+        }
+    }
+
     pub fn forget(&mut self, author: Author) {
         let gone: Vec<Stream> = self.streams.keys().filter(|s| s.author == author).copied().collect();
         for stream in gone {
@@ -299,6 +311,20 @@ mod tests {
         assert!(!log.serves(stream(), 0, 14) && log.get(stream(), 1).is_none());
         assert!(log.serves(stream(), 8, 14) && log.get(stream(), 9).is_some());
         assert_eq!(log.ends().collect::<Vec<_>>(), [(stream(), Have { seq: 14, version: 140 })]);
+    }
+
+    #[test]
+    fn what_is_known_everywhere_goes() {
+        let mut log = Log::new(10_000, NoSpill);
+        (0..4).for_each(|n| log.append(stream(), chunk(2 * n + 1, 2)));
+        log.trim_known(59);
+        assert!(log.serves(stream(), 4, 8) && !log.serves(stream(), 3, 8));
+        log.trim_known(5);
+        assert_eq!(log.get(stream(), 5), Some(chunk(5, 2)));
+        log.trim_known(1_000);
+        assert_eq!(log.bytes(), 0);
+        log.append(stream(), chunk(9, 1));
+        assert!(log.serves(stream(), 8, 9));
     }
 
     #[test]

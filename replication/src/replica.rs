@@ -408,7 +408,7 @@ impl<S: Spill> Replica<S> {
     }
 
     /// Takes groups from this node's own disk, of any stream. Those it has are left out; false if others before them are
-    /// missing. Only what this node wrote can be passed on later.
+    /// missing.
     pub fn replay(
         &mut self,
         stream: Stream,
@@ -422,20 +422,18 @@ impl<S: Spill> Replica<S> {
         let Some((_, from)) = groups.get(known as usize) else { return Ok(true) };
         self.origins.meet(stream.author).map_err(|_| Malformed::Number)?;
         let chunk = Chunk::of(seq + known, bytes.part(*from..bytes.len()));
-        match stream.author.uuid == self.me.uuid {
-            true => self.take(stream, chunk, actions),
-            false => self.fold(stream, &chunk, actions),
-        }
+        self.take(stream, chunk, actions);
         Ok(true)
     }
 
-    /// This node had come so far.
+    /// This node had come so far: what is known to be everywhere need not be passed on.
     pub fn reach(&mut self, levels: Levels) {
         let Horizon { horizon, known, settled, agreed, .. } = &mut self.horizon;
         *horizon = levels.horizon.max(*horizon);
         *known = levels.known.max(*known);
         *settled = levels.settled.max(*settled);
         *agreed = levels.agreed.max(*agreed);
+        self.log.trim_known(levels.known);
     }
 
     /// Whether a state described by `head` has the effect at a place.
@@ -697,11 +695,6 @@ impl<S: Spill> Replica<S> {
     }
 
     fn take(&mut self, stream: Stream, chunk: Chunk, actions: &mut Vec<Action>) {
-        self.fold(stream, &chunk, actions);
-        self.log.append(stream, chunk);
-    }
-
-    fn fold(&mut self, stream: Stream, chunk: &Chunk, actions: &mut Vec<Action>) {
         self.clock.observe(chunk.version);
         self.extend_bound(actions);
         self.vector.advance(stream, Have { seq: chunk.last(), version: chunk.version });
@@ -711,6 +704,7 @@ impl<S: Spill> Replica<S> {
             version: chunk.version,
             groups: chunk.bytes.clone(),
         });
+        self.log.append(stream, chunk);
     }
 
     fn resync(&mut self, link: Link, actions: &mut Vec<Action>) {
