@@ -23,6 +23,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::acl::Access;
 use crate::ahead;
+use crate::aof::Wait;
 use crate::blocking::{self, Blocked};
 use crate::client::{Client, Mail, flag};
 use crate::dispatch::{self, Next};
@@ -153,8 +154,10 @@ struct Connection {
     /// Replies not sent: usually empty.
     unsent: Vec<u8>,
     sent: usize,
-    /// Replies that tell of what has this version wait until it is durable; 0: none wait.
+    /// Replies wait until what has this version is in the log, see [`crate::held`]; 0: none wait.
     until: u64,
+    /// It is on the worker's list of those whose replies wait.
+    listed: bool,
     /// Waiting for keys.
     blocked: Option<Blocked>,
     /// Waiting for the end of a pause, or to try again.
@@ -227,6 +230,11 @@ impl Slot {
             waker.wake_by_ref();
         }
         connection.pack()
+    }
+
+    /// Sends the replies that were held back, if all may go or what they wait for is there; else that is returned.
+    pub fn let_go(&self, worker: &Worker, all: bool) -> Option<u64> {
+        self.0.borrow_mut().as_mut().and_then(|connection| connection.let_go(worker, all))
     }
 
     fn turn(&self, cx: &mut Context<'_>, worker: &Worker) -> Poll<End> {
@@ -319,6 +327,7 @@ impl Connection {
             unsent: moving.unsent,
             sent: moving.sent,
             until: moving.until,
+            listed: false,
             blocked: moving.blocked,
             held: moving.held,
             timer: moving.timer_at.map(|at| Box::pin(sleep_until(at))),
@@ -508,9 +517,14 @@ impl Connection {
             match mail {
                 Mail::Send(bytes) => self.unsent.extend_from_slice(&bytes),
                 Mail::Unblocked(reply) => {
-                    if worker.server.aof.is_strict() {
-                        // What served it was done by now, maybe under a version that is ahead of the clock.
-                        self.until = worker.server.keyspace.latest_version();
+                    match worker.server.aof.wait() {
+                        Wait::Nothing => {}
+                        // What served it was done by now.
+                        Wait::Written => {
+                            self.until = replication::stamp::at(Duration::from_millis(unix_ms()))
+                        }
+                        // Maybe under a version that is ahead of the clock, where that of a mesh counts.
+                        Wait::Durable => self.until = worker.server.keyspace.latest_version(),
                     }
                     self.unblock(worker, &reply);
                 }
@@ -524,7 +538,7 @@ impl Connection {
         if let Poll::Ready(Err(_)) = self.stream.poll_flush(cx) {
             return Err(Closed);
         }
-        if self.until > 0 && !self.is_durable(worker) {
+        if self.until > 0 && self.holds_back(worker) {
             return Ok(());
         }
         while self.sent < self.unsent.len() {
@@ -580,15 +594,29 @@ impl Connection {
         }
     }
 
-    /// Whether replies may be sent as far as the disk goes; if not, the connection is woken when they may.
-    #[cold]
-    fn is_durable(&mut self, worker: &Worker) -> bool {
+    /// Whether replies have to wait for the log; they are sent then when the worker comes by ([`crate::held`]).
+    fn holds_back(&mut self, worker: &Worker) -> bool {
         let aof = &worker.server.aof;
-        if aof.is_strict() && aof.wait(worker.server, self.until, &self.session.client) {
-            return false;
+        if aof.wait() == Wait::Nothing || aof.covers(self.until) {
+            self.until = 0;
+        } else if !std::mem::replace(&mut self.listed, true) {
+            worker.held.add(self.session.client.id, self.until);
         }
-        self.until = 0;
-        true
+        self.until > 0
+    }
+
+    /// See [`Slot::let_go`]. What its task has to do then is left to that.
+    fn let_go(&mut self, worker: &Worker, all: bool) -> Option<u64> {
+        if !all && !worker.server.aof.covers(self.until) {
+            return Some(self.until);
+        }
+        (self.until, self.listed) = (0, false);
+        let waker = self.waker.clone()?;
+        let sent = self.send(&mut Context::from_waker(&waker), worker);
+        if sent.is_err() || self.session.closing {
+            waker.wake();
+        }
+        None
     }
 
     /// Closes a client whose unsent replies exceed its class's limits.
@@ -774,7 +802,7 @@ impl Connection {
         }
         let mut ctx = worker.ctx.borrow_mut();
         worker.tick(&mut ctx);
-        let strict_since = worker.server.aof.is_strict().then(|| ctx.locks.last_version());
+        let logged_before = (worker.server.aof.wait() != Wait::Nothing).then(|| ctx.locks.last_version());
         self.session.before_batch = ctx.locks.last_version();
         if !self.session.access.refresh(&worker.server.users) {
             return Err(Closed);
@@ -793,7 +821,7 @@ impl Connection {
             let executed = self.execute_batch(worker, &mut ctx, buffers, batch);
             ctx.locks.release();
             self.session.end_batch(ctx.locks.last_version());
-            if strict_since.is_some_and(|before| ctx.locks.last_version() != before) {
+            if logged_before.is_some_and(|before| ctx.locks.last_version() != before) {
                 self.until = ctx.locks.last_version();
             }
             if !self.held {
@@ -840,7 +868,7 @@ impl Connection {
     ) -> Result<usize, Closed> {
         let mut ctx = worker.ctx.borrow_mut();
         worker.tick(&mut ctx);
-        let strict_since = worker.server.aof.is_strict().then(|| ctx.locks.last_version());
+        let logged_before = (worker.server.aof.wait() != Wait::Nothing).then(|| ctx.locks.last_version());
         if !self.session.access.refresh(&worker.server.users) {
             return Err(Closed);
         }
@@ -852,7 +880,7 @@ impl Connection {
             let (took, end) =
                 talk.serve(worker, &mut self.session, &mut ctx, &mut buffers.reply, &data[used..], FLUSH_AT);
             used += took;
-            if strict_since.is_some_and(|before| ctx.locks.last_version() != before) {
+            if logged_before.is_some_and(|before| ctx.locks.last_version() != before) {
                 self.until = ctx.locks.last_version();
             }
             match end {
@@ -939,7 +967,7 @@ impl Connection {
         if self.session.is_replica() {
             return self.refuse_reply(reply);
         }
-        let result = if self.until > 0 && !self.is_durable(worker) {
+        let result = if self.until > 0 && self.holds_back(worker) {
             self.unsent.extend_from_slice(&reply.buf);
             self.check_unsent(worker)
         } else {

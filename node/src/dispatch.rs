@@ -200,7 +200,8 @@ pub fn check(
         )));
     }
     if worker.server.busy.is_on() && !facts.flags.has(Flags::ALLOW_BUSY) {
-        return Err(worker.server.busy.refusal());
+        let loading = worker.hindrances.get() & hindrance::LOADING != 0 && !facts.flags.has(Flags::LOADING);
+        return Err(if loading { error::LOADING } else { worker.server.busy.refusal() });
     }
     if (session.monitoring || session.is_replica()) && facts.flags.meets(Flags::READONLY.or(Flags::WRITE)) {
         return Err(ErrorReply::new("ERR Replica can't interact with the keyspace"));

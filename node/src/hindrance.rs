@@ -35,7 +35,7 @@ pub fn now(server: &Server, config: &Config) -> u8 {
         | bit(server.upstream.is_replica() && config.replica_read_only, READ_ONLY)
         | bit(server.upstream.is_stale(config), STALE)
         | bit(server.mesh.refuses_writes(), SYNCING)
-        | bit(server.aof.books().write_error.is_some(), LOG)
+        | bit(server.aof.books().error().is_some(), LOG)
 }
 
 /// Whether a command with these flags may run, given what hinders; PING fails like a write, to be noticed.
@@ -46,7 +46,8 @@ pub fn check(server: &Server, hindrances: u8, flags: Flags, is_ping: bool) -> Re
         return Err(MISCONF);
     }
     if hindrances & LOG != 0 && (writes || is_ping) {
-        let reason = server.aof.books().write_error.unwrap_or_default();
+        let books = server.aof.books();
+        let reason = books.error().unwrap_or_default();
         return Err(ErrorReply(format!("MISCONF Errors writing to the AOF file: {reason}").into()));
     }
     if hindrances & REPLICAS != 0 && writes {

@@ -21,6 +21,7 @@ pub mod dispatch;
 pub mod eviction;
 pub mod expiry;
 pub mod feed;
+pub mod held;
 pub mod hindrance;
 pub mod info;
 pub mod latency;

@@ -60,7 +60,7 @@ pub fn register(server: &'static Server) {
         }
         Ok(())
     });
-    config.on_change(&["appendfsync"], move |change| {
+    config.on_change(&["appendfsync", "aof-timestamp-enabled"], move |change| {
         server.aof.configure(change.new);
         Ok(())
     });

@@ -31,15 +31,19 @@ pub fn enlist(worker: &Rc<Worker>) {
     HERE.set(Rc::downgrade(worker));
     engine::shard::while_waiting(|| {
         if let Some(worker) = HERE.with_borrow(Weak::upgrade)
-            && worker.server.busy.is_on()
+            && (worker.server.busy.is_on() || worker.server.persistence.loading.is_active())
         {
             hand_over(&worker);
         }
     });
 }
 
-/// Hands all connections but the one whose command is running to a worker that is free.
+/// Hands all connections but the one whose command is running to a worker that is free. What works beside the workers has
+/// none.
 pub fn hand_over(worker: &Worker) {
+    if !HERE.with_borrow(|here| std::ptr::eq(here.as_ptr(), worker)) {
+        return;
+    }
     if let Some(own) = worker.server.workers().get(worker.index) {
         own.set_open(false);
     }

@@ -1,6 +1,7 @@
 //! What DEBUG turns on and off, for tests.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
 /// Largest list element that is packed with others unless a test says otherwise, bytes.
 pub const PACKED_THRESHOLD: usize = 1 << 30;
@@ -12,6 +13,7 @@ pub struct Switches {
     packed_threshold: AtomicUsize,
     skip_checksum: AtomicBool,
     deny_scripts_ignored: AtomicBool,
+    aof_flush_sleep_us: AtomicU64,
 }
 
 impl Default for Switches {
@@ -22,6 +24,7 @@ impl Default for Switches {
             packed_threshold: AtomicUsize::new(PACKED_THRESHOLD),
             skip_checksum: AtomicBool::new(false),
             deny_scripts_ignored: AtomicBool::new(false),
+            aof_flush_sleep_us: AtomicU64::new(0),
         }
     }
 }
@@ -70,5 +73,14 @@ impl Switches {
 
     pub fn set_deny_scripts_ignored(&self, on: bool) {
         self.deny_scripts_ignored.store(on, Relaxed);
+    }
+
+    /// How long whoever writes to the append-only file waits before.
+    pub fn aof_flush_sleep(&self) -> Duration {
+        Duration::from_micros(self.aof_flush_sleep_us.load(Relaxed))
+    }
+
+    pub fn set_aof_flush_sleep(&self, us: u64) {
+        self.aof_flush_sleep_us.store(us, Relaxed);
     }
 }

@@ -23,6 +23,7 @@ use crate::config::values::Affinity;
 use crate::connection::{self, Moving, Slot, Socket};
 use crate::dispatch::Hint;
 use crate::expiry;
+use crate::held::{self, Held};
 use crate::hindrance;
 use crate::persist::background;
 use crate::scripting::cache::Cache;
@@ -118,6 +119,8 @@ pub struct Worker {
     pub orders: RefCell<mpsc::Receiver<Order>>,
     /// Connections to be handed to another worker: which one, and how many.
     pub shed: Cell<(usize, usize)>,
+    /// Replies that wait for the log.
+    pub held: Held,
     /// When the last command ended, in ticks: the next one's time begins there, so one reading a command is enough.
     pub lap: Cell<u64>,
 }
@@ -162,6 +165,7 @@ impl Worker {
             connections: RefCell::default(),
             orders: RefCell::new(orders),
             shed: Cell::new((0, 0)),
+            held: Held::default(),
             lap: Cell::new(ticks::now()),
         };
         worker.tick(&mut worker.ctx.borrow_mut());
@@ -375,13 +379,15 @@ pub fn spawn(
             .expect("a runtime needs an epoll instance and an event descriptor");
         let worker = Rc::new(Worker::new(index, server, stats, orders));
         standby::enlist(&worker);
-        LocalSet::new().block_on(&runtime, async move {
+        let (local, served) = (LocalSet::new(), worker.clone());
+        let work = local.run_until(async move {
             if index < server.threads {
                 tokio::task::spawn_local(watch_load(worker.clone()));
                 tokio::task::spawn_local(expiry::run(worker.clone()));
             }
             obey(worker).await;
         });
+        runtime.block_on(held::beside(&served, work));
     })?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Files: what one server saves the other loads, and nothing is missing from what is there after a restart.
 
+use harness::client::encode;
 use harness::wait::wait_until;
 use harness::{Client, Kind, Server};
 use std::fs;
@@ -381,4 +382,48 @@ fn files_are_checked_and_mended() {
     server.start_again();
     wait_until("the data are loaded", SOON, || !ask(&mut server.client(), "DBSIZE").contains("LOADING"));
     assert_eq!(ask(&mut server.client(), "FCALL f 0"), "7");
+}
+
+/// Redis up to version 6 logs scripts as they were called; functions may be called in a log, too.
+#[test]
+fn scripts_in_a_log_are_run() {
+    let mut server = Server::start_with(Kind::Everwrite, &["--appendonly", "yes"]);
+    server.terminate();
+    let logs = server.dir().join("appendonlydir");
+    let library = "#!lua name=lib\nredis.register_function('add', function(keys, args) return redis.call('RPUSH', keys[1], args[1]) end)";
+    let script = "return redis.call('INCRBY', KEYS[1], ARGV[1])";
+    let mut log = Vec::new();
+    for words in [
+        vec!["SELECT", "3"],
+        vec!["EVAL", script, "1", "n", "4"],
+        vec!["SCRIPT", "LOAD", script],
+        vec!["EVALSHA", "8cd00688c05c46bde4a2e60658ef20a2e5c0b248", "1", "n", "100"],
+        vec!["FUNCTION", "LOAD", library],
+        vec!["FCALL", "add", "1", "list", "a"],
+        vec!["MULTI"],
+        vec!["EVAL", script, "1", "n", "8"],
+        vec!["FCALL", "add", "1", "list", "b"],
+        vec!["EXEC"],
+        vec!["EVAL", "redis.call('SELECT', 5); redis.call('SET', KEYS[1], 'elsewhere')", "1", "x"],
+        vec!["INCR", "n"],
+    ] {
+        encode(&mut log, &words);
+    }
+    fs::write(logs.join("appendonly.aof.1.incr.aof"), &log).unwrap();
+    server.start_again();
+    let mut client = server.client();
+    for (line, expected) in [
+        ("SELECT 3", "+OK"),
+        ("GET n", "\"113\""),
+        ("LRANGE list 0 -1", "[\"a\", \"b\"]"),
+        ("SELECT 5", "+OK"),
+        ("GET x", "\"elsewhere\""),
+        // The same again: what is loaded while the server runs is not logged a second time.
+        ("DEBUG LOADAOF", "+OK"),
+        ("SELECT 3", "+OK"),
+        ("GET n", "\"113\""),
+    ] {
+        assert_eq!(ask(&mut client, line), expected, "{line}");
+    }
+    assert_eq!(fs::read(logs.join("appendonly.aof.1.incr.aof")).unwrap(), log);
 }

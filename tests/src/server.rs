@@ -115,9 +115,19 @@ impl Server {
 
     /// Starts the process again after it has ended, in the same directory on the same port.
     pub fn start_again(&mut self) {
+        self.launch_again();
+        assert!(self.wait_ready(), "{} did not come up again; its log:\n{}", self.kind.name(), self.log());
+    }
+
+    /// [`Server::start_again`] without waiting for its first answer, if it comes to one.
+    pub fn launch_again(&mut self) {
         self.child = spawn(self.kind, self.address, &self.dir, &self.options, &self.env)
             .expect("starts a second time");
-        assert!(self.wait_ready(), "{} did not come up again; its log:\n{}", self.kind.name(), self.log());
+    }
+
+    /// Whether the process has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
     }
 
     /// SIGTERM, and SIGKILL if that does not help.

@@ -146,6 +146,11 @@ impl<'e> Locks<'e> {
         self.writer.flush();
     }
 
+    /// Whether commands are written down from the next group on, see [`Writer::mute_feed`].
+    pub fn mute_feed(&mut self, muted: bool) {
+        self.writer.mute_feed(muted);
+    }
+
     /// The writer of commands, if they are written down in the group under way.
     #[inline]
     pub fn feed(&mut self) -> Option<&mut Writer> {

@@ -13,6 +13,7 @@ use protocol::number::parse_u64;
 use protocol::{Args, Reply};
 
 use super::Aof;
+use super::author::Author;
 use super::log::Log;
 use super::manifest::{Entry, Manifest, Names, Part};
 use super::records::{Record, Records, Stop};
@@ -23,7 +24,7 @@ use crate::persist::load::{Policy, Shards};
 use crate::persist::rdb_file::{self, About};
 use crate::persist::{background, start};
 use crate::process;
-use crate::scripting::libraries;
+use crate::scripting::{self, libraries};
 use crate::server::Server;
 
 /// Bytes between two notes of how far loading is.
@@ -185,7 +186,10 @@ pub fn found(server: &Server) -> Result<Manifest, String> {
 
 /// DEBUG LOADAOF: all that was logged again, into what is empty. All shards must be held.
 pub fn again(server: &'static Server, ctx: &mut Ctx<'static>, manifest: &Manifest) -> Result<(), String> {
-    load_all(server, ctx, &Names::of(&server.config.get()), manifest)
+    ctx.locks.mute_feed(true);
+    let result = load_all(server, ctx, &Names::of(&server.config.get()), manifest);
+    ctx.locks.mute_feed(false);
+    result
 }
 
 /// Loads all files of a manifest. With all shards held, they stay so.
@@ -251,7 +255,7 @@ fn load_file(
     let len = file.metadata().map_err(io)?.len();
     server.persistence.loading.add_total(len.saturating_sub(at));
     let source = BufReader::with_capacity(BUFFER, file);
-    let mut player = Player { server, ctx, valid: at, multi: None, noted: at, tag: None };
+    let mut player = Player { server, ctx, valid: at, multi: None, noted: at, tag: None, author: None };
     player.ctx.db = 0;
     match player.play(Records::new(source, at)) {
         Ok(()) => Ok(()),
@@ -304,6 +308,8 @@ struct Player<'a> {
     noted: u64,
     /// The tag of the string that the next command sets.
     tag: Option<u64>,
+    /// Who runs scripts, since there was one.
+    author: Option<Author>,
 }
 
 impl Player<'_> {
@@ -377,12 +383,18 @@ impl Player<'_> {
 
     /// Runs a command on data; what it answers is of no interest, as it was when it was logged. False: it is none.
     fn run(&mut self, id: CommandId, args: Args<'_>) -> bool {
-        let Handler::Data(run, locking) = self.server.handler(id) else {
-            return matches!(id, id::PUBLISH | id::SPUBLISH | id::PING);
-        };
         if !id.facts().admits(args) {
             return false;
         }
+        let Handler::Data(run, locking) = self.server.handler(id) else {
+            let scripts =
+                scripting::runs_script(id.facts()) || matches!(id, id::SCRIPT_LOAD | id::SCRIPT_FLUSH);
+            if scripts {
+                self.author.get_or_insert_with(|| Author::new(self.server)).run(self.ctx, id, args);
+                self.ctx.out.forget();
+            }
+            return scripts || matches!(id, id::PUBLISH | id::SPUBLISH | id::PING);
+        };
         self.ctx.begin();
         if !self.ctx.locks.holds_all() {
             let locking = if matches!(locking, Locking::Own) { Locking::All } else { locking };

@@ -3,13 +3,17 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use engine::journal::feed;
 
+/// Room that is kept for what is to be written, bytes.
+const KEEP: usize = 1 << 20;
+
 /// See the [module's page](self).
 pub struct Log {
-    file: File,
+    file: Arc<File>,
     /// Bytes in the file, all of whole records.
     size: u64,
     /// What is to be written.
@@ -29,7 +33,7 @@ impl Log {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
         let size = file.metadata()?.len();
         Ok(Log {
-            file,
+            file: Arc::new(file),
             size,
             buffer: Vec::new(),
             selected: None,
@@ -57,34 +61,65 @@ impl Log {
         feed::pass_on(&mut self.buffer, group, &mut self.selected, |op| op.changes);
     }
 
-    /// Writes what is to be written. After a failure nothing of it is in the file, and it can be tried again.
+    /// Writes what is to be written. After a failure the file ends with a whole record if that can be had, and it can be
+    /// tried again.
     pub fn write(&mut self) -> io::Result<()> {
-        if self.buffer.is_empty() {
-            return Ok(());
+        let mut written = 0;
+        while written < self.buffer.len() {
+            match (&*self.file).write(&self.buffer[written..]) {
+                Ok(0) => return self.take_back(written, io::ErrorKind::WriteZero.into()),
+                Ok(n) => written += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return self.take_back(written, e),
+            }
         }
-        if let Err(e) = self.file.write_all(&self.buffer) {
-            // What was written of it goes again: the file ends with a whole record.
-            self.file.set_len(self.size)?;
-            return Err(e);
-        }
-        self.size += self.buffer.len() as u64;
+        self.done(written);
         self.buffer.clear();
-        self.buffer.shrink_to(1 << 20);
-        self.unsynced = true;
+        self.buffer.shrink_to(KEEP);
         Ok(())
+    }
+
+    /// Writing has failed after so many bytes, which go again with the rest. If the file can't be cut they stay.
+    #[cold]
+    fn take_back(&mut self, written: usize, e: io::Error) -> io::Result<()> {
+        if written > 0 && self.file.set_len(self.size).is_err() {
+            self.done(written);
+            self.buffer.drain(..written);
+        }
+        Err(e)
+    }
+
+    fn done(&mut self, written: usize) {
+        self.size += written as u64;
+        self.unsynced |= written > 0;
     }
 
     /// Makes durable what was written.
     pub fn sync(&mut self) -> io::Result<()> {
-        if self.unsynced {
-            self.file.sync_data()?;
-            self.unsynced = false;
+        match self.to_sync() {
+            Some(file) => file.sync_data().inspect_err(|_| self.unsynced = true),
+            None => Ok(()),
         }
-        self.synced = Instant::now();
-        Ok(())
     }
 
-    pub fn since_sync(&self) -> std::time::Duration {
-        self.synced.elapsed()
+    /// The file, if something was written to it that whoever takes it is to make durable.
+    pub fn to_sync(&mut self) -> Option<Arc<File>> {
+        self.synced = Instant::now();
+        std::mem::take(&mut self.unsynced).then(|| self.file.clone())
+    }
+
+    /// A synchronisation has failed: all is to be made durable again.
+    pub fn sync_again(&mut self) {
+        self.unsynced = true;
+    }
+
+    /// Whether it is time for another synchronisation.
+    pub fn is_due(&self, every: Duration) -> bool {
+        self.unsynced && self.synced.elapsed() >= every
+    }
+
+    /// There will be none before that much time has passed again.
+    pub fn put_off(&mut self) {
+        self.synced = Instant::now();
     }
 }

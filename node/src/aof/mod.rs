@@ -1,23 +1,28 @@
 //! The append-only file: all that was done, as commands, so that nothing is lost that the policy promised to keep.
 //!
 //! In reading order: [`manifest`] names the files, [`records`] reads one, [`log`] writes one, [`rewrite`] replaces them by
-//! a snapshot and what came after it, [`load`] reads them all. The feed brings the groups of commands, in order, and
-//! whoever waits for a group to be durable is told when a synchronisation has covered it: all that was done meanwhile
-//! shares the next one.
+//! a snapshot and what came after it, [`load`] reads them all, scripts by an [`author`]. The feed brings the groups of commands, in order. Replies
+//! wait until what they tell of is in the file, or durable, as the policy says ([`crate::held`]): all that was done
+//! meanwhile shares the next write and the next synchronisation. With `everysec` that is the [`syncer`]'s.
 
+pub mod author;
 pub mod load;
 pub mod log;
 pub mod manifest;
 pub mod records;
 pub mod rewrite;
+pub mod syncer;
 
+use std::fs::File;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::*};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use replication::codec;
+use smallvec::SmallVec;
 
-use crate::client::Client;
 use crate::config::Config;
 use crate::config::choice::AppendFsync;
 use crate::feed::pump::Consumer;
@@ -27,6 +32,7 @@ use crate::server::Server;
 use crate::worker::unix_ms;
 use log::Log;
 use manifest::Manifest;
+use syncer::Syncer;
 
 const EVERY_SECOND: Duration = Duration::from_secs(1);
 /// How long the end of the process waits for the disk.
@@ -34,19 +40,41 @@ const SYNC_WITHIN: Duration = Duration::from_secs(10);
 /// How long one who wants everything written waits between two looks.
 const LOOK: Duration = Duration::from_millis(1);
 
+/// What the reply to a command that has written waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Wait {
+    /// The log is off.
+    Nothing,
+    /// That it is in the file: whatever becomes of the process, it will be loaded.
+    Written,
+    /// That it is on the disk.
+    Durable,
+}
+
 /// See the [module's page](self).
 #[derive(Default)]
 pub struct Aof {
     state: Mutex<State>,
     on: AtomicBool,
-    /// Every reply waits until what its command did is durable.
-    strict: AtomicBool,
-    /// All up to this version is in the files, and as durable as the policy wants it.
-    durable: AtomicU64,
-    waiting: Mutex<Vec<(u64, Arc<Client>)>>,
+    /// A [`Wait`].
+    wait: AtomicU8,
+    /// All up to this version is where replies wait for it to be.
+    covered: AtomicU64,
+    /// Workers that hold replies back, each with the least version they wait for.
+    waiting: Mutex<Vec<Waiter>>,
+    awaited: AtomicBool,
     /// The log is that of a member of a mesh, see [`crate::mesh::disk`].
     member: Mutex<Option<Arc<Desk>>>,
     is_member: AtomicBool,
+    pub syncer: Syncer,
+}
+
+struct Waiter {
+    worker: usize,
+    version: u64,
+    since: Instant,
+    waker: Waker,
 }
 
 #[derive(Default)]
@@ -55,10 +83,12 @@ struct State {
     log: Option<Log>,
     /// The log that groups above a version go to.
     next: Option<(u64, Log)>,
+    /// Logs that nothing is added to, but not all of which is in their files yet.
+    finished: Vec<Log>,
     /// Groups up to this version are in the base that is being written, or loaded.
     skip: u64,
-    /// The second to annotate, if that is wanted.
-    now_s: Option<u64>,
+    /// Seconds are annotated.
+    stamps: bool,
     /// Bytes of the base and of increments that are written no more.
     settled: u64,
     books: Books,
@@ -77,8 +107,9 @@ pub struct Books {
     pub failures_in_a_row: u64,
     /// When the last one that failed was tried, unix seconds.
     pub tried_s: u64,
-    /// Why the last write failed; `None`: it did not.
+    /// Why the last write failed, and the last synchronisation beside; `None`: it did not.
     pub write_error: Option<String>,
+    pub sync_error: Option<String>,
     /// Bytes after the last rewrite, or at the start, and now.
     pub base_size: u64,
     pub size: u64,
@@ -97,6 +128,7 @@ impl Default for Books {
             failures_in_a_row: 0,
             tried_s: 0,
             write_error: None,
+            sync_error: None,
             base_size: 0,
             size: 0,
             pending: 0,
@@ -105,23 +137,40 @@ impl Default for Books {
     }
 }
 
-impl State {
-    /// Bytes of everything that a start would read.
-    fn size(&self) -> u64 {
-        self.settled
-            + self.log.as_ref().map_or(0, Log::size)
-            + self.next.as_ref().map_or(0, |(_, log)| log.size())
+impl Books {
+    /// Why the log can't be written, or not be made durable.
+    pub fn error(&self) -> Option<&str> {
+        self.write_error.as_deref().or(self.sync_error.as_deref())
     }
 }
 
 impl State {
-    /// What follows goes to another file; the one before is complete.
+    /// Bytes of everything that a start would read.
+    fn size(&self) -> u64 {
+        self.settled + self.logs().map(Log::size).sum::<u64>()
+    }
+
+    fn logs(&self) -> impl Iterator<Item = &Log> {
+        self.finished.iter().chain(&self.log).chain(self.next.iter().map(|(_, log)| log))
+    }
+
+    fn logs_mut(&mut self) -> impl Iterator<Item = &mut Log> {
+        self.finished.iter_mut().chain(&mut self.log).chain(self.next.iter_mut().map(|(_, log)| log))
+    }
+
+    /// What follows goes to another file.
     fn turn_to(&mut self, next: Log) {
-        let Some(mut old) = self.log.replace(next) else { return };
-        if let Err(e) = old.write().and_then(|()| old.sync()) {
-            tracing::warn!("Error writing to the AOF file: {}", process::reason(&e));
-        }
-        self.settled += old.size();
+        self.finished.extend(self.log.replace(next));
+    }
+
+    /// Forgets the logs that are finished and all in their files.
+    fn settle(&mut self) {
+        let settled = &mut self.settled;
+        self.finished.retain(|log| {
+            let whole = log.pending() == 0;
+            *settled += if whole { log.size() } else { 0 };
+            !whole
+        });
     }
 }
 
@@ -131,46 +180,65 @@ impl Aof {
         self.on.load(Acquire)
     }
 
-    /// Whether replies wait for the disk.
+    /// What replies wait for.
     #[inline]
-    pub fn is_strict(&self) -> bool {
-        self.strict.load(Relaxed)
+    pub fn wait(&self) -> Wait {
+        match self.wait.load(Relaxed) {
+            0 => Wait::Nothing,
+            1 => Wait::Written,
+            _ => Wait::Durable,
+        }
     }
 
     /// Takes over what the configuration says.
     pub fn configure(&self, config: &Config) {
-        self.strict.store(self.is_on() && config.appendfsync == AppendFsync::Always, Release);
+        let wait = match (self.is_on(), config.appendfsync) {
+            (false, _) => Wait::Nothing,
+            (true, AppendFsync::Always) => Wait::Durable,
+            // Its own thread writes: the peers have what the file lacks.
+            (true, _) if self.is_member() => Wait::Nothing,
+            (true, AppendFsync::EverySec | AppendFsync::No) => Wait::Written,
+        };
+        self.state.lock().stamps = config.aof_timestamp_enabled;
+        self.wait.store(wait as u8, Release);
+        // Who waits looks again what for.
+        self.waiting.lock().iter().for_each(|waiter| waiter.waker.wake_by_ref());
     }
 
     pub fn books(&self) -> Books {
         let state = self.state.lock();
-        Books { pending: state.log.as_ref().map_or(0, |log| log.pending() as u64), ..state.books.clone() }
+        Books { pending: state.logs().map(|log| log.pending() as u64).sum(), ..state.books.clone() }
     }
 
     pub fn note(&self, note: impl FnOnce(&mut Books)) {
         note(&mut self.state.lock().books);
     }
 
-    /// Whether all up to a version is as durable as the policy wants it.
+    /// Whether all up to a version is where replies wait for it to be.
     #[inline]
     pub fn covers(&self, version: u64) -> bool {
-        self.durable.load(Acquire) >= version
+        self.covered.load(Acquire) >= version
     }
 
-    /// Has a client woken when that is so. False: it is already.
-    pub fn wait(&self, server: &Server, version: u64, client: &Arc<Client>) -> bool {
+    /// Whether some worker holds replies back that others can release.
+    #[inline]
+    pub fn is_awaited(&self) -> bool {
+        self.awaited.load(Relaxed)
+    }
+
+    /// Has a worker woken when a version is covered, instead of what it waited for before.
+    pub fn wake_when(&self, worker: usize, version: u64, waker: &Waker) {
+        let waiter = Waiter { worker, version, since: Instant::now(), waker: waker.clone() };
         let mut waiting = self.waiting.lock();
-        if self.covers(version) {
-            return false;
+        match waiting.iter_mut().find(|other| other.worker == worker) {
+            Some(before) => *before = waiter,
+            None => waiting.push(waiter),
         }
-        waiting.push((version, client.clone()));
-        drop(waiting);
-        self.hurry(server);
-        true
+        self.awaited.store(true, SeqCst);
     }
 
     /// Has what was done written now.
-    fn hurry(&self, server: &Server) {
+    pub fn hurry(&self, server: &Server) {
         if self.is_member() {
             server.mesh.wake();
         }
@@ -194,38 +262,52 @@ impl Aof {
             tracing::warn!("Fail to fsync the member's log in time");
         }
         let mut state = self.state.lock();
-        if let Some(log) = &mut state.log
-            && let Err(e) = log.write().and_then(|()| log.sync())
-        {
-            tracing::warn!("Fail to fsync the AOF file: {}", process::reason(&e));
+        for log in state.logs_mut() {
+            if let Err(e) = log.write().and_then(|()| log.sync()) {
+                tracing::warn!("Fail to fsync the AOF file: {}", process::reason(&e));
+            }
         }
     }
 
-    /// Writes what has come, and makes it durable if it is time. False: it could not.
+    /// Writes what has come, and sees to it that it becomes durable when it is time. False: it could not.
     fn write(&self, server: &'static Server) -> bool {
         let config = server.config.get();
-        let mut state = self.state.lock();
-        let State { log, next, books, .. } = &mut *state;
-        let mut result = Ok(());
+        let always = config.appendfsync == AppendFsync::Always;
         let saving = config.no_appendfsync_on_rewrite && server.persistence.job().is_some();
-        for log in log.iter_mut().chain(next.iter_mut().map(|(_, log)| log)) {
+        let mut due: SmallVec<[Arc<File>; 2]> = SmallVec::new();
+        let mut state = self.state.lock();
+        let pause = server.switches.aof_flush_sleep();
+        if !pause.is_zero() && state.logs().any(|log| log.pending() > 0) {
+            std::thread::sleep(pause);
+        }
+        let (mut result, mut late) = (Ok(()), false);
+        for log in state.logs_mut() {
             result = result.and_then(|()| log.write());
-            let due = match config.appendfsync {
-                AppendFsync::Always => true,
-                AppendFsync::EverySec => log.since_sync() >= EVERY_SECOND,
-                AppendFsync::No => false,
-            };
-            if due && (!saving || config.appendfsync == AppendFsync::Always) {
-                let began = Instant::now();
-                result = result.and_then(|()| log.sync());
-                books.delayed_syncs += u64::from(began.elapsed() >= EVERY_SECOND);
+            match config.appendfsync {
+                AppendFsync::Always => due.extend(log.to_sync()),
+                AppendFsync::EverySec if saving || !log.is_due(EVERY_SECOND) => {}
+                AppendFsync::EverySec if self.syncer.is_busy() => {
+                    log.put_off();
+                    late = true;
+                }
+                AppendFsync::EverySec => due.extend(log.to_sync()),
+                AppendFsync::No => {}
             }
         }
-        let error = result.err().map(|e| process::reason(&e));
+        let complete = state.finished.iter_mut().filter(|log| log.pending() == 0);
+        due.extend(complete.filter_map(Log::to_sync));
+        state.settle();
+        state.books.delayed_syncs += u64::from(late);
         drop(state);
+        if always {
+            result = result.and_then(|()| due.iter().try_for_each(|file| file.sync_data()));
+        } else {
+            self.syncer.ask(server, due);
+        }
+        let error = result.err().map(|e| process::reason(&e));
         let ok = error.is_none();
         self.note_error(server, error);
-        if !ok && config.appendfsync == AppendFsync::Always {
+        if !ok && always {
             tracing::error!(
                 "Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting..."
             );
@@ -251,17 +333,48 @@ impl Aof {
         }
     }
 
-    /// Wakes those whose commands are covered.
-    fn release(&self, promise: u64) {
-        self.durable.fetch_max(promise, AcqRel);
-        let mut waiting = self.waiting.lock();
-        waiting.retain(|(version, client)| {
-            let covered = *version <= promise;
-            if covered {
-                client.nudge();
+    /// Notes how a synchronisation beside went.
+    fn note_sync(&self, server: &Server, error: Option<String>) {
+        let mut state = self.state.lock();
+        if error.is_none() && state.books.sync_error.is_none() {
+            return;
+        }
+        let turned = error.is_some() != state.books.sync_error.is_some();
+        match &error {
+            Some(reason) => {
+                tracing::warn!("Fail to fsync the AOF file: {reason}");
+                state.logs_mut().for_each(Log::sync_again);
             }
-            !covered
+            None => tracing::info!("The AOF file can be synchronised again, writes are accepted again"),
+        }
+        state.books.sync_error = error;
+        drop(state);
+        if turned {
+            server.config.touch();
+        }
+    }
+
+    /// Whether a synchronisation beside is under way.
+    #[inline]
+    pub fn is_syncing(&self) -> bool {
+        self.syncer.is_busy()
+    }
+
+    /// All up to a version is where replies wait for it to be: wakes the workers that wait for that, or have for too long.
+    fn release(&self, promise: u64) {
+        self.covered.fetch_max(promise, SeqCst);
+        if !self.awaited.load(SeqCst) {
+            return;
+        }
+        let mut waiting = self.waiting.lock();
+        waiting.retain(|waiter| {
+            let over = waiter.version <= promise || waiter.since.elapsed() >= EVERY_SECOND;
+            if over {
+                waiter.waker.wake_by_ref();
+            }
+            !over
         });
+        self.awaited.store(!waiting.is_empty(), SeqCst);
     }
 }
 
@@ -284,10 +397,10 @@ impl Aof {
         *self.member.lock() = None;
         self.is_member.store(false, Release);
         self.on.store(false, Release);
-        self.strict.store(false, Release);
+        self.wait.store(Wait::Nothing as u8, Release);
         self.note_error(server, None);
         self.release(u64::MAX >> 1);
-        self.durable.store(0, Release);
+        self.covered.store(0, Release);
     }
 
     /// So many bytes more have been written; all that clients wrote up to this version is as durable as the policy wants it.
@@ -303,19 +416,21 @@ impl Aof {
 }
 
 impl Consumer for Aof {
-    fn group(&self, version: u64, group: &[u8]) {
+    fn take(&self, _: &'static Server, groups: &[u8]) {
         let mut state = self.state.lock();
-        if version <= state.skip {
-            return;
-        }
-        if state.next.as_ref().is_some_and(|(after, _)| version > *after)
-            && let Some((_, next)) = state.next.take()
-        {
-            state.turn_to(next);
-        }
-        let now_s = state.now_s;
-        if let Some(log) = &mut state.log {
-            log.append(group, now_s);
+        let now_s = state.stamps.then(|| unix_ms() / 1000);
+        for (version, group) in codec::groups(groups).flatten() {
+            if version <= state.skip {
+                continue;
+            }
+            if state.next.as_ref().is_some_and(|(after, _)| version > *after)
+                && let Some((_, next)) = state.next.take()
+            {
+                state.turn_to(next);
+            }
+            if let Some(log) = &mut state.log {
+                log.append(group, now_s);
+            }
         }
     }
 
@@ -323,12 +438,17 @@ impl Consumer for Aof {
         if !self.is_on() || self.state.lock().log.is_none() {
             return;
         }
-        // Where a member's log takes over, that decides what is durable.
-        if self.write(server) && !self.is_member() {
+        // What can't be written stays here and is tried again; replies do not wait for that. Where a member's log takes over,
+        // that decides what is durable.
+        if (self.write(server) || self.wait() != Wait::Durable) && !self.is_member() {
             self.release(promise);
         }
         let mut state = self.state.lock();
-        state.now_s = server.config.get().aof_timestamp_enabled.then(|| unix_ms() / 1000);
         state.books.size = state.size();
+    }
+
+    /// With `always` somebody waits for whoever is at work now.
+    fn hurries(&self) -> bool {
+        self.is_awaited() && self.wait() == Wait::Durable
     }
 }

@@ -13,9 +13,9 @@ use std::time::Instant;
 
 use engine::ctx::Ctx;
 
-use super::Aof;
 use super::log::Log;
 use super::manifest::{Entry, Manifest, Names};
+use super::{Aof, Wait};
 use crate::feed::pump::Who;
 use crate::mesh::Order;
 use crate::persist::background::{self, Busy};
@@ -160,11 +160,12 @@ impl Aof {
         if begun.increment.is_none() {
             return Ok(());
         }
-        // What comes late is in the base.
+        // What comes late is in the base, and so is all that the logs before hold.
         state.skip = begun.version;
         if let Some((_, next)) = state.next.take() {
-            state.turn_to(next);
+            state.log = Some(next);
         }
+        state.finished.clear();
         state.settled = base;
         state.books.base_size = state.size();
         Ok(())
@@ -261,19 +262,18 @@ pub fn turn_off(server: &'static Server) {
 
 fn turn_off_log(server: &'static Server) {
     let aof = &server.aof;
+    aof.sync();
     let mut state = aof.state.lock();
-    for mut log in state.log.take().into_iter().chain(state.next.take().map(|(_, log)| log)) {
-        if let Err(e) = log.write().and_then(|()| log.sync()) {
-            tracing::warn!("Fail to fsync the AOF file: {}", process::reason(&e));
-        }
-    }
+    (state.log, state.next) = (None, None);
+    state.finished.clear();
     aof.on.store(false, Release);
-    aof.strict.store(false, Release);
-    state.books.write_error = None;
+    aof.wait.store(Wait::Nothing as u8, Release);
+    (state.books.write_error, state.books.sync_error) = (None, None);
     drop(state);
+    server.config.touch();
     server.pump.rest(server, Who::Log);
     aof.release(u64::MAX >> 1);
-    aof.durable.store(0, Release);
+    aof.covered.store(0, Release);
 }
 
 /// A member's log takes over: the one of commands ends, and its files go.
@@ -285,6 +285,7 @@ pub fn give_way(server: &'static Server) {
     let names = Names::of(&server.config.get());
     let mut state = server.aof.state.lock();
     (state.log, state.next) = (None, None);
+    state.finished.clear();
     state.manifest = Manifest::default();
     drop(state);
     match Manifest::load(&names) {

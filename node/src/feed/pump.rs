@@ -1,17 +1,22 @@
-//! The thread that takes groups of commands from the desks and hands them on, in the order of their versions.
+//! Takes groups of commands from the desks and hands them on, in the order of their versions.
 //!
-//! It sleeps until a worker wakes it, and looks once in a while by itself: files are synchronised by the clock. When it
-//! meets writers that have not handed over yet, it looks again soon.
+//! Whoever has time makes a *round*: a worker at the end of its turn, when it holds replies back until what they tell of is
+//! in the log ([`crate::held`]), and a thread of its own for all else. That one sleeps until somebody wakes it, and looks
+//! once in a while by itself: files are synchronised by the clock. When it meets writers that have not handed over yet, it
+//! looks again soon.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::*};
 use std::thread::Thread;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 use engine::journal::{Drain, Run};
-use replication::codec;
 use replication::stamp;
 
+use crate::aof::Wait;
+use crate::held;
 use crate::server::Server;
 use crate::worker::unix_ms;
 
@@ -22,8 +27,8 @@ const SOON: Duration = Duration::from_micros(100);
 
 /// Who wants the commands.
 pub trait Consumer {
-    /// Takes a group: [`engine::journal::feed::ops`] reads it.
-    fn group(&self, version: u64, group: &[u8]);
+    /// Takes groups, as [`replication::codec::groups`] reads them: [`engine::journal::feed::ops`] reads one.
+    fn take(&self, server: &'static Server, groups: &[u8]);
     /// All groups up to this version have been handed over.
     fn done(&self, server: &'static Server, promise: u64);
     /// Whether somebody waits to hear how far the promise is.
@@ -45,6 +50,8 @@ pub enum Who {
 pub struct Pump {
     /// Those who listen, as bits.
     listening: AtomicU8,
+    /// Whoever makes a round has it.
+    drain: Mutex<Drain>,
     thread: OnceLock<Thread>,
     started: AtomicBool,
 }
@@ -60,7 +67,11 @@ impl Pump {
                 std::thread::Builder::new().name("feed".into()).spawn(run).expect("a thread can be started");
             let thread = handle.thread().clone();
             let _ = self.thread.set(thread.clone());
-            server.keyspace.feed.on_wake(move || thread.unpark());
+            server.keyspace.feed.on_wake(move || {
+                if server.aof.wait() != Wait::Written || !held::comes_by() {
+                    thread.unpark();
+                }
+            });
         }
     }
 
@@ -81,6 +92,16 @@ impl Pump {
         self.listening.load(Relaxed) & who as u8 != 0
     }
 
+    /// Makes a round on the caller's thread. False: another is making one, and the thread will make the next.
+    pub fn round(&self, server: &'static Server) -> bool {
+        let Some(mut drain) = self.drain.try_lock() else {
+            self.wake();
+            return false;
+        };
+        round(server, &mut drain);
+        true
+    }
+
     /// Has the thread look at once.
     pub fn wake(&self) {
         if let Some(thread) = self.thread.get() {
@@ -90,9 +111,15 @@ impl Pump {
 }
 
 fn run(server: &'static Server) -> ! {
-    let mut drain = Drain::default();
     loop {
-        let waiting = round(server, &mut drain);
+        let waiting = {
+            let mut drain = server.pump.drain.lock();
+            let waiting = round(server, &mut drain);
+            if waiting {
+                server.keyspace.feed.stay_awake();
+            }
+            waiting
+        };
         std::thread::park_timeout(if waiting { SOON } else { IDLE });
     }
 }
@@ -102,9 +129,7 @@ fn round(server: &'static Server, drain: &mut Drain) -> bool {
     let now = stamp::at(Duration::from_millis(unix_ms()));
     let consumers: [&dyn Consumer; 2] = [&server.aof, &server.replicas];
     let done = drain.round(&server.keyspace.feed, now, |Run { bytes, .. }| {
-        for (version, group) in codec::groups(bytes).flatten() {
-            consumers.iter().for_each(|consumer| consumer.group(version, group));
-        }
+        consumers.iter().for_each(|consumer| consumer.take(server, bytes));
     });
     consumers.iter().for_each(|consumer| consumer.done(server, done.promise));
     done.waiting || consumers.iter().any(|consumer| consumer.hurries())

@@ -56,7 +56,7 @@ fn write_log(info: &Info<'_>, lines: &mut Lines) {
     lines.put("aof_last_bgrewrite_status", status(books.rewrite_ok));
     lines.put("aof_rewrites", books.rewrites);
     lines.put("aof_rewrites_consecutive_failures", books.failures_in_a_row);
-    lines.put("aof_last_write_status", status(books.write_error.is_none()));
+    lines.put("aof_last_write_status", status(books.error().is_none()));
     lines.put("aof_last_cow_size", copied);
     lines.put("module_fork_in_progress", 0);
     lines.put("module_fork_last_cow_size", 0);

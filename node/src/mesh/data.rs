@@ -63,6 +63,9 @@ impl Data {
             chunks.push(gathered.as_slice().into());
             gathered.clear();
         }
+        if done.waiting {
+            self.worker.server.keyspace.journal.stay_awake();
+        }
         Drained { chunks, promise: done.promise, waiting: done.waiting }
     }
 }

@@ -28,6 +28,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::*};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
+use replication::codec;
 
 use crate::config::Config;
 use crate::feed::pump::{Consumer, Who};
@@ -312,15 +313,20 @@ impl State {
 }
 
 impl Consumer for Replicas {
-    fn group(&self, version: u64, group: &[u8]) {
+    fn take(&self, server: &'static Server, groups: &[u8]) {
+        if !server.pump.serves(Who::Replicas) {
+            return;
+        }
         let mut state = self.state.lock();
         if state.history.is_relayed() {
             return;
         }
-        if sync::is_due(&state, version) {
-            sync::place(&mut state, &self.placed);
+        for (version, group) in codec::groups(groups).flatten() {
+            if sync::is_due(&state, version) {
+                sync::place(&mut state, &self.placed);
+            }
+            state.history.append_group(group);
         }
-        state.history.append_group(group);
     }
 
     fn done(&self, server: &'static Server, promise: u64) {

@@ -23,6 +23,10 @@ const UNKILLABLE: ErrorReply = ErrorReply::new(
     "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.",
 );
 
+const OBEYED: ErrorReply = ErrorReply::new(
+    "UNKILLABLE The busy script was sent by a master instance in the context of replication and cannot be killed.",
+);
+
 /// A script that takes long.
 pub struct Running {
     pub kind: Kind,
@@ -30,6 +34,8 @@ pub struct Running {
     /// The command that called it.
     pub command: OwnedArgs,
     pub since: Instant,
+    /// A master, or a file that is loaded, has it run.
+    obeyed: bool,
     wrote: AtomicBool,
     kill: AtomicBool,
 }
@@ -69,6 +75,9 @@ impl Busy {
         if those.peek().is_none() {
             return Err(if first.kind == Kind::Functions { BUSY_FUNCTION } else { BUSY_SCRIPT });
         }
+        if those.peek().is_some_and(|running| running.obeyed) {
+            return Err(OBEYED);
+        }
         let mut killable = those.filter(|r| !r.wrote.load(Acquire)).peekable();
         if killable.peek().is_none() {
             return Err(UNKILLABLE);
@@ -80,7 +89,14 @@ impl Busy {
 
 /// Tells everybody that a script takes long.
 #[cold]
-pub fn begin(worker: &Worker, kind: Kind, name: &str, command: OwnedArgs, since: Instant) -> Arc<Running> {
+pub fn begin(
+    worker: &Worker,
+    kind: Kind,
+    name: &str,
+    command: OwnedArgs,
+    since: Instant,
+    obeyed: bool,
+) -> Arc<Running> {
     let command_name = if kind == Kind::Eval { "SCRIPT KILL" } else { "FUNCTION KILL" };
     tracing::warn!(
         "Slow script detected: still in execution after {} milliseconds. You can try killing the script using the {command_name} command. Script name is: {name}.",
@@ -91,6 +107,7 @@ pub fn begin(worker: &Worker, kind: Kind, name: &str, command: OwnedArgs, since:
         name: name.into(),
         command,
         since,
+        obeyed,
         wrote: AtomicBool::new(false),
         kill: AtomicBool::new(false),
     });

@@ -15,6 +15,7 @@ use super::machine::{Kind, Machine, with_run};
 use super::outgoing::Writer;
 use super::reach::{Habit, Reach};
 use super::text::ScriptFlags;
+use crate::client::flag;
 use crate::dispatch::{self, Call};
 use crate::eviction;
 use crate::session::Session;
@@ -89,6 +90,7 @@ pub fn run(call: &mut Call<'_>, machine: &Machine, order: &Order<'_>) -> Result<
     let Call { worker, session, ctx, out, id, args } = call;
     // Within a transaction nothing can be evicted: its shards are held.
     let short = worker.server.memory.is_short()
+        && !session.client.has(flag::MASTER)
         && !order.flags.may_exceed_memory()
         && (session.in_exec || !eviction::admits(worker, &mut Own::of(session, out), ctx, true));
     if order.flags.declared() {
@@ -293,8 +295,10 @@ impl Run<'_> {
         let (worker, kind, name, command) = (self.worker, self.kind, self.name, self.command);
         let took = worker.duration(ticks::now().wrapping_sub(self.began));
         let since = || Instant::now().checked_sub(took).unwrap_or_else(Instant::now);
-        let running =
-            self.running.get_or_insert_with(|| busy::begin(worker, kind, name, command.to_owned(), since()));
+        let obeyed = self.session.client.has(flag::MASTER);
+        let running = self
+            .running
+            .get_or_insert_with(|| busy::begin(worker, kind, name, command.to_owned(), since(), obeyed));
         if running.look(self.worker, self.wrote) && !self.wrote {
             tracing::warn!("Lua script killed by user with SCRIPT KILL.");
             self.stop = Some(Stop::Killed);

@@ -23,7 +23,8 @@ pub struct Drained {
     /// No group up to this version follows in a later round.
     pub promise: u64,
     pub groups: u64,
-    /// Groups wait for a later round, which will deliver them: at least one writer was at work.
+    /// Groups wait for a later round, which will deliver them: at least one writer was at work. Who will look again soon by
+    /// himself says so: [`Journal::stay_awake`].
     pub waiting: bool,
 }
 
@@ -79,9 +80,6 @@ impl Drain {
             deliver(run);
         }
         done.waiting = self.sources.iter().any(|source| source.at < source.bytes.len());
-        if done.waiting {
-            journal.asleep.store(false, SeqCst);
-        }
         done
     }
 

@@ -49,7 +49,8 @@ pub fn pass_on(
     wanted: impl Fn(&Op<'_>) -> bool,
 ) {
     let mut first = true;
-    let many = ops(group).filter(|op| wanted(op) && !op.is_remark()).nth(1).is_some();
+    let alone = ops(group).next().is_some_and(|op| HEAD + op.command.len() == group.len());
+    let many = !alone && ops(group).filter(|op| wanted(op) && !op.is_remark()).nth(1).is_some();
     for op in ops(group).filter(|op| wanted(op)) {
         select(out, op.db, selected);
         if many && std::mem::take(&mut first) {

@@ -70,7 +70,7 @@ pub struct Journal {
     on: AtomicBool,
     /// No group minted after a look at this is below it.
     floor: AtomicU64,
-    /// The drain has gone through the desks and waits to be woken.
+    /// The drain has begun to go through the desks: who hands over wakes it.
     asleep: AtomicBool,
     wake: OnceLock<Box<dyn Fn() + Send + Sync>>,
     desks: Mutex<Vec<Arc<Desk>>>,
@@ -185,6 +185,11 @@ impl Journal {
         let desk = Arc::new(Desk::new(number));
         desks.push(desk.clone());
         desk
+    }
+
+    /// The drain makes another round soon: nobody needs to wake it before.
+    pub fn stay_awake(&self) {
+        self.asleep.store(false, SeqCst);
     }
 
     fn wake(&self) {

@@ -21,6 +21,8 @@ pub struct Writer {
     desk: Arc<Desk>,
     /// The group under way is written down.
     on: bool,
+    /// Nothing is written down, whoever listens.
+    muted: bool,
     opened: bool,
     pub(super) bytes: codec::Writer,
     /// Where the group under way begins in `bytes`, if anything of it has been written.
@@ -41,6 +43,7 @@ impl Writer {
             journal: journal.clone(),
             desk: journal.sign_on(),
             on: false,
+            muted: false,
             opened: false,
             bytes: codec::Writer::default(),
             begun: None,
@@ -68,10 +71,17 @@ impl Writer {
         self.feed.as_ref().is_some_and(|feed| feed.on)
     }
 
+    /// Whether commands are written down from the next group on: not where they come from what was written down before.
+    pub fn mute_feed(&mut self, muted: bool) {
+        if let Some(feed) = &mut self.feed {
+            feed.muted = muted;
+        }
+    }
+
     /// Makes ready for a group whose version another writer mints: above what this returns.
     #[inline]
     fn prepare(&mut self, now_ms: u64) -> u64 {
-        self.on = self.journal.is_on();
+        self.on = self.journal.is_on() && !self.muted;
         if !self.on {
             return 0;
         }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use engine::ctx::Ctx;
 use protocol::ErrorReply;
 
 use super::{ANY, Sub, sub};
@@ -9,6 +10,7 @@ use crate::dispatch::Call;
 use crate::persist::background;
 use crate::persist::load::{Policy, Shards};
 use crate::persist::start;
+use crate::standby;
 
 /// What is left out, and whether keys of the file replace those that are there.
 #[derive(Default)]
@@ -75,12 +77,10 @@ fn load_aof(call: &mut Call<'_>) -> Result<(), ErrorReply> {
         server.aof.drain(server);
     }
     let manifest = crate::aof::load::found(server).map_err(ErrorReply::err)?;
-    call.ctx.locks.hold_all();
-    let ctx = &mut *call.ctx;
-    (0..ctx.keyspace.databases()).for_each(|db| ctx.empty(db));
-    let (db, result) = (ctx.db, crate::aof::load::again(server, ctx, &manifest));
-    ctx.db = db;
-    ctx.locks.release();
+    let result = while_loading(call, |ctx| {
+        (0..ctx.keyspace.databases()).for_each(|db| ctx.empty(db));
+        crate::aof::load::again(server, ctx, &manifest)
+    });
     if let Err(reason) = result {
         tracing::error!("{reason}");
         return Err(ErrorReply::err("Error trying to load the AOF files, check server logs."));
@@ -88,6 +88,28 @@ fn load_aof(call: &mut Call<'_>) -> Result<(), ErrorReply> {
     tracing::warn!("Append Only File loaded by DEBUG LOADAOF");
     call.out.ok();
     Ok(())
+}
+
+/// Does something with all shards held. Others are told meanwhile that the data are being loaded: this worker's other
+/// clients by another one.
+fn while_loading<T>(call: &mut Call<'_>, work: impl FnOnce(&mut Ctx<'static>) -> T) -> T {
+    let server = call.worker.server;
+    server.persistence.loading.begin();
+    server.config.touch();
+    standby::hand_over(call.worker);
+    background::abort(server);
+    let ctx = &mut *call.ctx;
+    ctx.locks.hold_all();
+    let db = ctx.db;
+    let result = work(ctx);
+    ctx.db = db;
+    ctx.locks.release();
+    server.persistence.loading.end();
+    server.config.touch();
+    if !server.busy.is_on() {
+        standby::over(server);
+    }
+    result
 }
 
 pub const SUBS: &[Sub] = &[

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use protocol::{ErrorReply, error, number};
 
-use super::{ANY, Sub, sub};
+use super::{Sub, sub};
 use crate::commands::config::rewrite_file;
 use crate::dispatch::Call;
 use crate::replicas::history::History;
@@ -58,6 +58,13 @@ fn set_skip_checksum(call: &mut Call<'_>) -> Result<(), ErrorReply> {
     Ok(())
 }
 
+fn aof_flush_sleep(call: &mut Call<'_>) -> Result<(), ErrorReply> {
+    let us = number::parse_i64(&call.args[2]).unwrap_or(0);
+    call.worker.server.switches.set_aof_flush_sleep(us.try_into().unwrap_or(0));
+    call.out.ok();
+    Ok(())
+}
+
 fn set_disable_deny_scripts(call: &mut Call<'_>) -> Result<(), ErrorReply> {
     call.worker.server.switches.set_deny_scripts_ignored(switch(call));
     call.out.ok();
@@ -100,10 +107,6 @@ fn rewrite_all(call: &mut Call<'_>) -> Result<(), ErrorReply> {
     Ok(())
 }
 
-fn no_persistence(_: &mut Call<'_>) -> Result<(), ErrorReply> {
-    Err(ErrorReply::new("ERR persistence is not supported yet"))
-}
-
 fn no_jemalloc(_: &mut Call<'_>) -> Result<(), ErrorReply> {
     Err(ErrorReply::new("ERR the memory allocator in use has no such settings"))
 }
@@ -144,6 +147,13 @@ pub(super) const SUBS: &[Sub] = &[
         "Whether checksums of dump payloads are passed over.",
     ),
     sub(
+        "AOF-FLUSH-SLEEP",
+        1..=1,
+        aof_flush_sleep,
+        "<microseconds>",
+        "Whoever writes to the append-only file waits for so long before.",
+    ),
+    sub(
         "SET-DISABLE-DENY-SCRIPTS",
         1..=1,
         set_disable_deny_scripts,
@@ -159,8 +169,6 @@ pub(super) const SUBS: &[Sub] = &[
     ),
     sub("CHANGE-REPL-ID", 0..=0, change_replication_id, "", "Gives the node a new replication id."),
     sub("CONFIG-REWRITE-FORCE-ALL", 0..=0, rewrite_all, "", "CONFIG REWRITE, with defaults as well."),
-    sub("RELOAD", 0..=ANY, no_persistence, "[<option> ...]", "Not supported yet."),
-    sub("LOADAOF", 0..=0, no_persistence, "", "Not supported yet."),
     sub("MALLCTL", 1..=2, no_jemalloc, "<key> [<value>]", "Not supported: the allocator is not jemalloc."),
     sub(
         "MALLCTL-STR",
