@@ -28,6 +28,8 @@ const LEVELS_EVERY: Duration = Duration::from_secs(1);
 
 /// A log being kept.
 pub struct Keep {
+    /// Tells it from one that was kept before it was turned off and on again.
+    id: u64,
     pub disk: Disk,
     files: Files,
     /// Positions in the log, and what may be announced once they are durable.
@@ -37,6 +39,8 @@ pub struct Keep {
     rewriting: bool,
     /// A rewrite is wanted.
     wanted: bool,
+    /// Peers' copies that were merged, and how many of them a base has. Between, nothing new may be announced.
+    merges: (u64, u64),
     /// Version of the last groups.
     latest: u64,
     /// Written down last, and when.
@@ -47,7 +51,11 @@ pub struct Keep {
 
 /// A rewrite that has begun.
 struct Begun {
+    /// Of the log that it is for.
+    id: u64,
     number: u64,
+    /// Merged copies that are in it.
+    merges: u64,
     base: Base,
     levels: Levels,
     started_ms: u64,
@@ -79,6 +87,7 @@ impl Keep {
     pub fn merged(&mut self) {
         self.put(&Record::Merged);
         self.wanted = true;
+        self.merges.0 += 1;
     }
 }
 
@@ -142,12 +151,14 @@ impl Driver {
         let disk = Disk::start(self.server, file)?;
         self.server.aof.begin_member(self.server, &disk.desk);
         self.keep = Some(Keep {
+            id: uuid::Uuid::new_v4().as_u64_pair().0,
             disk,
             files,
             marks: VecDeque::new(),
             based: false,
             rewriting: false,
             wanted: false,
+            merges: (0, 0),
             latest: 0,
             levels: Levels::default(),
             levels_at: Instant::now(),
@@ -166,6 +177,9 @@ impl Driver {
             if let Some((_, state)) = keep.marks.pop_front() {
                 self.replica.persisted_as(state);
             }
+        }
+        if keep.merges.0 != keep.merges.1 {
+            return;
         }
         let state = self.replica.state();
         match keep.marks.back_mut() {
@@ -203,9 +217,8 @@ impl Driver {
         let head = Record::Head(Message::Snapshot(self.replica.head()));
         let keep = self.keep.as_mut()?;
         keep.wanted = false;
-        let begun = Base::begin(keep.files.temporary(), compress).and_then(|base| {
-            let (number, file) = keep.files.next_log()?;
-            Ok((base, number, file))
+        let begun = keep.files.next_log().and_then(|(number, file)| {
+            Ok((Base::begin(keep.files.temporary(number), compress)?, number, file))
         });
         match begun {
             Ok((base, number, file)) => {
@@ -213,7 +226,10 @@ impl Driver {
                 keep.disk.turn(file);
                 self.server.aof.note(|books| books.rewriting = true);
                 tracing::info!("Rewriting the member's log begins");
-                Some((Begun { number, base, levels, started_ms: unix_ms() }, head))
+                Some((
+                    Begun { id: keep.id, number, merges: keep.merges.0, base, levels, started_ms: unix_ms() },
+                    head,
+                ))
             }
             Err(e) => {
                 self.failed(&e);
@@ -234,13 +250,21 @@ impl Driver {
         });
     }
 
-    fn end_base(&mut self, number: u64, started_ms: u64, result: std::io::Result<()>) {
-        // It was turned off meanwhile.
-        let Some(keep) = &mut self.keep else { return };
+    fn end_base(
+        &mut self,
+        (id, number): (u64, u64),
+        merges: u64,
+        started_ms: u64,
+        result: std::io::Result<()>,
+    ) {
+        // It may have been turned off meanwhile.
+        let Some(keep) = self.keep.as_mut().filter(|keep| keep.id == id) else { return };
         keep.rewriting = false;
         if let Err(e) = result.and_then(|()| keep.files.complete(number)) {
+            let _ = std::fs::remove_file(keep.files.temporary(number));
             return self.failed(&e);
         }
+        keep.merges.1 = merges;
         let first = !std::mem::replace(&mut keep.based, true);
         let size = keep.files.size();
         if first {
@@ -260,7 +284,7 @@ impl Driver {
 /// Writes a base, as fast as the disk takes it.
 pub async fn write_base(shared: Rc<Shared>) {
     let Some((begun, head)) = shared.driver.borrow_mut().begin_base() else { return };
-    let Begun { number, base, levels, started_ms } = begun;
+    let Begun { id, number, merges, base, levels, started_ms } = begun;
     let mut export = Export::default();
     let mut fits = base.put(head).await;
     while fits {
@@ -276,5 +300,5 @@ pub async fn write_base(shared: Rc<Shared>) {
         let _ = base.put(Record::End(levels)).await;
     }
     let result = base.end().await;
-    shared.driver.borrow_mut().end_base(number, started_ms, result);
+    shared.driver.borrow_mut().end_base((id, number), merges, started_ms, result);
 }

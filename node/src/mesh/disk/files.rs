@@ -68,8 +68,8 @@ impl Files {
     }
 
     /// Where a base is written until it is complete.
-    pub fn temporary(&self) -> PathBuf {
-        self.dir.join(format!("temp-member-{}.base", std::process::id()))
+    pub fn temporary(&self, number: u64) -> PathBuf {
+        self.dir.join(format!("temp-member-{}-{number}.base", std::process::id()))
     }
 
     /// Begins the log with the next number.
@@ -86,7 +86,7 @@ impl Files {
 
     /// A base is complete: it gets its name, and what is older goes.
     pub fn complete(&mut self, number: u64) -> io::Result<()> {
-        rdb_file::replace(&self.temporary(), &self.base_path(number))?;
+        rdb_file::replace(&self.temporary(number), &self.base_path(number))?;
         self.bases.push(number);
         self.remove_below(number);
         Ok(())
