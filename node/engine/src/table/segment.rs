@@ -261,7 +261,8 @@ impl Segment {
         let bucket = u128::from(self.home(frac));
         let within = (((bucket + 1) << 64) - 1) / n + 1; // the least fraction of the next bucket
         let start = if self.depth() == 0 { 0 } else { frac & !((1u64 << (64 - self.depth())) - 1) };
-        let end = u128::from(start) + (within >> self.depth());
+        // Rounded up: the last position before the next bucket must lie before the end, or a scan would not get past it.
+        let end = u128::from(start) + within.div_ceil(1 << self.depth());
         let step = 1u128 << unit;
         let end = end.div_ceil(step) * step;
         let limit = self.range_end(frac).map_or(1 << 64, u128::from);

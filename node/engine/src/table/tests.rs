@@ -80,12 +80,31 @@ fn behaves_like_a_set_while_growing_and_shrinking() {
     }
 }
 
+/// A scan goes from bucket to bucket, whatever share of the positions a bucket has.
+#[test]
+fn every_bucket_ends_behind_its_last_position() {
+    for (buckets, depth) in
+        (1..=BUCKETS_MAX as u32).flat_map(|n| [0, 1, 7, 20, DEPTH_MAX].map(|depth| (n, depth)))
+    {
+        let segment = Segment::new(depth, buckets);
+        let start = if depth == 0 { 0 } else { 5u64 << (64 - depth) & !((1u64 << (64 - depth)) - 1) };
+        let (mut at, mut steps) = (start, 0);
+        while let Some(end) = segment.scan_end(at, 0).filter(|end| segment.range_end(at) != Some(*end)) {
+            assert!(end > at, "{buckets} buckets of depth {depth}: stuck at {at}");
+            assert_ne!(segment.home_address(end), segment.home_address(end - 1));
+            (at, steps) = (end, steps + 1);
+        }
+        assert_eq!(steps, buckets - 1);
+        segment.free();
+    }
+}
+
 #[test]
 fn scan_misses_nothing_and_repeats_nothing() {
     for seed in 0..20u64 {
         let mut rng = rng(seed);
         let mut table = Table::new();
-        let unit = [12, 18, 22][seed as usize % 3];
+        let unit = [12, 0, 18, 22][seed as usize % 4];
         let stay: BTreeSet<u64> = (0..rng() % 5_000).map(|_| rng() % 1_000_000 + 1).collect();
         stay.iter().for_each(|n| add(&mut table, *n));
         let mut seen = BTreeMap::new();
