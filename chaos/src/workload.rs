@@ -116,13 +116,13 @@ impl<'a> Client<'a> {
                 _ => None,
             };
             let nx = absent && rng.once_in(2);
-            let value =
-                Value::String(if rng.once_in(2) { text(rng) } else { rng.below(9).to_string().into_bytes() });
+            let bytes = if rng.once_in(2) { text(rng) } else { rng.below(9).to_string().into_bytes() };
+            let value = Text { bytes, tag: rng.below(3) }.into();
             return self.write(&key, false, Effect::Put { value, deadline, absent: nx });
         }
         let Some((key, absent)) = self.writable(rng, "s", Kind::String) else { return };
         let old = self.store.plain.text(&key).filter(|_| !absent);
-        let number = old.as_deref().map_or(Some(0), |t| std::str::from_utf8(t).ok()?.parse::<i64>().ok());
+        let number = old.map_or(Some(0), |old| std::str::from_utf8(&old.bytes).ok()?.parse::<i64>().ok());
         let effect = match (rng.below(5), number) {
             (0..=1, Some(n)) => {
                 let delta = rng.below(9) as i64 - 2;

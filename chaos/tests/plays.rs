@@ -109,7 +109,7 @@ fn get(world: &mut World, node: usize, name: &str) -> Option<String> {
     let now = world.clock(node);
     let store = &world.live(node).store;
     store.kind(&key(name), now)?;
-    store.plain.text(&key(name)).map(|t| String::from_utf8(t).unwrap())
+    store.plain.text(&key(name)).map(|t| String::from_utf8(t.bytes).unwrap())
 }
 
 fn words(value: Option<Value>) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! Effects as they are read from bytes, borrowing what they carry: for who folds them at once and keeps nothing.
 
-use crate::codec::{Malformed, Reader};
+use crate::codec::{self, Malformed, Reader};
 use crate::effect::*;
 use crate::stamp::Place;
 
@@ -8,6 +8,8 @@ use crate::stamp::Place;
 #[derive(Clone, Copy, Debug)]
 pub enum ValueRef<'a> {
     String(&'a [u8]),
+    /// A string and its tag.
+    Tagged(&'a [u8], u64),
     /// A list or set: elements.
     Elements(Kind, Encoded<'a>),
     /// A sorted set: members, a score behind each.
@@ -160,6 +162,10 @@ impl<'a> Encoded<'a> {
 impl<'a> ValueRef<'a> {
     fn take(r: &mut Reader<'a>) -> Result<ValueRef<'a>, Malformed> {
         let code = r.int()?;
+        if code == codec::TAGGED {
+            let (bytes, tag) = (r.bytes()?, r.int()?);
+            return if tag == 0 { Err(Malformed::Number) } else { Ok(ValueRef::Tagged(bytes, tag)) };
+        }
         let pass = |r: &mut Reader<'a>| r.bytes().map(drop);
         Ok(match Kind::from_code(code).ok_or(Malformed::Tag(code))? {
             Kind::String => ValueRef::String(r.bytes()?),
@@ -173,7 +179,7 @@ impl<'a> ValueRef<'a> {
 
     pub fn kind(&self) -> Kind {
         match self {
-            ValueRef::String(_) => Kind::String,
+            ValueRef::String(_) | ValueRef::Tagged(..) => Kind::String,
             ValueRef::Elements(kind, _) | ValueRef::Fields(kind, _) => *kind,
             ValueRef::Scored(_) => Kind::Zset,
         }
@@ -182,6 +188,7 @@ impl<'a> ValueRef<'a> {
     pub fn to_owned(&self) -> Value {
         match *self {
             ValueRef::String(bytes) => Value::String(bytes.to_vec()),
+            ValueRef::Tagged(bytes, tag) => Value::Tagged(Text { bytes: bytes.to_vec(), tag }),
             ValueRef::Elements(Kind::Set, all) => Value::Set(all.bytes().map(<[u8]>::to_vec).collect()),
             ValueRef::Elements(_, all) => Value::List(all.bytes().map(<[u8]>::to_vec).collect()),
             ValueRef::Scored(all) => {

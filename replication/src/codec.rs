@@ -265,6 +265,16 @@ pub fn string(w: &mut Writer, bytes: &[u8]) {
     w.bytes(bytes);
 }
 
+/// What stands for a tagged string where the kind of a value stands.
+pub(crate) const TAGGED: u64 = 6;
+
+/// A string with a tag, which is not 0.
+pub fn tagged(w: &mut Writer, bytes: &[u8], tag: u64) {
+    w.int(TAGGED);
+    w.bytes(bytes);
+    w.int(tag);
+}
+
 /// The head of a list, set, sorted set, hash or stream: elements follow as bytes, each with its score or value behind it.
 pub fn collection(w: &mut Writer, kind: Kind, len: usize) {
     w.int(kind as u64);
@@ -441,6 +451,9 @@ pub fn del_part(w: &mut Writer, part: &[u8]) {
 }
 
 fn put_value(w: &mut Writer, value: &Value) {
+    if let Value::Tagged(text) = value {
+        return tagged(w, &text.bytes, text.tag);
+    }
     w.int(value.kind() as u64);
     let list = |w: &mut Writer, all: &[Bytes]| {
         w.int(all.len() as u64);
@@ -448,6 +461,7 @@ fn put_value(w: &mut Writer, value: &Value) {
     };
     match value {
         Value::String(text) => w.bytes(text),
+        Value::Tagged(text) => w.bytes(&text.bytes),
         Value::List(all) | Value::Set(all) => list(w, all),
         Value::Zset(all) => {
             w.int(all.len() as u64);
@@ -525,11 +539,11 @@ mod tests {
 
     fn effect() -> impl Strategy<Value = Effect> {
         prop_oneof![
-            (word(), any::<Option<u64>>(), any::<bool>()).prop_map(|(text, deadline, absent)| Effect::Put {
-                value: Value::String(text),
-                deadline,
-                absent
-            }),
+            (word(), any::<Option<u64>>(), any::<bool>(), 0..3u64).prop_map(
+                |(bytes, deadline, absent, tag)| {
+                    Effect::Put { value: Text { bytes, tag }.into(), deadline, absent }
+                }
+            ),
             proptest::collection::vec((word(), -9.0..9.0f64), 0..4).prop_map(|all| Effect::Put {
                 value: Value::Zset(all),
                 deadline: None,

@@ -32,6 +32,8 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     String(Bytes),
+    /// A string with a tag that is not 0.
+    Tagged(Text),
     List(Vec<Bytes>),
     Set(Vec<Bytes>),
     Zset(Vec<(Bytes, f64)>),
@@ -44,13 +46,42 @@ pub enum Value {
 impl Value {
     pub fn kind(&self) -> Kind {
         match self {
-            Value::String(_) => Kind::String,
+            Value::String(_) | Value::Tagged(_) => Kind::String,
             Value::List(_) => Kind::List,
             Value::Set(_) => Kind::Set,
             Value::Zset(_) => Kind::Zset,
             Value::Hash(_) => Kind::Hash,
             Value::Stream(_) => Kind::Stream,
         }
+    }
+
+    /// The string. `None`: it is something else.
+    pub fn text(&self) -> Option<Text> {
+        match self {
+            Value::String(bytes) => Some(bytes.clone().into()),
+            Value::Tagged(text) => Some(text.clone()),
+            _ => None,
+        }
+    }
+}
+
+/// A string, and the tag that belongs to it: a number whose meaning is the engine's affair. What replaces the string replaces the
+/// tag, what edits it leaves the tag. 0: none.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Text {
+    pub bytes: Bytes,
+    pub tag: u64,
+}
+
+impl From<Bytes> for Text {
+    fn from(bytes: Bytes) -> Text {
+        Text { bytes, tag: 0 }
+    }
+}
+
+impl From<Text> for Value {
+    fn from(text: Text) -> Value {
+        if text.tag == 0 { Value::String(text.bytes) } else { Value::Tagged(text) }
     }
 }
 

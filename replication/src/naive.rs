@@ -24,6 +24,8 @@ struct State {
     kind: Option<Kind>,
     deadline: Option<u64>,
     text: Option<Bytes>,
+    /// The string's tag.
+    tag: u64,
     fields: BTreeMap<Bytes, Bytes>,
     /// Deadlines of fields and members.
     due: BTreeMap<Bytes, u64>,
@@ -200,6 +202,7 @@ impl State {
         self.deadline = deadline;
         match value.clone() {
             Value::String(text) => self.text = Some(text),
+            Value::Tagged(text) => (self.text, self.tag) = (Some(text.bytes), text.tag),
             Value::Hash(fields) => self.fields = fields.into_iter().collect(),
             Value::Set(members) => self.members = members.into_iter().map(|m| (m, ())).collect(),
             Value::Stream(parts) => self.fields = parts.into_iter().collect(),
@@ -329,7 +332,7 @@ impl State {
 
     fn value(&self) -> Option<Value> {
         let value = match self.kind? {
-            Kind::String => return self.text.clone().map(Value::String),
+            Kind::String => return self.text.clone().map(|bytes| Text { bytes, tag: self.tag }.into()),
             Kind::Stream => Value::Stream(self.fields.clone().into_iter().collect()),
             Kind::Hash => Value::Hash(self.fields.clone().into_iter().collect()),
             Kind::Set => Value::Set(self.members.keys().cloned().collect()),

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use harness::mesh::info;
+use harness::mesh::{Mesh, info};
 use harness::wait::{wait_for, wait_until};
 use harness::{Client, Kind, Server};
 
@@ -389,4 +389,38 @@ fn hostile_input_costs_little_and_breaks_nothing() {
     }
     assert_eq!(Talk::to(port).say("version\r\n"), "VERSION 1.6.18|");
     assert_eq!(cmd(&mut redis, "PING"), "+PONG");
+}
+
+/// Flags are a part of the value: they go where it goes, and stay what they are when it is edited elsewhere.
+#[test]
+fn flags_are_the_same_on_all_nodes_of_a_mesh() {
+    let ports = [free_port(), free_port()];
+    let mesh = Mesh::start_each(&ports.map(|port| vec!["--memcached_port".to_string(), port.to_string()]));
+    let (mut a, mut b) = (Talk::to(ports[0]), Talk::to(ports[1]));
+    assert_eq!(a.say("set k 7 0 5\r\nhello\r\n"), "STORED|");
+    assert_eq!(a.say("set n 9 0 2\r\n10\r\nset plain 0 0 1\r\nx\r\n"), "STORED|STORED|");
+    let until = |talk: &mut Talk, request: &str, reply: &str| {
+        wait_until(&format!("{request:?} to answer {reply}"), SOON, || talk.say(request) == reply);
+    };
+    until(&mut b, "get k plain n\r\n", "VALUE k 7 5|hello|VALUE plain 0 1|x|VALUE n 9 2|10|END|");
+    // Edits of both at once.
+    mesh.cut(0, 1);
+    mesh.wait_links(0, 0);
+    assert_eq!(a.say("append k 0 0 1\r\n!\r\nincr n 5\r\n"), "STORED|15|");
+    assert_eq!(b.say("append k 0 0 1\r\n?\r\nincr n 7\r\nset b 3 0 1\r\nb\r\n"), "STORED|17|STORED|");
+    assert_eq!(a.say("set b 2 0 1\r\na\r\nadd c 1 0 1\r\nc\r\n"), "STORED|STORED|");
+    mesh.heal();
+    mesh.wait_linked();
+    mesh.wait_equal();
+    for key in ["k", "n", "b", "c"] {
+        let request = format!("get {key}\r\n");
+        let reply = a.say(&request);
+        until(&mut b, &request, &reply);
+        let flags = reply.split(' ').nth(2).map(str::to_owned);
+        let expected = ["k 7", "n 9", "b 2", "c 1"].iter().find_map(|pair| pair.strip_prefix(key));
+        assert_eq!(flags.as_deref(), expected.map(str::trim), "{reply}");
+    }
+    // What replaces the value replaces the flags.
+    mesh.client(1).cmd("SET k v").unwrap();
+    until(&mut a, "get k\r\n", "VALUE k 0 1|v|END|");
 }

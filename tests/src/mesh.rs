@@ -28,8 +28,17 @@ impl Mesh {
     }
 
     pub fn start_with(nodes: usize, options: &[&str]) -> Mesh {
-        let options: Vec<&str> = ACTIVE.into_iter().chain(options.iter().copied()).collect();
-        let nodes = (0..nodes).map(|_| Server::start_with(Kind::Everwrite, &options)).collect();
+        let options: Vec<String> = options.iter().map(|option| option.to_string()).collect();
+        Mesh::start_each(&vec![options; nodes])
+    }
+
+    /// A node with each of these options.
+    pub fn start_each(options: &[Vec<String>]) -> Mesh {
+        let start = |options: &Vec<String>| {
+            let all: Vec<&str> = ACTIVE.into_iter().chain(options.iter().map(String::as_str)).collect();
+            Server::start_with(Kind::Everwrite, &all)
+        };
+        let nodes = options.iter().map(start).collect();
         let mut mesh = Mesh { nodes, proxies: Vec::new() };
         for from in 0..mesh.nodes.len() {
             for to in (0..mesh.nodes.len()).filter(|to| *to != from) {

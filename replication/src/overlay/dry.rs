@@ -1,7 +1,7 @@
 //! A store that nothing changes: what an effect will leave as marks is noted before it is carried out by other means.
 
 use super::plain::{Cell, Plain};
-use crate::effect::{BitAdd, Bytes, Key, Kind, Value};
+use crate::effect::{BitAdd, Bytes, Key, Kind, Text, Value};
 use crate::stamp::{Place, Stamp};
 
 /// Reads go through, changes do not happen. Right for an effect that is newer than all that its key has: of such a one
@@ -37,7 +37,7 @@ impl<P: Plain> Plain for Dry<'_, P> {
         self.0.keys(db)
     }
 
-    fn text(&self, key: &Key) -> Option<Bytes> {
+    fn text(&self, key: &Key) -> Option<Text> {
         self.0.text(key)
     }
 

@@ -14,7 +14,7 @@ use super::list::ListMarks;
 use super::plain::{Cell, Plain};
 use super::register::{Change, Register};
 use super::{Conflicts, Rules, text};
-use crate::effect::{Bytes, Effect, Element, Key, Kind, Spot, Value};
+use crate::effect::{Bytes, Effect, Element, Key, Kind, Spot, Text, Value};
 use crate::stamp::{Place, Stamp};
 
 /// What folding needs beside the marks.
@@ -49,7 +49,7 @@ pub(super) struct Marks {
     /// Type before the log.
     pub(super) base_kind: Option<Kind>,
     /// The string before the log (after the Put, if the log begins with one). Outer `None`: it is the one in the store.
-    pub(super) base_text: Option<Option<Bytes>>,
+    pub(super) base_text: Option<Option<Text>>,
     pub(super) log: Vec<(Place, Event)>,
     pub(super) register: Register,
     /// Type after the log.
@@ -65,7 +65,7 @@ pub(super) struct Marks {
 /// The outcome of walking the log.
 struct End {
     kind: Option<Kind>,
-    text: Option<Bytes>,
+    text: Option<Text>,
     wipe: Place,
     /// The Puts under NX that took effect.
     took: Vec<Place>,
@@ -134,7 +134,10 @@ impl Marks {
         match record.jot {
             Jot::Cell(kind, name) => drop(self.note_cell(record.place, kind, name)),
             Jot::Add { delta, result } => {
-                let before = || (!made).then(|| result.wrapping_sub(delta).to_string().into_bytes());
+                // An addition leaves the tag.
+                let tag = plain.text(key).map_or(0, |text| text.tag);
+                let bytes = || result.wrapping_sub(delta).to_string().into_bytes();
+                let before = || (!made).then(|| Text { bytes: bytes(), tag });
                 self.base_text.get_or_insert_with(before);
                 self.note_add(record.place, delta, result);
             }
@@ -289,7 +292,7 @@ impl Marks {
             _ => (Place::ZERO, Kind::String),
         };
         let value = match (&self.base_text, plain.value(key)) {
-            (Some(Some(text)), _) if kind == Kind::String => Value::String(text.clone()),
+            (Some(Some(text)), _) if kind == Kind::String => text.clone().into(),
             (_, Some(Value::List(_)))
                 if kind == Kind::List
                     && let Some(list) = &self.list =>
@@ -440,10 +443,7 @@ impl Marks {
         }
         self.log.retain(|(at, _)| *at > place);
         self.log.insert(0, (place, Event::Put(kind)));
-        self.base_text = Some(match value {
-            Value::String(text) => Some(text.clone()),
-            _ => None,
-        });
+        self.base_text = Some(value.text());
         self.refresh(fold, Some((place, value)));
     }
 
@@ -541,8 +541,7 @@ impl Marks {
             return self.refresh(fold, None);
         }
         let old = fold.plain.text(fold.key);
-        let new = text::edit::<P>(old.as_deref(), effect);
-        fold.plain.put(fold.key, Value::String(new));
+        fold.plain.put(fold.key, text::edit::<P>(old.as_ref(), effect).into());
         self.kind = Some(Kind::String);
         self.log.push((place, event));
     }
@@ -562,10 +561,11 @@ impl Marks {
         if self.kind != Some(Kind::String) || at == 0 || !self.log[at - 1..].iter().all(adds) {
             return false;
         }
-        let sum = fold.plain.text(fold.key).and_then(|text| text::integer(&text)?.checked_add(*delta));
+        let Some(old) = fold.plain.text(fold.key) else { return false };
+        let sum = text::integer(&old.bytes).and_then(|n| n.checked_add(*delta));
         let Some(sum) = sum.filter(|sum| modest(*delta, *sum)) else { return false };
         self.capture(fold);
-        fold.plain.put(fold.key, Value::String(sum.to_string().into_bytes()));
+        fold.plain.put(fold.key, Text { bytes: sum.to_string().into_bytes(), ..old }.into());
         self.log.insert(at, (place, Event::Edit(effect.clone())));
         true
     }
@@ -745,7 +745,7 @@ impl Marks {
         }
         if end.kind == Some(Kind::String) {
             match end.text {
-                Some(text) => fold.plain.put(fold.key, Value::String(text)),
+                Some(text) => fold.plain.put(fold.key, text.into()),
                 None => fold.plain.remove(fold.key),
             }
         }
@@ -795,8 +795,8 @@ impl End {
                 if self.kind == Some(Kind::String) && self.text.is_some() {
                     return;
                 }
-                if let Value::String(text) = value {
-                    self.text = Some(text.clone());
+                if let Some(text) = value.text() {
+                    self.text = Some(text);
                 }
                 (self.kind, self.wipe) = (Some(Kind::String), at);
                 self.took.push(at);
@@ -810,7 +810,7 @@ impl End {
             Event::Edit(edit) => {
                 self.kind = self.kind.or(Some(Kind::String));
                 if self.kind == Some(Kind::String) {
-                    self.text = Some(text::edit::<P>(self.text.as_deref(), edit));
+                    self.text = Some(text::edit::<P>(self.text.as_ref(), edit));
                 }
             }
         }
@@ -863,7 +863,7 @@ fn empty(kind: Kind) -> Value {
 
 fn is_empty(value: &Value) -> bool {
     match value {
-        Value::String(_) => false,
+        Value::String(_) | Value::Tagged(_) => false,
         Value::List(v) => v.is_empty(),
         Value::Set(v) => v.is_empty(),
         Value::Zset(v) => v.is_empty(),

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::plain::{Cell, Plain};
-use crate::effect::{BitAdd, Bytes, Key, Kind, Value};
+use crate::effect::{BitAdd, Bytes, Key, Kind, Text, Value};
 
 /// What a key holds.
 #[derive(Clone, Debug, PartialEq)]
 enum Content {
-    Text(Bytes),
+    Text(Text),
     List(Vec<Bytes>),
     Cells(Kind, BTreeMap<Bytes, Cell>),
 }
@@ -56,7 +56,7 @@ fn value_of(content: &Content) -> Value {
         _ => 0.0,
     };
     match content {
-        Content::Text(text) => Value::String(text.clone()),
+        Content::Text(text) => text.clone().into(),
         Content::List(list) => Value::List(list.clone()),
         Content::Cells(Kind::Set, cells) => Value::Set(cells.keys().cloned().collect()),
         Content::Cells(Kind::Zset, cells) => {
@@ -71,7 +71,8 @@ fn value_of(content: &Content) -> Value {
 
 fn content_of(value: Value) -> Content {
     match value {
-        Value::String(text) => Content::Text(text),
+        Value::String(text) => Content::Text(text.into()),
+        Value::Tagged(text) => Content::Text(text),
         Value::Stream(parts) => Content::Cells(
             Kind::Stream,
             parts.into_iter().map(|(name, v)| (name, Cell::Text(v, None))).collect(),
@@ -125,7 +126,7 @@ impl Plain for Memory {
         self.keys.keys().filter(|key| key.db == db).cloned().collect()
     }
 
-    fn text(&self, key: &Key) -> Option<Bytes> {
+    fn text(&self, key: &Key) -> Option<Text> {
         match &self.keys.get(key)?.content {
             Content::Text(text) => Some(text.clone()),
             _ => None,

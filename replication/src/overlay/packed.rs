@@ -7,7 +7,7 @@ use super::list::ListMarks;
 use super::plain::Cell;
 use super::register::{Change, Register};
 use crate::codec::{Malformed, Reader, Writer, put_effect};
-use crate::effect::{Bytes, DeadlineCondition, Effect, Kind};
+use crate::effect::{DeadlineCondition, Effect, Kind, Text};
 use crate::stamp::Place;
 
 pub(super) fn put_place(w: &mut Writer, place: Place) {
@@ -31,15 +31,19 @@ fn take_kind(r: &mut Reader<'_>) -> Result<Option<Kind>, Malformed> {
     }
 }
 
-fn put_bytes(w: &mut Writer, bytes: &Option<Bytes>) {
-    w.int(u64::from(bytes.is_some()));
-    if let Some(bytes) = bytes {
-        w.bytes(bytes);
+fn put_text(w: &mut Writer, text: &Option<Text>) {
+    w.int(u64::from(text.is_some()));
+    if let Some(text) = text {
+        w.bytes(&text.bytes);
+        w.int(text.tag);
     }
 }
 
-fn take_bytes(r: &mut Reader<'_>) -> Result<Option<Bytes>, Malformed> {
-    if r.int()? == 0 { Ok(None) } else { r.bytes().map(|bytes| Some(bytes.to_vec())) }
+fn take_text(r: &mut Reader<'_>) -> Result<Option<Text>, Malformed> {
+    match r.int()? {
+        0 => Ok(None),
+        _ => Ok(Some(Text { bytes: r.bytes()?.to_vec(), tag: r.int()? })),
+    }
 }
 
 fn take_effect(r: &mut Reader<'_>) -> Result<Effect, Malformed> {
@@ -194,7 +198,7 @@ impl Marks {
         put_kind(w, self.base_kind);
         w.int(u64::from(self.base_text.is_some()));
         if let Some(text) = &self.base_text {
-            put_bytes(w, text);
+            put_text(w, text);
         }
         put_many(w, self.log.iter(), |w, (place, event)| {
             put_place(w, *place);
@@ -221,7 +225,7 @@ impl Marks {
 
     pub fn unpack(r: &mut Reader<'_>) -> Result<Marks, Malformed> {
         let base_kind = take_kind(r)?;
-        let base_text = if r.int()? == 0 { None } else { Some(take_bytes(r)?) };
+        let base_text = if r.int()? == 0 { None } else { Some(take_text(r)?) };
         let log = take_many(r, |r| Ok((take_place(r)?, take_event(r)?)))?;
         let base = r.option()?;
         let changes = take_many(r, |r| Ok((take_place(r)?, take_change(r)?)))?;

@@ -1,6 +1,6 @@
 //! The store under the overlay, as the overlay sees it: values without history.
 
-use crate::effect::{BitAdd, Bytes, Key, Kind, Value};
+use crate::effect::{BitAdd, Bytes, Key, Kind, Text, Value};
 use crate::stamp::{Place, Stamp};
 
 /// The content of one cell of a set, sorted set or hash.
@@ -40,7 +40,7 @@ pub trait Plain {
     /// The keys of a database.
     fn keys(&self, db: u32) -> Vec<Key>;
 
-    fn text(&self, key: &Key) -> Option<Bytes>;
+    fn text(&self, key: &Key) -> Option<Text>;
     /// One cell of a set, sorted set or hash.
     fn cell(&self, key: &Key, name: &[u8]) -> Option<Cell>;
     /// Sets or removes a cell, making the key if need be.

@@ -1,10 +1,15 @@
 //! Effects on one string or one cell, as pure functions of what was there.
 
 use super::plain::{Cell, Plain};
-use crate::effect::{Bytes, Effect};
+use crate::effect::{Bytes, Effect, Text};
 
 /// A string after an effect on it.
-pub(super) fn edit<P: Plain>(old: Option<&[u8]>, effect: &Effect) -> Bytes {
+pub(super) fn edit<P: Plain>(old: Option<&Text>, effect: &Effect) -> Text {
+    let tag = old.map_or(0, |old| old.tag);
+    Text { bytes: edit_bytes::<P>(old.map(|old| &old.bytes[..]), effect), tag }
+}
+
+fn edit_bytes<P: Plain>(old: Option<&[u8]>, effect: &Effect) -> Bytes {
     match effect {
         Effect::Add { delta, result } => add(old, *delta, *result),
         Effect::AddFloat { delta, result } => add_float::<P>(old, delta, result),

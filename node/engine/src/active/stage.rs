@@ -1,7 +1,7 @@
 //! A shard as the overlay sees it.
 
 use protocol::number::LongDouble;
-use replication::effect::{BitAdd, BitOverflow, Bytes, Key, Kind, Value};
+use replication::effect::{BitAdd, BitOverflow, Bytes, Key, Kind, Text, Value};
 use replication::overlay::{Cell, Plain};
 use replication::{Place, Stamp};
 
@@ -68,6 +68,7 @@ impl Stage<'_> {
 pub(crate) fn built(value: &Value, tuning: &Tuning) -> value::Value {
     match value {
         Value::String(text) => value::Value::string(text),
+        Value::Tagged(text) => value::Value::tagged(text.bytes.clone(), text.tag),
         Value::List(elements) => {
             let mut list = List::default();
             elements.iter().for_each(|element| list.push(tuning, element));
@@ -167,9 +168,10 @@ impl Plain for Stage<'_> {
         self.shard.dbs.get(db as usize).map_or(Vec::new(), |db| db.iter().map(name).collect())
     }
 
-    fn text(&self, key: &Key) -> Option<Bytes> {
-        let mut text = IntText::default();
-        self.entry(key)?.value().string_bytes(&mut text).map(<[u8]>::to_vec)
+    fn text(&self, key: &Key) -> Option<Text> {
+        let (value, mut text) = (self.entry(key)?.value(), IntText::default());
+        let bytes = value.string_bytes(&mut text)?.to_vec();
+        Some(Text { bytes, tag: value.tag() })
     }
 
     fn cell(&self, key: &Key, name: &[u8]) -> Option<Cell> {

@@ -133,6 +133,7 @@ fn put(w: &mut Writer, new: &NewValue<'_>, deadline: Option<u64>, due: u64, abse
 pub fn value(w: &mut Writer, value: ValueRef<'_>, due: u64) {
     let mut int = itoa::Buffer::new();
     match value {
+        ValueRef::Tagged(string) if string.tag != 0 => codec::tagged(w, &string.bytes, string.tag),
         ValueRef::Int(_) | ValueRef::Bytes(_) | ValueRef::Raw(_) | ValueRef::Tagged(_) => {
             let mut text = IntText::default();
             codec::string(w, value.string_bytes(&mut text).unwrap_or_default());
