@@ -44,7 +44,7 @@ pub struct StreamNode {
 pub struct Group {
     pub name: Vec<u8>,
     pub last_id: StreamId,
-    /// How many entries the group has read; `None` if that is not known, always so before Redis 7.0.
+    /// How many entries the group has read; `None` if that is not known.
     pub entries_read: Option<u64>,
     /// Ascending by id, no id twice.
     pub pending: Vec<Pending>,
@@ -113,10 +113,27 @@ impl Stream {
         for _ in 0..reader.count(5)? {
             stream.groups.push(Group::read(reader, kind)?);
         }
+        if kind == Kind::Stream1 {
+            stream.count_reads();
+        }
         if twice(stream.groups.iter().map(|group| &group.name[..])) {
             return Err(reader.malformed("consumer group twice").into());
         }
         Ok(stream)
+    }
+
+    /// Says how many entries groups have read, as far as that is plain: before Redis 7.0 nobody counted.
+    fn count_reads(&mut self) {
+        let (first, last, count) = (self.first_id, self.last_id, self.length);
+        for group in &mut self.groups {
+            group.entries_read = match group.last_id {
+                _ if count == 0 => Some(0),
+                id if id == last => Some(count),
+                id if id < first => Some(0),
+                id if id == first => Some(1),
+                _ => None,
+            };
+        }
     }
 
     /// Writes the stream as kind 19, or 21 if `active` times are to be kept.
