@@ -16,8 +16,11 @@ fn output(server: &Server, seconds: u32, tool: &str, options: &[&str], input: &s
         .stderr(Stdio::piped())
         .spawn()
         .unwrap_or_else(|e| panic!("{tool}: {e}"));
-    child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("it reads its input");
+    let (mut stdin, input) = (child.stdin.take().expect("a pipe"), input.to_owned());
+    // Beside reading: a tool that can't get rid of what it says reads no further.
+    let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
     let output = child.wait_with_output().expect("it ends");
+    writer.join().expect("no panic").expect("it reads its input");
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
@@ -101,4 +104,89 @@ fn all_tests_of_redis_benchmark() {
     let tests: Vec<&str> = rates.lines().filter(|line| line.contains("requests per second")).collect();
     assert_eq!(tests.len(), 20, "{results}");
     assert!(!results.contains("ERR"), "{results}");
+}
+
+#[test]
+fn what_takes_a_snapshot() {
+    let server = filled();
+    let mut client = server.client();
+    let library = "#!lua name=lib\nredis.register_function('one', function() return 1 end)";
+    client.call(&["FUNCTION", "LOAD", library]).unwrap();
+    let file = |name: &str| server.dir().join(name).display().to_string();
+    let (all, functions) = (file("all.rdb"), file("functions.rdb"));
+    let said = output(&server, 60, "redis-cli", &["--rdb", &all], "");
+    assert!(said.contains("Transfer finished with success"), "--rdb:\n{said}");
+    let said = output(&server, 60, "redis-cli", &["--functions-rdb", &functions], "");
+    assert!(said.contains("Transfer finished with success"), "--functions-rdb:\n{said}");
+    // Both are files that the real server loads.
+    for (rdb, keys) in [(all, 3004), (functions, 0)] {
+        let dir = std::path::Path::new(&rdb).parent().unwrap().display().to_string();
+        let name = std::path::Path::new(&rdb).file_name().unwrap().to_string_lossy().into_owned();
+        let redis = Server::start_with(Kind::Redis, &["--dir", &dir, "--dbfilename", &name]);
+        let mut client = redis.client();
+        assert_eq!(client.cmd("DBSIZE").unwrap(), harness::Value::Int(keys));
+        assert_eq!(client.cmd("FCALL one 0").unwrap(), harness::Value::Int(1));
+    }
+}
+
+/// Starts a tool that listens, has something done, and returns what it printed until it was interrupted.
+fn overheard(server: &Server, options: &[&str], ready: &str, act: impl FnOnce()) -> String {
+    let out = server.dir().join("overheard");
+    let file = std::fs::File::create(&out).unwrap();
+    let mut child = Command::new("redis-cli")
+        .args(["-p", &server.address().port().to_string()])
+        .args(options)
+        .stdin(Stdio::null())
+        .stdout(file.try_clone().unwrap())
+        .stderr(file)
+        .spawn()
+        .unwrap();
+    let text = || std::fs::read_to_string(&out).unwrap_or_default();
+    let soon = std::time::Duration::from_secs(20);
+    harness::wait::wait_until(&format!("{options:?} to say {ready}"), soon, || text().contains(ready));
+    act();
+    harness::wait::wait_until(&format!("{options:?} to say overheard"), soon, || {
+        text().contains("overheard")
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    text()
+}
+
+#[test]
+fn what_listens() {
+    let server = filled();
+    let set = || drop(server.client().cmd("SET overheard yes").unwrap());
+    let monitor = overheard(&server, &["MONITOR"], "OK", set);
+    assert!(monitor.contains("] \"SET\" \"overheard\" \"yes\""), "MONITOR:\n{monitor}");
+    let replica = overheard(&server, &["--replica"], "SYNC done", set);
+    assert!(replica.contains("\"SET\",\"overheard\",\"yes\""), "--replica:\n{replica}");
+    let publish = || drop(server.client().cmd("PUBLISH news overheard").unwrap());
+    overheard(&server, &["SUBSCRIBE", "news"], "subscribe", publish);
+}
+
+/// What is not there is refused in words that say so. (redis-cli's debugger passes over the refusal, and the script just runs.)
+#[test]
+fn what_is_refused() {
+    let server = filled();
+    let script = server.dir().join("script.lua");
+    std::fs::write(&script, "return 1").unwrap();
+    let path = script.display().to_string();
+    for mode in ["yes", "sync"] {
+        let said = output(&server, 20, "redis-cli", &["SCRIPT", "DEBUG", mode], "");
+        assert!(said.contains("ERR SCRIPT DEBUG is not supported"), "{mode}:\n{said}");
+    }
+    for debugger in ["--ldb", "--ldb-sync-mode"] {
+        let said = output(&server, 20, "redis-cli", &[debugger, "--eval", &path], "");
+        assert!(said.trim_end().ends_with('1'), "{debugger}:\n{said}");
+    }
+    let address = server.address().to_string();
+    for command in ["info", "check"] {
+        let said = output(&server, 20, "redis-cli", &["--cluster", command, &address], "");
+        assert!(
+            said.contains("cluster support disabled") || said.contains("not configured as a cluster node"),
+            "{said}"
+        );
+    }
+    assert!(output(&server, 20, "redis-cli", &["--eval", &path], "").contains('1'));
 }
