@@ -801,6 +801,7 @@ impl Connection {
             return Ok(if self.session.closing { data.len() } else { 0 });
         }
         let mut ctx = worker.ctx.borrow_mut();
+        worker.stats.serving.set(self.session.client.id);
         worker.tick(&mut ctx);
         let logged_before = (worker.server.aof.wait() != Wait::Nothing).then(|| ctx.locks.last_version());
         self.session.before_batch = ctx.locks.last_version();
@@ -849,6 +850,7 @@ impl Connection {
             }
         }
         worker.count_lookups(&mut ctx);
+        worker.stats.serving.set(0);
         self.session.client.active_ms.store(ctx.env.now_ms, Relaxed);
         drop(ctx);
         self.flush(cx, worker, &mut buffers.reply)?;
@@ -867,6 +869,7 @@ impl Connection {
         data: &[u8],
     ) -> Result<usize, Closed> {
         let mut ctx = worker.ctx.borrow_mut();
+        worker.stats.serving.set(self.session.client.id);
         worker.tick(&mut ctx);
         let logged_before = (worker.server.aof.wait() != Wait::Nothing).then(|| ctx.locks.last_version());
         if !self.session.access.refresh(&worker.server.users) {
@@ -900,6 +903,7 @@ impl Connection {
         self.show_paused(worker, self.held);
         self.talk = Some(talk);
         worker.count_lookups(&mut ctx);
+        worker.stats.serving.set(0);
         self.session.client.active_ms.store(ctx.env.now_ms, Relaxed);
         drop(ctx);
         self.flush(cx, worker, &mut buffers.reply)?;

@@ -15,6 +15,7 @@ pub mod commands;
 pub mod config;
 pub mod connection;
 pub mod control;
+pub mod crash;
 pub mod cron;
 pub mod demo;
 pub mod dispatch;

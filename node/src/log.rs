@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::fs::OpenOptions;
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tracing::{Event, Level, Subscriber};
@@ -106,9 +108,18 @@ type Reload =
 
 static RELOAD: std::sync::OnceLock<Reload> = std::sync::OnceLock::new();
 
+/// The descriptor of the log.
+static DESCRIPTOR: AtomicI32 = AtomicI32::new(1);
+
+/// Where to write what must be in the log whatever happens, unformatted.
+pub fn descriptor() -> i32 {
+    DESCRIPTOR.load(Relaxed)
+}
+
 /// Starts logging to `file` (empty: standard output).
 pub fn start(word: &str, file: &str) -> std::io::Result<()> {
     let sink = Sink::open(file)?;
+    DESCRIPTOR.store(sink.0.as_ref().map_or(1, AsRawFd::as_raw_fd), Relaxed);
     let (filter, handle) = tracing_subscriber::reload::Layer::new(level(word));
     let lines = tracing_subscriber::fmt::layer().event_format(Lines).with_writer(sink);
     let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();

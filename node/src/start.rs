@@ -4,7 +4,7 @@ use crate::acceptor::Acceptor;
 use crate::config::{Config, Loaded};
 use crate::listener::Listeners;
 use crate::server::Server;
-use crate::{control, cron, live, log, mesh, persist, process, shutdown, ticks, upstream, worker};
+use crate::{control, crash, cron, live, log, mesh, persist, process, shutdown, ticks, upstream, worker};
 
 /// Runs the server until it is told to stop.
 pub fn run(loaded: Loaded) -> Result<(), String> {
@@ -38,6 +38,7 @@ pub fn run(loaded: Loaded) -> Result<(), String> {
     server.memory.set_limit(settings.maxmemory);
     server.client_memory.set_limit(&settings);
     live::register(server);
+    crash::watch(server).map_err(|e| format!("Can't watch for crashes: {e}"))?;
     process::write_pid_file(&settings);
     // From the first connection on: no one may see half of the data.
     server.persistence.loading.begin();

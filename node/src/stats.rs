@@ -169,6 +169,8 @@ pub struct WorkerStats {
     pub lua_scripts: Count,
     pub lua_functions: Count,
     pub clients: Count,
+    /// The client whose requests it executes just now, 0 if none: for who reports a crash.
+    pub serving: Count,
     /// What memcached's commands did.
     pub memcached: Tallies,
     /// Per mille of the time that the worker was busy lately.
@@ -198,6 +200,7 @@ impl Default for WorkerStats {
             lua_scripts: Count::default(),
             lua_functions: Count::default(),
             clients: Count::default(),
+            serving: Count::default(),
             memcached: Tallies::default(),
             expire_us: Count::default(),
             expire_caps: Count::default(),
