@@ -50,6 +50,8 @@ pub mod flag {
     pub const TIMED: u32 = 1 << 16;
     /// Waits for the end of CLIENT PAUSE.
     pub const PAUSED: u32 = 1 << 17;
+    /// Follows `-REDIRECT`, as it has said (CLIENT CAPA).
+    pub const REDIRECT: u32 = 1 << 18;
 }
 
 /// Names that the client gave itself.

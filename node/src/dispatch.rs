@@ -159,7 +159,7 @@ fn admit(
         out.simple("QUEUED");
         return Ok(None);
     }
-    if worker.server.pause.blocks(facts, session, ctx.env.now_ms) {
+    if worker.server.pause.blocks(worker, facts, args, session, ctx.env.now_ms) {
         return Err(Next::Paused);
     }
     Ok(Some(id))
@@ -216,7 +216,9 @@ pub fn check(
     }
     match worker.hindrances.get() {
         0 => Ok(()),
-        hindrances => hindrance::check(worker.server, hindrances, flags, facts.id == id::PING),
+        hindrances => {
+            hindrance::check(worker.server, hindrances, flags, facts.id == id::PING, &session.client)
+        }
     }
 }
 
@@ -315,7 +317,10 @@ pub fn run(
     worker.lap.set(now);
     let ticks = now.wrapping_sub(began);
     match &next {
-        Next::Done => worker.count(stats, ticks, &session.client, id, args),
+        Next::Done => {
+            worker.count(stats, ticks, &session.client, id, args);
+            worker.note_size(&session.client, id, args, out.buf.len().saturating_sub(start));
+        }
         Next::Blocked(blocked) => {
             // How long it took is known when it has been served.
             stats.calls.add(1);
@@ -338,7 +343,16 @@ pub fn run(
 /// a transaction.
 #[cold]
 fn track(session: &mut Session, ctx: &mut Ctx<'static>, facts: &'static Facts, args: Args<'_>) {
-    tracking::remember(session, ctx, facts, args);
+    let reads = facts.flags.has(Flags::READONLY);
+    if session.in_script {
+        // A script that reads anything has read the keys that it declares, as Redis has it.
+        session.tracking.script_reads |= reads;
+        return;
+    }
+    let script_reads = std::mem::take(&mut session.tracking.script_reads);
+    if if scripting::runs_script(facts) { script_reads } else { reads } {
+        tracking::remember(session, ctx, facts, args);
+    }
     let about_client = facts.parent == Some(id::CLIENT);
     if !about_client && session.multi.is_none() && !session.in_exec {
         session.tracking.caching = None;

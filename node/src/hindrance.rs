@@ -4,6 +4,7 @@
 use engine::command::Flags;
 use protocol::{ErrorReply, error};
 
+use crate::client::{Client, flag};
 use crate::config::Config;
 use crate::persist::background;
 use crate::server::Server;
@@ -22,6 +23,8 @@ pub const SYNCING: u8 = 8;
 pub const READ_ONLY: u8 = 32;
 /// It has no link to its master, and old data are not to be shown.
 pub const STALE: u8 = 64;
+/// This node is a replica: clients that follow redirections are sent to the master.
+pub const REPLICA: u8 = 128;
 
 /// What hinders commands now.
 pub fn now(server: &Server, config: &Config) -> u8 {
@@ -34,14 +37,27 @@ pub fn now(server: &Server, config: &Config) -> u8 {
         )
         | bit(server.upstream.is_replica() && config.replica_read_only, READ_ONLY)
         | bit(server.upstream.is_stale(config), STALE)
+        | bit(server.upstream.is_replica(), REPLICA)
         | bit(server.mesh.refuses_writes(), SYNCING)
         | bit(server.aof.books().error().is_some(), LOG)
 }
 
-/// Whether a command with these flags may run, given what hinders; PING fails like a write, to be noticed.
+/// Whether a command of a client with these flags may run, given what hinders; PING fails like a write, to be noticed.
 #[cold]
-pub fn check(server: &Server, hindrances: u8, flags: Flags, is_ping: bool) -> Result<(), ErrorReply> {
+pub fn check(
+    server: &Server,
+    hindrances: u8,
+    flags: Flags,
+    is_ping: bool,
+    client: &Client,
+) -> Result<(), ErrorReply> {
     let writes = flags.has(Flags::WRITE);
+    if hindrances & REPLICA != 0 && client.has(flag::REDIRECT) {
+        let reads = flags.has(Flags::READONLY) && !client.has(flag::READONLY);
+        if let Some(link) = server.upstream.followed().filter(|_| writes || reads) {
+            return Err(ErrorReply(format!("REDIRECT {}:{}", link.master.host, link.master.port).into()));
+        }
+    }
     if hindrances & DISK != 0 && (writes || is_ping) {
         return Err(MISCONF);
     }

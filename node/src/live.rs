@@ -29,6 +29,10 @@ const TLS: &[&str] = &[
 /// Registers everything that a change of the configuration entails.
 pub fn register(server: &'static Server) {
     let config = &server.config;
+    config.on_change(&["crash-log-enabled"], |change| {
+        crate::crash::enable(change.new.crash_log_enabled);
+        Ok(())
+    });
     config.on_change(&["loglevel"], |change| {
         crate::log::set_level(change.new.loglevel.word());
         Ok(())
@@ -43,7 +47,12 @@ pub fn register(server: &'static Server) {
         Ok(())
     });
     config.on_change(&["slowlog-max-len"], |change| {
-        server.slowlog.truncate(change.new.slowlog_max_len);
+        server.logs.slow.truncate(change.new.slowlog_max_len);
+        Ok(())
+    });
+    config.on_change(&["commandlog-large-request-max-len", "commandlog-large-reply-max-len"], |change| {
+        server.logs.large_requests.truncate(change.new.commandlog_large_request_max_len);
+        server.logs.large_replies.truncate(change.new.commandlog_large_reply_max_len);
         Ok(())
     });
     config.on_change(&["requirepass"], |change| {

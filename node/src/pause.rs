@@ -2,10 +2,13 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
 
-use engine::command::{Facts, Flags};
+use engine::command::{Facts, Flags, id};
+use protocol::Args;
 
 use crate::client::{Class, flag};
+use crate::scripting;
 use crate::session::Session;
+use crate::worker::Worker;
 
 /// Until when clients wait, unix ms; 0: not at all.
 #[derive(Default)]
@@ -54,32 +57,48 @@ impl Pause {
 
     /// Whether a client's command has to wait.
     #[inline]
-    pub fn blocks(&self, facts: &Facts, session: &Session, now_ms: u64) -> bool {
+    pub fn blocks(
+        &self,
+        worker: &Worker,
+        facts: &'static Facts,
+        args: Args<'_>,
+        session: &Session,
+        now_ms: u64,
+    ) -> bool {
         if self.until_ms.load(Relaxed) == 0 {
             return false;
         }
-        self.blocks_now(facts, session, now_ms)
+        self.blocks_now(worker, facts, args, session, now_ms)
     }
 
     #[cold]
-    fn blocks_now(&self, facts: &Facts, session: &Session, now_ms: u64) -> bool {
+    fn blocks_now(
+        &self,
+        worker: &Worker,
+        facts: &'static Facts,
+        args: Args<'_>,
+        session: &Session,
+        now_ms: u64,
+    ) -> bool {
         let (writes, all) = self.state(now_ms);
         if session.client.class() == Class::Replica || session.client.has(flag::MASTER) {
             return false;
         }
-        all || (writes && may_write(facts, session))
+        all || (writes && may_write(worker, facts, args, session))
     }
 }
 
 /// Whether a command counts as a write for a pause: also what publishes, runs scripts or ends a writing transaction.
-fn may_write(facts: &Facts, session: &Session) -> bool {
-    if facts.name == "EXEC" {
-        return session.multi.as_ref().is_some_and(|m| m.queue.iter().any(|(id, _)| writes(id.facts())));
+fn may_write(worker: &Worker, facts: &'static Facts, args: Args<'_>, session: &Session) -> bool {
+    if facts.id == id::EXEC {
+        let queued = session.multi.iter().flat_map(|multi| &multi.queue);
+        return queued.into_iter().any(|(id, args)| writes(worker, id.facts(), args.view()));
     }
-    writes(facts)
+    writes(worker, facts, args)
 }
 
-fn writes(facts: &Facts) -> bool {
+fn writes(worker: &Worker, facts: &'static Facts, args: Args<'_>) -> bool {
     facts.flags.has(Flags::WRITE)
-        || matches!(facts.name, "PUBLISH" | "SPUBLISH" | "PFCOUNT" | "EVAL" | "EVALSHA" | "FCALL")
+        || matches!(facts.id, id::PUBLISH | id::SPUBLISH | id::PFCOUNT)
+        || scripting::may_write(worker, facts, args)
 }

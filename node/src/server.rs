@@ -35,7 +35,7 @@ use crate::scripting::libraries::Libraries;
 use crate::scripting::scripts::Scripts;
 use crate::session::Session;
 use crate::shutdown::Shutdown;
-use crate::slowlog::Slowlog;
+use crate::slowlog::CommandLogs;
 use crate::standby::Standby;
 use crate::stats::{Beside, Latencies, WorkerStats};
 use crate::switches::Switches;
@@ -58,7 +58,7 @@ pub struct Server {
     pub pubsub: PubSub,
     pub tracking: Trackers,
     pub monitors: Monitors,
-    pub slowlog: Slowlog,
+    pub logs: CommandLogs,
     pub latency: LatencyMonitor,
     pub shutdown: Shutdown,
     pub pause: Pause,
@@ -122,7 +122,7 @@ impl Server {
             pubsub: PubSub::default(),
             tracking: Trackers::default(),
             monitors: Monitors::default(),
-            slowlog: Slowlog::default(),
+            logs: CommandLogs::default(),
             latency: LatencyMonitor::default(),
             shutdown: Shutdown::default(),
             pause: Pause::default(),

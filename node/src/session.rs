@@ -10,6 +10,7 @@ use engine::command::{CommandId, Flags};
 
 use crate::acl::Access;
 use crate::client::{Client, flag};
+use crate::commands::himport::Fieldsets;
 use crate::replicas::handshake::Handshake;
 use crate::replicas::sender::Sender;
 
@@ -81,6 +82,8 @@ pub struct Tracking {
     pub prefixes: Vec<Vec<u8>>,
     /// Client that gets the invalidations, 0: this one.
     pub redirect: u64,
+    /// The script under way has read something.
+    pub script_reads: bool,
     /// CLIENT CACHING for the next command.
     pub caching: Option<bool>,
 }
@@ -115,6 +118,8 @@ pub struct Session {
     pub closing: bool,
     /// It has spoken as a replica does.
     pub peer: Option<Box<Peer>>,
+    /// Lists of fields that it has prepared for HIMPORT.
+    pub fieldsets: Option<Box<Fieldsets>>,
     /// The version of what it wrote last, see [`Session::wrote`]; 0: nothing that is written down.
     pub wrote: u64,
     /// The worker's last version before the batch under way.
@@ -142,6 +147,7 @@ impl Session {
             monitoring: false,
             closing: false,
             peer: None,
+            fieldsets: None,
             wrote: 0,
             before_batch: 0,
             in_exec: false,

@@ -1,4 +1,5 @@
-//! SLOWLOG: the commands that took longest.
+//! Logs of commands that were notable: SLOWLOG has those that took long, COMMANDLOG (from Valkey) also those with large requests
+//! or replies.
 
 use std::collections::VecDeque;
 
@@ -7,20 +8,20 @@ use parking_lot::Mutex;
 use protocol::Args;
 
 use crate::client::Client;
-use crate::config::Config;
 use crate::worker::unix_ms;
 
 /// Arguments and bytes per argument that an entry keeps.
 const ARGS_MAX: usize = 32;
 const ARG_MAX: usize = 128;
 
-/// A slow command.
+/// A notable command.
 #[derive(Clone, Debug)]
-pub struct SlowCommand {
+pub struct LoggedCommand {
     pub id: u64,
     /// Unix seconds.
     pub at: u64,
-    pub us: u64,
+    /// What was notable: microseconds, or bytes.
+    pub amount: u64,
     pub args: Vec<Vec<u8>>,
     pub addr: String,
     pub name: String,
@@ -29,34 +30,43 @@ pub struct SlowCommand {
 #[derive(Default)]
 struct Log {
     next: u64,
-    entries: VecDeque<SlowCommand>,
+    entries: VecDeque<LoggedCommand>,
 }
 
-/// See the [module's page](self). Newest first, at most `slowlog-max-len`.
+/// One log. Newest first.
 #[derive(Default)]
-pub struct Slowlog(Mutex<Log>);
+pub struct CommandLog(Mutex<Log>);
 
-impl Slowlog {
+/// See the [module's page](self).
+#[derive(Default)]
+pub struct CommandLogs {
+    pub slow: CommandLog,
+    pub large_requests: CommandLog,
+    pub large_replies: CommandLog,
+}
+
+impl CommandLog {
+    /// Notes a command; the oldest go beyond `max_len`.
     #[cold]
-    pub fn record(&self, client: &Client, id: CommandId, args: Args<'_>, us: u64, config: &Config) {
-        if id.facts().flags.has(Flags::SKIP_SLOWLOG) || config.slowlog_max_len == 0 {
+    pub fn record(&self, client: &Client, id: CommandId, args: Args<'_>, amount: u64, max_len: usize) {
+        if id.facts().flags.has(Flags::SKIP_SLOWLOG) || max_len == 0 {
             return;
         }
         let mut log = self.0.lock();
-        let entry = SlowCommand {
+        let entry = LoggedCommand {
             id: log.next,
             at: unix_ms() / 1000,
-            us,
+            amount,
             args: shortened(id, args),
             addr: client.addr.clone(),
             name: client.names.lock().name.clone(),
         };
         log.next += 1;
         log.entries.push_front(entry);
-        log.entries.truncate(config.slowlog_max_len);
+        log.entries.truncate(max_len);
     }
 
-    pub fn newest(&self, n: usize) -> Vec<SlowCommand> {
+    pub fn newest(&self, n: usize) -> Vec<LoggedCommand> {
         self.0.lock().entries.iter().take(n).cloned().collect()
     }
 

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
 
+use engine::command::Facts;
 use engine::command::keys::touched;
-use engine::command::{Facts, Flags};
 use engine::ctx::{Changed, Ctx};
 use parking_lot::RwLock;
 use protocol::{Args, Reply};
@@ -207,7 +207,7 @@ pub fn remember(session: &Session, ctx: &mut Ctx<'_>, facts: &'static Facts, arg
         (_, true) => t.caching != Some(false),
         _ => true,
     };
-    if t.bcast || !asked || !facts.flags.has(Flags::READONLY) {
+    if t.bcast || !asked {
         return;
     }
     touched(facts, args, |index| {

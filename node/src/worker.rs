@@ -101,6 +101,9 @@ pub struct Worker {
     late_ticks: Cell<u64>,
     /// The lesser of both.
     notable_ticks: Cell<u64>,
+    /// `commandlog-request-larger-than` and `commandlog-reply-larger-than`, bytes; `usize::MAX`: off.
+    large_request: Cell<usize>,
+    large_reply: Cell<usize>,
     track_latency: Cell<bool>,
     ns_per_tick: Cell<f64>,
     /// The least hard limit of `client-output-buffer-limit`, bytes; `u64::MAX` if there is none.
@@ -155,6 +158,8 @@ impl Worker {
             slow_ticks: Cell::new(u64::MAX),
             late_ticks: Cell::new(u64::MAX),
             notable_ticks: Cell::new(u64::MAX),
+            large_request: Cell::new(usize::MAX),
+            large_reply: Cell::new(usize::MAX),
             track_latency: Cell::new(true),
             ns_per_tick: Cell::new(1000.0 / ticks::per_us()),
             least_output_limit: Cell::new(u64::MAX),
@@ -234,6 +239,9 @@ impl Worker {
             us if us < 0 => u64::MAX,
             us => (us as f64 * per_us) as u64,
         });
+        let bytes = |limit: i64| usize::try_from(limit).unwrap_or(usize::MAX);
+        self.large_request.set(bytes(config.commandlog_request_larger_than));
+        self.large_reply.set(bytes(config.commandlog_reply_larger_than));
         self.late_ticks.set(match config.latency_monitor_threshold {
             0 => u64::MAX,
             ms => (ms as f64 * 1000.0 * per_us) as u64,
@@ -302,11 +310,31 @@ impl Worker {
     fn note_slow(&self, ticks: u64, client: &Client, id: CommandId, args: Args<'_>) {
         let us = (ticks as f64 * self.ns_per_tick.get() / 1000.0) as u64;
         if ticks >= self.slow_ticks.get() {
-            self.server.slowlog.record(client, id, args, us, &self.config.borrow());
+            self.server.logs.slow.record(client, id, args, us, self.config.borrow().slowlog_max_len);
         }
         if ticks >= self.late_ticks.get() {
             let event = if id.facts().flags.has(Flags::FAST) { "fast-command" } else { "command" };
             self.note_late(event, us / 1000);
+        }
+    }
+
+    /// Notes a command whose request or reply is large, if it is large enough.
+    #[inline]
+    pub fn note_size(&self, client: &Client, id: CommandId, args: Args<'_>, reply: usize) {
+        if args.extent() >= self.large_request.get() || reply >= self.large_reply.get() {
+            self.note_large(client, id, args, reply);
+        }
+    }
+
+    #[cold]
+    fn note_large(&self, client: &Client, id: CommandId, args: Args<'_>, reply: usize) {
+        let (config, logs, request) = (self.config.borrow(), &self.server.logs, args.extent());
+        if request >= self.large_request.get() {
+            let max_len = config.commandlog_large_request_max_len;
+            logs.large_requests.record(client, id, args, request as u64, max_len);
+        }
+        if reply >= self.large_reply.get() {
+            logs.large_replies.record(client, id, args, reply as u64, config.commandlog_large_reply_max_len);
         }
     }
 
@@ -371,6 +399,7 @@ pub fn spawn(
         {
             tracing::warn!("Worker {index} can't be bound to core {}", first as usize + index);
         }
+        crate::crash::prepare_thread();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()

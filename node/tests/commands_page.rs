@@ -30,3 +30,13 @@ fn the_committed_page_is_up_to_date() {
         "docs/commands.md is stale: UPDATE=1 cargo test -p everwrite --test commands_page"
     );
 }
+
+/// What is not there says why.
+#[test]
+fn every_missing_command_has_its_reason_and_no_other() {
+    let handlers = handlers();
+    for id in CommandId::all() {
+        let (facts, reason) = (id.facts(), engine::command::absent::reason(id));
+        assert_eq!(supported(&handlers, facts), reason.is_none(), "{}: {reason:?}", facts.name);
+    }
+}

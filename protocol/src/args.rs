@@ -65,6 +65,15 @@ impl<'a> Args<'a> {
         self.spans.iter().map(move |s| &buf[s.start as usize..s.end as usize])
     }
 
+    /// About how many bytes the request took, from the first argument's begin to the last one's end: quickly told.
+    #[inline]
+    pub fn extent(&self) -> usize {
+        match (self.spans.first(), self.spans.last()) {
+            (Some(first), Some(last)) => last.end.saturating_sub(first.start) as usize,
+            _ => 0,
+        }
+    }
+
     /// Bytes of all arguments together.
     pub fn bytes(&self) -> usize {
         self.spans.iter().map(|s| (s.end - s.start) as usize).sum()

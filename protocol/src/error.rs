@@ -175,6 +175,9 @@ pub const STRING_TOO_LONG: ErrorReply =
 pub const LCS_NOT_STRINGS: ErrorReply = ErrorReply::new("ERR The specified keys must contain string values");
 pub const LCS_LEN_AND_IDX: ErrorReply =
     ErrorReply::new("ERR If you want both the length and indexes, please just use IDX.");
+pub const LCS_KEYS_OR_STRINGS: ErrorReply = ErrorReply::new("ERR Either use STRINGS or KEYS");
+pub const LCS_NO_STRINGS: ErrorReply =
+    ErrorReply::new("ERR Please specify two strings: STRINGS or KEYS options are mandatory");
 pub const LCS_TOO_LARGE: ErrorReply =
     ErrorReply::new("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
 pub const DIGEST_MALFORMED: ErrorReply =

@@ -1,17 +1,29 @@
-//! What only makes sense in a cluster, as it is answered outside of one.
+//! What only makes sense in a cluster, as it is answered outside of one; and READONLY, which a client that follows redirections
+//! may send to a replica.
 
 use protocol::ErrorReply;
 
 use super::{NodeRow, row};
+use crate::client::flag;
 use crate::dispatch::{Call, Next};
 
 fn no_cluster(_: &mut Call<'_>) -> Result<Next, ErrorReply> {
     Err(ErrorReply::new("ERR This instance has cluster support disabled"))
 }
 
+/// READONLY and READWRITE: whether a client that follows redirections reads from a replica.
+fn reads_here(call: &mut Call<'_>, yes: bool) -> Result<Next, ErrorReply> {
+    if !call.session.client.has(flag::REDIRECT) {
+        return no_cluster(call);
+    }
+    call.session.client.set(flag::READONLY, yes);
+    call.out.ok();
+    Ok(Next::Done)
+}
+
 pub const ROWS: &[NodeRow] = &[
-    row("READONLY", no_cluster),
-    row("READWRITE", no_cluster),
+    row("READONLY", |call| reads_here(call, true)),
+    row("READWRITE", |call| reads_here(call, false)),
     row("ASKING", no_cluster),
     row("CLUSTER ADDSLOTS", no_cluster),
     row("CLUSTER ADDSLOTSRANGE", no_cluster),

@@ -30,7 +30,10 @@ fn set(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     }
     let pairs: Vec<(&[u8], &[u8])> = words.chunks_exact(2).map(|p| (p[0], p[1])).collect();
     let server = call.worker.server;
-    let caller = Caller { local: call.session.client.is_local(), loading: false };
+    let caller = Caller {
+        local: call.session.client.is_local(),
+        loading: call.worker.server.persistence.loading.is_active(),
+    };
     server.config.set_many(&pairs, caller)?;
     for row in server.config.unmet() {
         tracing::warn!("{} is set, but has no effect yet", row.name);

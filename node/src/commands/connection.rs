@@ -191,6 +191,7 @@ fn reset(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     session.set_resp3(false);
     session.reply_mode = Default::default();
     session.no_touch = false;
+    session.fieldsets = None;
     session.client.flags.store(session.client.flags.load(Relaxed) & crate::client::flag::UNIX, Relaxed);
     session.client.names.lock().name.clear();
     session.access.reset(&server.users, &session.client);

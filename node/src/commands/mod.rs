@@ -16,12 +16,14 @@ pub mod debug;
 pub mod failover;
 pub mod functions;
 pub mod help;
+pub mod himport;
 pub mod latency;
 pub mod lolwut;
 pub mod memory;
 pub mod migrate;
 pub mod modules;
 pub mod monitor;
+pub mod mvcc_restore;
 pub mod persistence;
 pub mod psync;
 pub mod pubsub;
@@ -53,12 +55,14 @@ fn rows() -> impl Iterator<Item = &'static NodeRow> {
         failover::ROWS,
         functions::ROWS,
         help::ROWS,
+        himport::ROWS,
         latency::ROWS,
         lolwut::ROWS,
         memory::ROWS,
         migrate::ROWS,
         modules::ROWS,
         monitor::ROWS,
+        mvcc_restore::ROWS,
         persistence::ROWS,
         psync::ROWS,
         pubsub::ROWS,

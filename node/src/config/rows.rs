@@ -128,7 +128,7 @@ directives! {
         /// More rounds when there are many clients.
         dynamic_hz: bool, "dynamic-hz" [], "yes", yes_no(), Live, Now, Redis, [];
         /// Write a report when the process crashes.
-        crash_log_enabled: bool, "crash-log-enabled" [], "yes", yes_no(), Live, Later, Redis, [];
+        crash_log_enabled: bool, "crash-log-enabled" [], "yes", yes_no(), Live, Now, Redis, [];
         /// Test the memory after a crash.
         crash_memcheck_enabled: bool, "crash-memcheck-enabled" [], "yes", yes_no(), Live, Inert, Redis, [];
         /// Switch transparent huge pages off for this process.
@@ -515,6 +515,14 @@ directives! {
         slowlog_log_slower_than: i64, "slowlog-log-slower-than" ["commandlog-execution-slower-than"], "10000", int(-1, I64), Live, Now, Redis, [];
         /// Entries the slow log keeps.
         slowlog_max_len: usize, "slowlog-max-len" ["commandlog-slow-execution-max-len"], "128", int(0, I64), Live, Now, Redis, [];
+        /// Bytes from which a request is logged; -1 logs none.
+        commandlog_request_larger_than: i64, "commandlog-request-larger-than" [], "1048576", int(-1, I64), Live, Now, Valkey, [];
+        /// Entries that log keeps.
+        commandlog_large_request_max_len: usize, "commandlog-large-request-max-len" [], "128", int(0, I64), Live, Now, Valkey, [];
+        /// Bytes from which the command of a reply is logged; -1 logs none.
+        commandlog_reply_larger_than: i64, "commandlog-reply-larger-than" [], "1048576", int(-1, I64), Live, Now, Valkey, [];
+        /// Entries that log keeps.
+        commandlog_large_reply_max_len: usize, "commandlog-large-reply-max-len" [], "128", int(0, I64), Live, Now, Valkey, [];
         /// Milliseconds from which an event enters the latency monitor; 0 turns it off.
         latency_monitor_threshold: u64, "latency-monitor-threshold" [], "0", int(0, I64), Live, Now, Redis, [];
         /// Keep a latency histogram for each command.

@@ -13,7 +13,7 @@ use engine::effect::{Deadline, Effect, NewValue};
 use engine::journal::feed;
 use engine::types::string::IntText;
 use engine::value::Value;
-use protocol::Args;
+use protocol::{Args, OwnedArgs};
 
 use crate::server::Server;
 use pump::Who;
@@ -76,6 +76,17 @@ fn note_for_replicas(ctx: &mut Ctx<'_>, args: Args<'_>, alone: bool) {
     if let Some(feed) = ctx.locks.feed() {
         feed.message(db, args.iter());
     }
+}
+
+/// Writes down what was done as these commands. The shards of their keys must still be held.
+pub fn note_commands(ctx: &mut Ctx<'_>, commands: &[OwnedArgs]) {
+    if !ctx.locks.feeds() {
+        return;
+    }
+    ctx.ensure_group();
+    let db = ctx.db;
+    let Some(feed) = ctx.locks.feed() else { return };
+    commands.iter().for_each(|command| feed.command(db, command.view().iter()));
 }
 
 /// Writes down that a command of another protocol has set or removed a key: what it is now. Its shard must still be held.

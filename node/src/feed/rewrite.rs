@@ -33,6 +33,10 @@ pub fn rewrite(ctx: &Ctx<'_>, id: CommandId, args: Args<'_>, reply: &[u8]) -> Op
         id::LMPOP | id::BLMPOP => vec![state.many_popped(reply, [b"LPOP", b"RPOP"])?],
         id::ZMPOP | id::BZMPOP => vec![state.many_popped(reply, [b"ZPOPMIN", b"ZPOPMAX"])?],
         id::BLMOVE => vec![state.words(&[b"LMOVE", &args[1], &args[2], &args[3], &args[4]])],
+        id::LMOVEM | id::BLMOVEM => state.moved(reply),
+        id::SADDEX => state.added_members(),
+        id::FIELDEXPIRE => state.expiring_fields(),
+        id::CL_THROTTLE => vec![state.string(&args[1])],
         id::BRPOPLPUSH => vec![state.words(&[b"RPOPLPUSH", &args[1], &args[2]])],
         id::RESTORE | id::RESTORE_ASKING => vec![state.restore()?],
         id::XADD => vec![state.added(reply)?],
@@ -173,6 +177,56 @@ impl State<'_, '_> {
         Some(self.words(&[name, &key, &number(count)]))
     }
 
+    /// LMOVEM: the reply says how the elements stand now. Within one list they are put before they are taken, as its deadline must
+    /// stay.
+    fn moved(&self, reply: &[u8]) -> Vec<OwnedArgs> {
+        let (from, to) = (&self.args[1], &self.args[2]);
+        let head = |word: &[u8]| is(word, "LEFT");
+        let (from_head, to_head) = (head(&self.args[3]), head(&self.args[4]));
+        let elements = reply::strings(reply);
+        if from == to && from_head == to_head {
+            let first = if from_head { 0 } else { -(elements.len() as i64) };
+            let set = |(i, element): (usize, &Vec<u8>)| {
+                self.words(&[b"LSET", from, (first + i as i64).to_string().as_bytes(), element])
+            };
+            return elements.iter().enumerate().map(set).collect();
+        }
+        let pop =
+            self.words(&[if from_head { b"LPOP" } else { b"RPOP" }, from, &number(elements.len() as u64)]);
+        let mut words: Vec<&[u8]> = elements.iter().map(Vec::as_slice).collect();
+        if to_head {
+            words.reverse();
+        }
+        words.splice(0..0, [if to_head { &b"LPUSH"[..] } else { b"RPUSH" }, to]);
+        let push = self.words(&words);
+        if from == to { vec![push, pop] } else { vec![pop, push] }
+    }
+
+    /// SADDEX: members, then their deadlines.
+    fn added_members(&self) -> Vec<OwnedArgs> {
+        let at = if is(&self.args[2], "KEEPTTL") { 4 } else { 3 };
+        let members = self.args.rest(at);
+        let head = [&b"SADD"[..], &self.args[1]].into_iter();
+        let mut commands = vec![OwnedArgs::from_slices(head.chain(members.iter()))];
+        commands.extend(members.iter().filter_map(|member| self.member_deadline(member)));
+        commands
+    }
+
+    /// FIELDEXPIRE: what became of each field or member.
+    fn expiring_fields(&self) -> Vec<OwnedArgs> {
+        let key = &self.args[1];
+        let removal = |field| {
+            let is_set = matches!(self.ctx.peek(key).map(|entry| entry.value()), Some(ValueRef::Set(_)));
+            self.words(&[if is_set { b"SREM" } else { b"HDEL" }, key, field])
+        };
+        if self.ctx.peek(key).is_none() {
+            return vec![self.expired(key)];
+        }
+        let fields = self.args.rest(3);
+        let command = |field| self.member_deadline(field).unwrap_or_else(|| removal(field));
+        fields.iter().map(command).collect()
+    }
+
     /// XDELEX and XACKDEL: the reply says what became of each entry. All groups acknowledge what no group may have pending.
     fn removed_entries(&self, command: CommandId, reply: &[u8]) -> Vec<OwnedArgs> {
         let results = reply::ints(reply);
@@ -260,7 +314,12 @@ impl State<'_, '_> {
     }
 
     fn member(&self) -> Option<OwnedArgs> {
-        let (key, member) = (&self.args[1], self.args.get(2)?);
+        self.member_deadline(self.args.get(2)?)
+    }
+
+    /// The command that gives a field or member the deadline that it has.
+    fn member_deadline(&self, member: &[u8]) -> Option<OwnedArgs> {
+        let key = &self.args[1];
         let at = match self.ctx.peek(key)?.value() {
             ValueRef::Hash(hash) => hash.live(0).deadline(member),
             ValueRef::Set(set) => set.live(0).deadline(member),

@@ -39,7 +39,8 @@ impl Call<'_> {
             self.refuse(&error);
             return Err(Halt::Answered);
         }
-        if self.worker.server.pause.blocks(facts, self.session, self.ctx.env.now_ms) {
+        if self.worker.server.pause.blocks(self.worker, facts, args.view(), self.session, self.ctx.env.now_ms)
+        {
             return Err(Halt::Paused);
         }
         Ok(())

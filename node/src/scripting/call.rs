@@ -168,7 +168,7 @@ impl Run<'_> {
         }
         let hindrances = self.worker.hindrances.get();
         if hindrances != 0 && (writes || hindrances & hindrance::SYNCING != 0) && !self.wrote {
-            hindrance::check(self.worker.server, hindrances, facts.flags, false)?;
+            hindrance::check(self.worker.server, hindrances, facts.flags, false, &self.session.client)?;
         }
         // Once it has written, a script is not stopped half-way.
         if self.short_of_memory && !self.wrote && facts.flags.has(Flags::DENYOOM) {

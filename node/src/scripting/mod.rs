@@ -37,6 +37,7 @@ use engine::command::{Facts, Flags, id};
 use protocol::Args;
 
 use crate::worker::Worker;
+use text::ScriptFlags;
 
 /// Whether the command runs a script or function.
 #[inline]
@@ -50,8 +51,20 @@ pub fn flags(worker: &Worker, facts: &'static Facts, args: Args<'_>) -> Flags {
     if runs_script(facts) { declared_flags(worker, facts, args) } else { facts.flags }
 }
 
+/// Whether a command runs a script that may write, as far as it has not said that it does not.
+pub fn may_write(worker: &Worker, facts: &'static Facts, args: Args<'_>) -> bool {
+    let writing_form = matches!(facts.id, id::EVAL | id::EVALSHA | id::FCALL);
+    writing_form
+        && !declared(worker, facts, args).is_some_and(|declared| declared.has(ScriptFlags::NO_WRITES))
+}
+
 fn declared_flags(worker: &Worker, facts: &'static Facts, args: Args<'_>) -> Flags {
-    let declared = match facts.id {
+    declared(worker, facts, args).map_or(facts.flags, |declared| declared.of(facts.flags))
+}
+
+/// What a script says of itself.
+fn declared(worker: &Worker, facts: &'static Facts, args: Args<'_>) -> Option<ScriptFlags> {
+    match facts.id {
         id::FCALL | id::FCALL_RO => {
             let callable = worker.scripts.calling(worker).named(worker, &args[1]);
             callable.ok().flatten().map(|callable| callable.library.functions[callable.nth].flags)
@@ -60,6 +73,5 @@ fn declared_flags(worker: &Worker, facts: &'static Facts, args: Args<'_>) -> Fla
         _ => scripts::parse_sha(&args[1])
             .and_then(|sha| worker.scripts.scripting(worker).named(worker, &sha))
             .map(|compiled| compiled.script.flags),
-    };
-    declared.map_or(facts.flags, |declared| declared.of(facts.flags))
+    }
 }

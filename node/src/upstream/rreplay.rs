@@ -104,7 +104,7 @@ fn parse(payload: &[u8]) -> Option<OwnedArgs> {
 }
 
 /// `KEYDB.MVCCRESTORE key time deadline dump` as a RESTORE.
-fn restore(args: Args<'_>) -> Option<OwnedArgs> {
+pub fn restore(args: Args<'_>) -> Option<OwnedArgs> {
     let (key, deadline, payload) = (args.get(1)?, args.get(3)?, args.get(4)?);
     // KeyDB says the largest number for none.
     let none = i64::MAX as u64;

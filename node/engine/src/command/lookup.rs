@@ -6,7 +6,7 @@ use protocol::error::shown;
 use protocol::{Args, ErrorReply};
 
 use super::name_table::NameTable;
-use super::{ALL, CommandId, Facts};
+use super::{ALL, CommandId, Facts, absent};
 
 /// The names that this server answers to.
 #[derive(Debug)]
@@ -164,9 +164,24 @@ impl CommandId {
 pub fn refusal(miss: Miss, args: Args<'_>) -> ErrorReply {
     let first = args.get(0).unwrap_or_default();
     match (miss, args.get(1)) {
-        (Miss::Subcommand(_), Some(sub)) => ErrorReply::unknown_subcommand(sub, &shown(first, usize::MAX)),
-        _ => unknown_command(first, args.rest(1)),
+        (Miss::Subcommand(container), Some(sub)) => {
+            let of = |id: &CommandId| id.facts().own_name().as_bytes().eq_ignore_ascii_case(sub);
+            let known = container.facts().subcommands.iter().copied().find(of);
+            match known.and_then(absent::reason) {
+                Some(reason) => unsupported("subcommand", sub, reason),
+                None => ErrorReply::unknown_subcommand(sub, &shown(first, usize::MAX)),
+            }
+        }
+        _ => match CommandId::named(first).and_then(absent::reason) {
+            Some(reason) => unsupported("command", first, reason),
+            None => unknown_command(first, args.rest(1)),
+        },
     }
+}
+
+/// Begins as the refusal of any unknown command does: clients look for that.
+fn unsupported(what: &str, name: &[u8], reason: &str) -> ErrorReply {
+    ErrorReply::err(format!("unknown {what} '{}', which is not supported here: {reason}", shown(name, 128)))
 }
 
 /// Shows the name and the first arguments, 128 bytes of each.
@@ -295,6 +310,18 @@ mod tests {
     fn refusals_say_what_redis_says() {
         assert_eq!(refused("xyz"), "ERR unknown command 'xyz', with args beginning with: ");
         assert_eq!(refused("xyz a b"), "ERR unknown command 'xyz', with args beginning with: 'a' 'b' ");
+        let lookup = Lookup::new(|facts| absent::reason(facts.id).is_none());
+        let refused_here = |text: &str| lookup.check(line(text).view()).unwrap_err().text().to_owned();
+        let text = refused_here("client import-source on");
+        assert!(
+            text.starts_with("ERR unknown subcommand 'import-source', which is not supported here: "),
+            "{text}"
+        );
+        let text = refused_here("backup start");
+        assert!(
+            text.starts_with("ERR unknown command 'backup', which is not supported here: BGSAVE"),
+            "{text}"
+        );
         assert_eq!(refused("config xx"), "ERR unknown subcommand 'xx'. Try CONFIG HELP.");
         assert_eq!(refused("config"), "ERR wrong number of arguments for 'config' command");
         assert_eq!(refused("config get"), "ERR wrong number of arguments for 'config|get' command");

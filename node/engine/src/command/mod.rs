@@ -5,7 +5,7 @@
 //! this server answers is for dispatch to say.
 //!
 //! In reading order: [`model`] is the shape of a row, [`flags`] the sets of bits in it, [`facts`] the table; [`lookup`]
-//! finds a row by name, [`keys`] the keys of a command line; [`reply`] answers COMMAND and [`help`] HELP, [`page`] is the
+//! finds a row by name, [`absent`] says why some have no function, [`keys`] finds the keys of a command line; [`reply`] answers COMMAND and [`help`] HELP, [`page`] is the
 //! reference page.
 
 pub mod model;
@@ -17,6 +17,8 @@ pub mod facts;
 
 pub mod lookup;
 mod name_table;
+
+pub mod absent;
 
 mod key_rules;
 mod key_specs;

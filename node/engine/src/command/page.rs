@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::flags::DocFlags;
 use super::model::{Facts, Group, Origin};
 use super::usage::usage;
-use super::{ALL, BEYOND, FACTS};
+use super::{ALL, BEYOND, FACTS, absent};
 
 const HEAD: &str = "# Commands
 
@@ -13,7 +13,7 @@ const HEAD: &str = "# Commands
 that. -->
 
 Every command of Redis 7.0.15, and names from beyond it: newer Redis versions, Valkey, KeyDB, Dragonfly and this project.
-A command that is not supported is answered with an error. *Since* is the version that had it first, of Redis or of the
+A command that is not supported is answered with an error that says why, as this page does. *Since* is the version that had it first, of Redis or of the
 server named; of KeyDB and Dragonfly, the version looked at. *Arity* counts the arguments with the name; a negative number
 is a minimum.
 ";
@@ -48,7 +48,11 @@ fn section(group: Group, supported: &impl Fn(&str) -> bool, page: &mut String) {
     let mut rows: Vec<&Facts> = ALL.iter().filter(|facts| facts.group == group).collect();
     rows.sort_unstable_by_key(|facts| facts.name);
     for facts in rows {
-        let answer = if supported(facts.name) { "yes" } else { "no" };
+        let answer = match (supported(facts.name), absent::reason(facts.id)) {
+            (true, _) => "yes".to_owned(),
+            (false, Some(reason)) => format!("no: {reason}"),
+            (false, None) => "no".to_owned(),
+        };
         let line = format!(
             "| `{}` | {} | {} | {answer} | {} |\n",
             call(facts),

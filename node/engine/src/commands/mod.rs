@@ -89,6 +89,8 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
         lists::ROWS,
         sets::ROWS,
         member_expiry::ROWS,
+        field_expiry::ROWS,
+        throttle::ROWS,
         zsets::ROWS,
         geo::ROWS,
         streams::ROWS,
@@ -101,6 +103,7 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
 
 pub mod bitmaps;
 mod blocking;
+mod field_expiry;
 pub mod generic;
 pub mod geo;
 pub mod hashes;
@@ -114,6 +117,7 @@ pub mod streams;
 pub mod strings;
 #[cfg(test)]
 pub mod testing;
+mod throttle;
 pub mod zsets;
 
 /// An integer argument.

@@ -58,6 +58,15 @@ fn setinfo(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     DONE
 }
 
+/// `CAPA capability...`: what the client can do; what is not known is of a later version, and passed over. From Valkey 8.0.
+fn capa(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
+    if call.args.rest(2).iter().any(|word| word.eq_ignore_ascii_case(b"redirect")) {
+        call.session.client.set(flag::REDIRECT, true);
+    }
+    call.out.ok();
+    DONE
+}
+
 fn on_or_off(word: &[u8]) -> Result<bool, ErrorReply> {
     match word.to_ascii_lowercase().as_slice() {
         b"on" => Ok(true),
@@ -106,6 +115,7 @@ pub const ROWS: &[NodeRow] = &[
     row("CLIENT SETINFO", setinfo),
     row("CLIENT NO-EVICT", no_evict),
     row("CLIENT NO-TOUCH", no_touch),
+    row("CLIENT CAPA", capa),
     row("CLIENT REPLY", reply),
     row("CLIENT HELP", help),
 ];

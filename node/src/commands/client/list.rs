@@ -1,34 +1,24 @@
 //! CLIENT LIST and INFO: a line for each client.
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use engine::command::CommandId;
-use protocol::{Args, ErrorReply, error, number};
+use protocol::{Args, ErrorReply, OwnedArgs, number};
 
-use super::{DONE, Kind};
+use super::DONE;
+use super::filter::Filter;
 use crate::client::{Client, flag};
 use crate::commands::{NodeRow, row};
 use crate::dispatch::{Call, Next};
 use crate::worker::unix_ms;
 
+const BAD_ID: ErrorReply = ErrorReply::new("ERR Invalid client ID");
+
 fn list(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
-    let args = call.args;
     show_own(call);
-    let server = call.worker.server;
-    let is = |at: usize, word: &[u8]| args.get(at).is_some_and(|arg| arg.eq_ignore_ascii_case(word));
-    let clients = if args.len() == 2 {
-        server.clients.all()
-    } else if args.len() == 4 && is(2, b"type") {
-        let kind = Kind::named(&args[3])?;
-        server.clients.all().into_iter().filter(|client| Kind::of(client) == kind).collect()
-    } else if args.len() > 3 && is(2, b"id") {
-        let id = |arg| number::parse_i64(arg).ok_or(ErrorReply::new("ERR Invalid client ID"));
-        let ids: Vec<i64> = args.rest(3).iter().map(id).collect::<Result<_, _>>()?;
-        ids.into_iter().filter_map(|id| server.clients.get(u64::try_from(id).ok()?)).collect()
-    } else {
-        return Err(error::SYNTAX);
-    };
+    let clients = chosen(call)?;
     let now = unix_ms();
     let text: String = clients.iter().map(|client| line(client, now) + "\n").collect();
     call.out.verbatim("txt", text.as_bytes());
@@ -40,6 +30,31 @@ fn info(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     let text = line(&call.session.client, unix_ms()) + "\n";
     call.out.verbatim("txt", text.as_bytes());
     DONE
+}
+
+/// The clients that are asked for: by id in the order of the ids, else in their own.
+fn chosen(call: &Call<'_>) -> Result<Vec<Arc<Client>>, ErrorReply> {
+    let (args, server) = (call.args, call.worker.server);
+    if args.get(2).is_some_and(|word| word.eq_ignore_ascii_case(b"id"))
+        && let Some(first) = args.get(3)
+    {
+        // As Redis 7.0 says it, which knew nothing else behind ids.
+        number::parse_i64(first).ok_or(BAD_ID)?;
+        if let Some(word) = args.rest(4).iter().find(|arg| number::parse_i64(arg).is_none())
+            && Filter::parse(OwnedArgs::from_slices([word, b"1"]).view(), |_| true).is_err()
+        {
+            return Err(BAD_ID);
+        }
+        let id = |arg| number::parse_i64(arg).and_then(|id| u64::try_from(id).ok());
+        if args.rest(3).iter().all(|arg| number::parse_i64(arg).is_some()) {
+            return Ok(args.rest(3).iter().filter_map(|arg| server.clients.get(id(arg)?)).collect());
+        }
+    }
+    let filter = Filter::parse(args.rest(2), |user| server.users.get(user.as_bytes()).is_some())?;
+    let own = filter.skips_own(false).then_some(call.session.client.id);
+    let mut clients = server.clients.all();
+    clients.retain(|client| Some(client.id) != own && filter.fits(client));
+    Ok(clients)
 }
 
 /// What others see only when a batch is done: this command, and the request that holds it.
@@ -112,7 +127,7 @@ fn command(client: &Client) -> &'static str {
 }
 
 /// The client's state as letters.
-fn letters(c: &Client) -> String {
+pub(super) fn letters(c: &Client) -> String {
     let multi = c.queued.load(Relaxed) != u32::MAX;
     let states = [
         (c.has(flag::MONITOR), 'O'),

@@ -4,6 +4,7 @@
 //! something into its mailbox; the connection itself is touched by its own worker only.
 
 mod about;
+mod filter;
 mod kill;
 pub mod list;
 mod pause;

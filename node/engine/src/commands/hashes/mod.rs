@@ -7,10 +7,13 @@ mod combined;
 mod counter;
 mod expire;
 mod fields;
+mod import;
 mod random;
 mod read;
 mod scan;
 mod write;
+
+pub use import::import;
 
 /// The rows of all files of the family.
 pub const ROWS: &[&[Row]] =

@@ -14,7 +14,11 @@ use crate::commands::{Block, DONE, Flow, NullReply, Row, row};
 use crate::ctx::Ctx;
 use crate::value::Kind;
 
-fn wait_for(keys: Range<usize>, timeout_ms: Option<u64>, refusal: NullReply) -> Result<Flow, ErrorReply> {
+pub(super) fn wait_for(
+    keys: Range<usize>,
+    timeout_ms: Option<u64>,
+    refusal: NullReply,
+) -> Result<Flow, ErrorReply> {
     Ok(Flow::Block(Block {
         keys: keys.collect(),
         kind: Kind::List,

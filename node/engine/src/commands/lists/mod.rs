@@ -7,12 +7,14 @@ mod blocking;
 mod edit;
 mod end;
 mod moving;
+mod moving_many;
 mod pop;
 mod push;
 mod read;
 
 /// The rows of all files of the family.
-pub const ROWS: &[&[Row]] = &[push::ROWS, read::ROWS, pop::ROWS, edit::ROWS, moving::ROWS, blocking::ROWS];
+pub const ROWS: &[&[Row]] =
+    &[push::ROWS, read::ROWS, pop::ROWS, edit::ROWS, moving::ROWS, moving_many::ROWS, blocking::ROWS];
 
 #[cfg(test)]
 mod tests;

@@ -5,8 +5,10 @@
 //! byte of the second string: clients see which of several longest subsequences they get, so that choice is part of
 //! the contract.
 
-use protocol::error::{LCS_LEN_AND_IDX, LCS_NOT_STRINGS, LCS_TOO_LARGE, SYNTAX};
-use protocol::{Args, ErrorReply, Reply};
+use protocol::error::{
+    LCS_KEYS_OR_STRINGS, LCS_LEN_AND_IDX, LCS_NO_STRINGS, LCS_NOT_STRINGS, LCS_TOO_LARGE, SYNTAX,
+};
+use protocol::{Args, ErrorReply, OwnedArgs, Reply};
 
 use crate::commands::{DONE, Flow, Row, int, is, row};
 use crate::ctx::Ctx;
@@ -22,7 +24,7 @@ struct Options {
 
 fn parse_options(args: Args<'_>) -> Result<Options, ErrorReply> {
     let mut options = Options::default();
-    let mut at = 3;
+    let mut at = 0;
     while let Some(word) = args.get(at) {
         match (word, args.get(at + 1)) {
             (w, _) if is(w, "LEN") => options.len = true,
@@ -41,19 +43,61 @@ fn parse_options(args: Args<'_>) -> Result<Options, ErrorReply> {
 
 fn lcs(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
     let (mut text_a, mut text_b) = (IntText::default(), IntText::default());
-    let a = ctx.read_string(&args[1], &mut text_a).map_err(|_| LCS_NOT_STRINGS);
-    let b = ctx.read_string(&args[2], &mut text_b).map_err(|_| LCS_NOT_STRINGS);
-    let (a, b) = (a?.unwrap_or(b""), b?.unwrap_or(b""));
-    let options = parse_options(args)?;
-    let table = Table::fill(a, b, ctx.env.tuning.proto_max_bulk_len)?;
+    let (a, b) = strings_at(ctx, [&args[1], &args[2]], [&mut text_a, &mut text_b])?;
+    answer(a, b, &parse_options(args.rest(3))?, ctx.env.tuning.proto_max_bulk_len, out)?;
+    DONE
+}
+
+/// The strings at two keys, empty where there is no key.
+fn strings_at<'s>(
+    ctx: &'s Ctx<'_>,
+    keys: [&[u8]; 2],
+    [text_a, text_b]: [&'s mut IntText; 2],
+) -> Result<(&'s [u8], &'s [u8]), ErrorReply> {
+    let a = ctx.read_string(keys[0], text_a).map_err(|_| LCS_NOT_STRINGS)?;
+    let b = ctx.read_string(keys[1], text_b).map_err(|_| LCS_NOT_STRINGS)?;
+    Ok((a.unwrap_or(b""), b.unwrap_or(b"")))
+}
+
+/// `STRALGO LCS KEYS key key | STRINGS string string [options]`: the form before LCS, from Redis 6 and KeyDB.
+fn stralgo(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
+    if !is(&args[1], "LCS") {
+        return Err(SYNTAX);
+    }
+    let place = |word| (2..args.len()).find(|at| is(&args[*at], word) && at + 2 < args.len());
+    let (keys, strings) = (place("KEYS"), place("STRINGS"));
+    let at = match (keys, strings) {
+        (Some(at), None) | (None, Some(at)) => at,
+        (Some(_), Some(_)) => return Err(LCS_KEYS_OR_STRINGS),
+        (None, None) => return Err(LCS_NO_STRINGS),
+    };
+    let others = args.iter().enumerate().filter(|(i, _)| *i > 1 && !(at..at + 3).contains(i));
+    let options = parse_options(OwnedArgs::from_slices(others.map(|(_, word)| word)).view())?;
+    let (mut text_a, mut text_b) = (IntText::default(), IntText::default());
+    let mut pair = (args.at(at + 1), args.at(at + 2));
+    if keys.is_some() {
+        pair = strings_at(ctx, [pair.0, pair.1], [&mut text_a, &mut text_b])?;
+    }
+    answer(pair.0, pair.1, &options, ctx.env.tuning.proto_max_bulk_len, out)?;
+    DONE
+}
+
+fn answer(
+    a: &[u8],
+    b: &[u8],
+    options: &Options,
+    bytes_max: usize,
+    out: &mut Reply,
+) -> Result<(), ErrorReply> {
+    let table = Table::fill(a, b, bytes_max)?;
     if options.len {
         out.int(i64::from(table.total()));
     } else if options.idx {
-        reply_with_runs(&table, &options, out);
+        reply_with_runs(&table, options, out);
     } else {
         out.bulk(&table.subsequence());
     }
-    DONE
+    Ok(())
 }
 
 fn reply_with_runs(table: &Table<'_>, options: &Options, out: &mut Reply) {
@@ -149,7 +193,7 @@ impl<'s> Table<'s> {
     }
 }
 
-pub const ROWS: &[Row] = &[row("LCS", lcs)];
+pub const ROWS: &[Row] = &[row("LCS", lcs), row("STRALGO", stralgo)];
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,69 @@
+//! Commands that are known and not there, each with its reason: the refusal says it, and so does docs/commands.md.
+
+use super::CommandId;
+
+const NO_CLUSTER: &str = "there is no cluster mode: every node of a mesh has all keys";
+const NO_REPLICAS_BY_SLOT: &str = "replicas follow a whole server (REPLICAOF), and FAILOVER promotes one";
+const NO_BACKUP: &str = "BGSAVE takes a snapshot of one moment without a fork, which can be copied";
+const NO_IDEMPOTENCE: &str = "XADD does not recognise repeated entries";
+const NO_NESTED_HASHES: &str =
+    "an experiment of KeyDB that it neither saves nor replicates: what is here is saved and replicated";
+const NO_SCRIPT_FLAGS: &str = "a script says its flags itself, in its first line (#!lua flags=...)";
+
+/// Names as the command table has them; a container stands for its subcommands, too.
+const REASONS: &[(&str, &str)] = &[
+    ("ADDREPLICAOF", NO_REPLICAS_BY_SLOT),
+    ("BACKUP", NO_BACKUP),
+    ("CLIENT IMPORT-SOURCE", "there is no import mode: deadlines hold while data are imported, too"),
+    ("CLIENT MIGRATE", "connections move between threads by themselves"),
+    ("CLUSTER CANCELSLOTMIGRATIONS", NO_CLUSTER),
+    ("CLUSTER GETSLOTMIGRATIONS", NO_CLUSTER),
+    ("CLUSTER MIGRATESLOTS", NO_CLUSTER),
+    ("CLUSTER MIGRATION", NO_CLUSTER),
+    ("CLUSTER MYSHARDID", NO_CLUSTER),
+    ("CLUSTER SLOT-STATS", NO_CLUSTER),
+    ("CLUSTER SYNCSLOTS", NO_CLUSTER),
+    ("CLUSTERSCAN", NO_CLUSTER),
+    ("HOTKEYS", "use redis-cli --hotkeys with an LFU policy, or OBJECT FREQ"),
+    ("KEYDB.CRON", "no key holds a job: let a scheduler of the application call the script"),
+    ("KEYDB.NHGET", NO_NESTED_HASHES),
+    ("KEYDB.NHSET", NO_NESTED_HASHES),
+    ("REPLTAKEOVER", NO_REPLICAS_BY_SLOT),
+    ("RREPLAY", "taken only on links that this node has opened itself (replicaof)"),
+    ("SCRIPT FLAGS", NO_SCRIPT_FLAGS),
+    ("SCRIPT LATENCY", "LATENCY HISTOGRAM tells how long scripts take, all together"),
+    ("SCRIPT LIST", "scripts are known by their digests (SCRIPT EXISTS, SCRIPT SHOW)"),
+    ("SHRINK", "collections give memory back by themselves"),
+    (
+        "STICK",
+        "no key is exempt from eviction by itself: the volatile policies spare keys without a deadline",
+    ),
+    ("TRIMSLOTS", NO_CLUSTER),
+    ("WAITAOF", "appendfsync always answers only what is on disk, and WAIT counts replicas"),
+    ("XCFGSET", NO_IDEMPOTENCE),
+    ("XIDMPRECORD", NO_IDEMPOTENCE),
+    (
+        "XNACK",
+        "what is pending has an owner, here as in Redis 7's files: XCLAIM and XAUTOCLAIM give it another",
+    ),
+];
+
+/// Why there is no such command or subcommand. `None`: it is there, or not known at all.
+pub fn reason(id: CommandId) -> Option<&'static str> {
+    let find = |name: &str| REASONS.iter().find(|(other, _)| *other == name).map(|(_, reason)| *reason);
+    let facts = id.facts();
+    find(facts.name).or_else(|| find(facts.parent?.facts().name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_of_known_commands() {
+        for (name, _) in REASONS {
+            assert!(CommandId::named(name.as_bytes()).is_some(), "{name}");
+        }
+        assert!(REASONS.is_sorted());
+    }
+}
