@@ -1,0 +1,184 @@
+//! Commands from beyond Redis 7.0, as far as they meet more than one connection or server.
+
+use harness::mesh::info;
+use harness::wait::wait_until;
+use harness::{Client, Kind, Server, Value};
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(20);
+
+fn text(value: &str) -> Value {
+    Value::Bulk(value.into())
+}
+
+fn list(values: &[&str]) -> Value {
+    Value::Array(values.iter().map(|value| text(value)).collect())
+}
+
+fn ok(client: &mut Client, line: &str) -> Value {
+    let reply = client.cmd(line).unwrap();
+    assert!(!reply.is_error(), "{line}: {reply}");
+    reply
+}
+
+fn follow(replica: &mut Client, master: &Server) {
+    ok(replica, &format!("REPLICAOF 127.0.0.1 {}", master.address().port()));
+    wait_until("the replica's link", SOON, || info(replica, "master_link_status") == "up");
+}
+
+/// What a Redis does not know is passed on to it in words that it knows.
+#[test]
+fn a_redis_that_follows_has_the_same() {
+    let (master, replica) = (Server::start(Kind::Everwrite), Server::start(Kind::Redis));
+    let (mut m, mut r) = (master.client(), replica.client());
+    follow(&mut r, &master);
+    for line in [
+        "RPUSH a 1 2 3 4 5 6 7 8 9",
+        "LMOVEM a b LEFT LEFT COUNT 2 OBO",
+        "LMOVEM a b LEFT LEFT COUNT 2 BULK",
+        "LMOVEM a b RIGHT LEFT COUNT 2 OBO",
+        "LMOVEM b a RIGHT RIGHT EXACTLY 2 BULK",
+        "PEXPIREAT a 4102444800000",
+        "LMOVEM a a LEFT LEFT COUNT 3 OBO",
+        "LMOVEM a a RIGHT RIGHT COUNT 2 OBO",
+        "LMOVEM a a RIGHT LEFT COUNT 9 BULK",
+        "LMOVEM a a LEFT RIGHT COUNT 2 OBO",
+        "BLMOVEM b c LEFT RIGHT 1 COUNT 1 BULK",
+        "HSET h old 1",
+        "HIMPORT PREPARE set name age",
+        "HIMPORT SET h set me 7",
+        "CL.THROTTLE user 5 10 1000",
+        "MULTI",
+        "HIMPORT SET g set you 8",
+        "LMOVEM c d LEFT RIGHT",
+        "EXEC",
+    ] {
+        ok(&mut m, line);
+    }
+    assert_eq!(ok(&mut m, "HGETALL h"), list(&["name", "me", "age", "7"]));
+    assert_eq!(m.cmd("WAIT 1 20000").unwrap(), Value::Int(1));
+    for line in [
+        "LRANGE a 0 -1",
+        "PEXPIRETIME a",
+        "LRANGE b 0 -1",
+        "LRANGE c 0 -1",
+        "LRANGE d 0 -1",
+        "HGETALL h",
+        "HGETALL g",
+        "GET user",
+        "PEXPIRETIME user",
+        "DBSIZE",
+    ] {
+        assert_eq!(ok(&mut r, line), ok(&mut m, line), "{line}");
+    }
+}
+
+#[test]
+fn a_move_of_exactly_so_many_waits_for_them() {
+    let server = Server::start(Kind::Everwrite);
+    let (mut waiting, mut other) = (server.client(), server.client());
+    waiting.send(&["BLMOVEM", "a", "b", "LEFT", "RIGHT", "0", "EXACTLY", "3", "BULK"]).unwrap();
+    wait_until("it to wait", SOON, || info(&mut other, "blocked_clients") == "1");
+    ok(&mut other, "RPUSH a 1 2");
+    assert_eq!(waiting.receive_within(Duration::from_millis(300)).unwrap(), None);
+    assert_eq!(ok(&mut other, "LLEN a"), Value::Int(2));
+    ok(&mut other, "RPUSH a 3 4");
+    assert_eq!(waiting.receive().unwrap(), list(&["1", "2", "3"]));
+    assert_eq!(ok(&mut other, "LRANGE a 0 -1"), list(&["4"]));
+}
+
+#[test]
+fn prepared_fields_belong_to_a_connection() {
+    let server = Server::start(Kind::Everwrite);
+    let (mut client, mut other) = (server.client(), server.client());
+    let refused = |client: &mut Client, line: &str| client.cmd(line).unwrap().to_string();
+    ok(&mut client, "HIMPORT PREPARE s a b");
+    assert_eq!(refused(&mut client, "HIMPORT PREPARE t a b a"), "-ERR duplicate field name in fieldset");
+    assert_eq!(refused(&mut other, "HIMPORT SET k s 1 2"), "-ERR no such fieldset");
+    assert_eq!(
+        refused(&mut client, "HIMPORT SET k s 1"),
+        "-ERR number of values does not match the fieldset"
+    );
+    ok(&mut client, "SET string v");
+    assert!(refused(&mut client, "HIMPORT SET string s 1 2").starts_with("-WRONGTYPE"));
+    ok(&mut client, "HSET k c 3");
+    ok(&mut client, "EXPIRE k 100");
+    ok(&mut client, "HIMPORT SET k s 1 2");
+    assert_eq!(ok(&mut client, "TTL k"), Value::Int(-1));
+    assert_eq!(ok(&mut client, "HGETALL k"), list(&["a", "1", "b", "2"]));
+    client.cmd("RESET").unwrap();
+    assert_eq!(refused(&mut client, "HIMPORT SET k s 1 2"), "-ERR no such fieldset");
+    assert_eq!(ok(&mut client, "HIMPORT DISCARD s"), Value::Int(0));
+    // What is prepared is bounded.
+    let long = "x".repeat(600_000);
+    assert!(!client.call(&["HIMPORT", "PREPARE", "one", &long]).unwrap().is_error());
+    assert!(client.call(&["HIMPORT", "PREPARE", "two", &long]).unwrap().is_error());
+    assert_eq!(ok(&mut client, "HIMPORT DISCARDALL"), Value::Int(1));
+}
+
+#[test]
+fn large_requests_and_replies_are_logged() {
+    let server = Server::start(Kind::Everwrite);
+    let mut client = server.client();
+    ok(&mut client, "CONFIG SET commandlog-request-larger-than 1000 commandlog-reply-larger-than 2000");
+    client.call(&["SET", "k", &"x".repeat(3000)]).unwrap();
+    client.cmd("GET k").unwrap();
+    ok(&mut client, "PING");
+    assert_eq!(ok(&mut client, "COMMANDLOG LEN large-request"), Value::Int(1));
+    assert_eq!(ok(&mut client, "COMMANDLOG LEN large-reply"), Value::Int(1));
+    let Value::Array(entries) = ok(&mut client, "COMMANDLOG GET -1 large-reply") else { panic!() };
+    let Value::Array(entry) = &entries[0] else { panic!() };
+    assert_eq!((&entry[2], &entry[3]), (&Value::Int(3008), &list(&["GET", "k"])));
+    ok(&mut client, "COMMANDLOG RESET large-reply");
+    assert_eq!(ok(&mut client, "COMMANDLOG LEN large-reply"), Value::Int(0));
+    ok(&mut client, "CONFIG SET commandlog-request-larger-than -1");
+    client.call(&["SET", "k", &"x".repeat(3000)]).unwrap();
+    assert_eq!(ok(&mut client, "COMMANDLOG LEN large-request"), Value::Int(1));
+    assert!(client.cmd("COMMANDLOG LEN huge").unwrap().is_error());
+}
+
+#[test]
+fn a_replica_sends_those_who_follow_redirections_to_its_master() {
+    let (master, replica) = (Server::start(Kind::Everwrite), Server::start(Kind::Everwrite));
+    let (mut r, mut plain) = (replica.client(), replica.client());
+    follow(&mut r, &master);
+    let redirect = format!("-REDIRECT 127.0.0.1:{}", master.address().port());
+    let said = |client: &mut Client, line: &str| client.cmd(line).unwrap().to_string();
+    assert!(said(&mut r, "READONLY").contains("cluster support disabled"));
+    ok(&mut r, "CLIENT CAPA something REDIRECT");
+    assert_eq!(said(&mut r, "GET k"), redirect);
+    assert_eq!(said(&mut r, "SET k v"), redirect);
+    assert_eq!(said(&mut r, "PING"), "+PONG");
+    assert!(said(&mut plain, "SET k v").starts_with("-READONLY"));
+    assert!(!plain.cmd("GET k").unwrap().is_error());
+    ok(&mut r, "READONLY");
+    assert!(!r.cmd("GET k").unwrap().is_error());
+    assert_eq!(said(&mut r, "SET k v"), redirect);
+    ok(&mut r, "READWRITE");
+    assert_eq!(said(&mut r, "GET k"), redirect);
+    ok(&mut plain, "REPLICAOF NO ONE");
+    assert_eq!(said(&mut r, "SET k v"), "+OK");
+}
+
+/// A key that is carried over yields to what was written later.
+#[test]
+fn what_keydbs_tools_carry_over() {
+    let server = Server::start(Kind::Everwrite);
+    let mut client = server.client();
+    ok(&mut client, "SET k old");
+    let Value::Bulk(dump) = ok(&mut client, "DUMP k") else { panic!() };
+    ok(&mut client, "SET k new");
+    let now: u64 =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64;
+    let mut restore = |ms: u64, deadline: &str| {
+        let stamp = (ms << 20).to_string();
+        let words: [&[u8]; 5] = [b"KEYDB.MVCCRESTORE", b"k", stamp.as_bytes(), deadline.as_bytes(), &dump];
+        client.send(&words).unwrap();
+        let reply = client.receive().unwrap();
+        assert_eq!(reply, Value::Simple("OK".into()));
+        (ok(&mut client, "GET k"), ok(&mut client, "PEXPIRETIME k"))
+    };
+    assert_eq!(restore(now - 60_000, "-1"), (text("new"), Value::Int(-1)));
+    assert_eq!(restore(now + 60_000, "-1"), (text("old"), Value::Int(-1)));
+    assert_eq!(restore(now + 60_000, "4102444800000"), (text("old"), Value::Int(4_102_444_800_000)));
+}
