@@ -41,9 +41,23 @@ pub struct Run {
 
 /// Runs `command` (with `__rand_int__` replaced by numbers below `keys`) `count` times.
 pub fn run(server: &Server, command: &[String], pipeline: usize, keys: usize, count: usize) -> Run {
+    run_at(server, server.address().port(), &[], command, pipeline, keys, count)
+}
+
+/// [`run`] on another port of the server, with more options of redis-benchmark.
+pub fn run_at(
+    server: &Server,
+    port: u16,
+    more: &[&str],
+    command: &[String],
+    pipeline: usize,
+    keys: usize,
+    count: usize,
+) -> Run {
     let before = process::cpu_nanos(server.pid()).expect("the server's CPU time");
     let output = Command::new("redis-benchmark")
-        .args(["-p", &server.address().port().to_string(), "-c", CONNECTIONS, "-P", &pipeline.to_string()])
+        .args(["-p", &port.to_string(), "-c", CONNECTIONS, "-P", &pipeline.to_string()])
+        .args(more)
         .args(["-r", &keys.to_string(), "-n", &count.to_string(), "--csv"])
         .args(command)
         .output()

@@ -3,7 +3,7 @@
 //! ```text
 //! cargo run --release -p everwrite-tests --bin bench -- [OPTION...]
 //!   --only a,b           only these parts (get set incr lpush hset sadd zadd mget mset families memory pause start idle
-//!                        expiry eviction maxmemory attach replicated cost)
+//!                        expiry eviction maxmemory attach replicated cost streams scripts tls)
 //!   --keys N             keys that a replica has to get when it attaches (default 1000000)
 //!   --pipeline 1,16      only these pipeline depths
 //!   --rounds N           runs per server and workload; the medians are shown (default 5)
@@ -20,6 +20,7 @@
 //! differs from 1.0 is noise.
 
 mod attach;
+mod barred;
 mod cost;
 mod eviction;
 mod expiry;
@@ -46,6 +47,7 @@ fn main() {
     speed::run(&options, &mut report);
     cost::run(&options, &mut report);
     families::run(&options, &mut report);
+    barred::run(&options, &mut report);
     memory::run(&options, &mut report);
     response::run(&options, &mut report);
     expiry::run(&options, &mut report);

@@ -20,7 +20,7 @@ struct Shape {
     per_request: usize,
 }
 
-const SHAPES: [Shape; 9] = [
+const SHAPES: [Shape; 10] = [
     Shape { name: "string, 16-byte value", bar: 0.7, request: |i| set(i, 16), per_request: 1 },
     Shape { name: "string, 32-byte value", bar: 0.7, request: |i| set(i, 32), per_request: 1 },
     Shape { name: "string, 16-byte value, with TTL", bar: 0.6, request: set_with_ttl, per_request: 1 },
@@ -44,6 +44,12 @@ const SHAPES: [Shape; 9] = [
         per_request: 1,
     },
     Shape { name: "element of lists of 100", bar: 1.0, request: small_list, per_request: FIELDS },
+    Shape {
+        name: "entry of one stream, two fields",
+        bar: 1.0,
+        request: |i| words(format!("XADD x {}-1 temperature {i:08} humidity {i:08}", i + 1)),
+        per_request: 1,
+    },
     Shape {
         name: "element of one list",
         bar: 1.0,

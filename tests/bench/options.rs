@@ -26,7 +26,7 @@ pub struct Options {
 }
 
 /// Every name `--only` knows.
-pub const PARTS: [&str; 20] = [
+pub const PARTS: [&str; 23] = [
     "cost",
     "get",
     "set",
@@ -47,6 +47,9 @@ pub const PARTS: [&str; 20] = [
     "maxmemory",
     "attach",
     "replicated",
+    "streams",
+    "scripts",
+    "tls",
 ];
 
 impl Options {

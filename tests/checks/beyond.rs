@@ -128,7 +128,7 @@ fn large_requests_and_replies_are_logged() {
     assert_eq!(ok(&mut client, "COMMANDLOG LEN large-reply"), Value::Int(1));
     let Value::Array(entries) = ok(&mut client, "COMMANDLOG GET -1 large-reply") else { panic!() };
     let Value::Array(entry) = &entries[0] else { panic!() };
-    assert_eq!((&entry[2], &entry[3]), (&Value::Int(3008), &list(&["GET", "k"])));
+    assert_eq!((&entry[2], &entry[3]), (&Value::Int(3009), &list(&["GET", "k"])));
     ok(&mut client, "COMMANDLOG RESET large-reply");
     assert_eq!(ok(&mut client, "COMMANDLOG LEN large-reply"), Value::Int(0));
     ok(&mut client, "CONFIG SET commandlog-request-larger-than -1");
