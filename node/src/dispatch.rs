@@ -307,6 +307,9 @@ pub fn run(
         Ok(next) => next,
         Err(error) => {
             out.buf.truncate(start);
+            if let Some(why) = ctx.out.refused.take() {
+                tracing::warn!("A payload for {} was refused. {why}", id.facts().name);
+            }
             stats.failed.add(1);
             worker.stats.error(error.code());
             out.error(&error);

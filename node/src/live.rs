@@ -73,6 +73,12 @@ pub fn register(server: &'static Server) {
         server.aof.configure(change.new);
         Ok(())
     });
+    config.on_change(&["aof-disable-auto-gc"], move |change| {
+        if !change.new.aof_disable_auto_gc {
+            rewrite::delete_history(server);
+        }
+        Ok(())
+    });
     config.on_change(&["min-replicas-to-write", "min-replicas-max-lag"], |change| {
         server.replicas.count_good(change.new);
         Ok(())

@@ -8,9 +8,12 @@ use node::config::argv::{self, Arguments, Invocation};
 use node::config::{self, Sources};
 
 fn main() -> ExitCode {
+    let program = std::env::args_os().next().unwrap_or_default();
+    if node::persist::stand_in::serve(&program) {
+        return ExitCode::SUCCESS;
+    }
     node::memory::begin();
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
-    let program = std::env::args_os().next().unwrap_or_default();
     if let Some(code) = node::check::run(&program, &args) {
         return code;
     }

@@ -1,10 +1,15 @@
 //! From the command line to a running server.
 
+use std::time::Duration;
+
 use crate::acceptor::Acceptor;
 use crate::config::{Config, Loaded};
 use crate::listener::Listeners;
 use crate::server::Server;
 use crate::{control, crash, cron, live, log, mesh, persist, process, shutdown, ticks, upstream, worker};
+
+/// How long the first client waits for data to be loaded, rather than to be told that they are being loaded.
+const SOON: Duration = Duration::from_millis(100);
 
 /// Runs the server until it is told to stop.
 pub fn run(loaded: Loaded) -> Result<(), String> {
@@ -16,6 +21,7 @@ pub fn run(loaded: Loaded) -> Result<(), String> {
         format!("Can't chdir to '{}': {}", settings.dir.path().display(), process::reason(&e))
     })?;
     process::prepare(&settings, loaded.path.as_deref());
+    crate::system::ignore_file_limit();
     ticks::start();
     stop_on_panic();
     log::start(settings.loglevel.word(), &settings.logfile)
@@ -49,14 +55,11 @@ pub fn run(loaded: Loaded) -> Result<(), String> {
         .map_err(|e| format!("Can't start the acceptor: {e}"))?;
     runtime.block_on(async {
         let orders = server.control.open();
+        load_soon(server).map_err(|e| format!("Can't start a thread: {e}"))?;
         let acceptor = Acceptor::start(server, listeners).map_err(|e| e.to_string())?;
         tokio::spawn(cron::run(server));
         tokio::spawn(shutdown::heed_signals(server));
         server.note_memory_at_start();
-        std::thread::Builder::new()
-            .name("load".into())
-            .spawn(move || load(server))
-            .map_err(|e| format!("Can't start a thread: {e}"))?;
         control::obey(acceptor, orders).await;
         Ok(())
     })
@@ -75,6 +78,18 @@ fn start_workers(server: &'static Server) -> std::io::Result<()> {
             worker::spawn(index, server, stats[index], orders)?;
         }
     }
+    Ok(())
+}
+
+/// Begins to load, and returns when that is done or takes longer: then clients are told.
+fn load_soon(server: &'static Server) -> std::io::Result<()> {
+    let (done, soon) = std::sync::mpsc::channel();
+    let run = move || {
+        load(server);
+        let _ = done.send(());
+    };
+    std::thread::Builder::new().name("load".into()).spawn(run)?;
+    let _ = soon.recv_timeout(SOON);
     Ok(())
 }
 

@@ -18,6 +18,14 @@ pub fn raise_file_limit(wanted: u64) -> Result<(), u64> {
     Err(limit.rlim_cur)
 }
 
+/// Has a file that may not get any longer be an error to whoever writes, instead of the end of the process.
+pub fn ignore_file_limit() {
+    // SAFETY: no handler is installed, the signal is only ignored.
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+    }
+}
+
 /// Has the kernel begin to write a part of a file to the disk. Only a hint: the file is synchronised later.
 pub fn begin_sync(file: std::os::fd::RawFd, from: u64, bytes: u64) {
     // SAFETY: a call with integers only; a descriptor that is not open is an error, which does not matter here.

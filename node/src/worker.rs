@@ -361,7 +361,7 @@ impl Worker {
             ctx.out.changed.clear();
         }
         if std::mem::take(&mut ctx.out.emptied) {
-            background::after_flush(server);
+            background::after_flush(server, ctx);
         }
         if std::mem::take(&mut ctx.out.flushed) {
             server.tracking.invalidate_all(server, own);

@@ -3,8 +3,9 @@
 //! ```text
 //! cargo run --release -p everwrite-tests --bin bench -- [OPTION...]
 //!   --only a,b           only these parts (get set incr lpush hset sadd zadd mget mset families memory pause start idle
-//!                        expiry eviction maxmemory attach replicated cost streams scripts tls)
-//!   --keys N             keys that a replica has to get when it attaches (default 1000000)
+//!                        expiry eviction maxmemory attach replicated cost streams scripts tls aof rdb)
+//!   --keys N             keys that a replica has to get when it attaches (default 1000000), or that are saved and loaded
+//!                        (default 5000000)
 //!   --pipeline 1,16      only these pipeline depths
 //!   --rounds N           runs per server and workload; the medians are shown (default 5)
 //!   --seconds S          length of one run (default 3)
@@ -22,6 +23,7 @@
 mod attach;
 mod barred;
 mod cost;
+mod disk;
 mod eviction;
 mod expiry;
 mod families;
@@ -53,6 +55,7 @@ fn main() {
     expiry::run(&options, &mut report);
     eviction::run(&options, &mut report);
     attach::run(&options, &mut report);
+    disk::run(&options, &mut report);
     let missed = report.finish(&options.output);
     std::process::exit(if options.strict && missed > 0 { 1 } else { 0 });
 }

@@ -17,7 +17,7 @@ pub struct Options {
     pub quick: bool,
     /// Workers of ours.
     pub server_threads: usize,
-    /// Keys that a replica gets.
+    /// Keys that a replica gets, or that are saved and loaded.
     pub keys: Option<usize>,
     /// File for the tables.
     pub output: PathBuf,
@@ -26,7 +26,9 @@ pub struct Options {
 }
 
 /// Every name `--only` knows.
-pub const PARTS: [&str; 23] = [
+pub const PARTS: [&str; 25] = [
+    "aof",
+    "rdb",
     "cost",
     "get",
     "set",

@@ -38,6 +38,8 @@ pub enum Bar {
     RatioMin(f64),
     /// Ours, at most.
     Ours(f64),
+    /// Ours, at least.
+    OursMin(f64),
 }
 
 /// Bytes per element, [theirs, ours].
@@ -136,7 +138,8 @@ impl Report {
             None => String::new(),
             Some(Bar::Ratio(most)) => self.judge(ratio <= most, &format!("ratio <= {most}")),
             Some(Bar::RatioMin(least)) => self.judge(ratio >= least, &format!("ratio >= {least}")),
-            Some(Bar::Ours(most)) => self.judge(ours <= most, &format!("ours <= {most}")),
+            Some(Bar::Ours(most)) => self.judge(ours <= most, &format!("ours <= {most:.2}")),
+            Some(Bar::OursMin(least)) => self.judge(ours >= least, &format!("ours >= {least}")),
         };
         self.line(&format!("| {name} | {theirs:.3} | {ours:.3} | {ratio:.2} | {bar} |"));
     }

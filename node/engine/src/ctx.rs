@@ -129,6 +129,8 @@ pub struct Outbox {
     /// FLUSHALL has run.
     pub emptied: bool,
     pub wants_changed: bool,
+    /// Why a payload was refused, for the log.
+    pub refused: Option<String>,
     /// Values too large to free here.
     pub garbage: Vec<Garbage>,
     /// Effects applied.

@@ -183,14 +183,16 @@ impl Manifest {
         names.base(self.next_seq(Part::Base), rdb)
     }
 
-    /// A new base: what came before the increment `first` is history.
+    /// A new base: what came before the increment `first` is history, the latest first, and increments before their base.
     pub fn rebase(&mut self, base: Entry, first: u64) {
-        for entry in &mut self.entries {
-            if entry.part == Part::Base || entry.part == Part::Increment && entry.seq < first {
-                entry.part = Part::History;
-            }
-        }
-        self.entries.insert(0, base);
+        let entries = std::mem::take(&mut self.entries);
+        let (history, alive): (Vec<_>, Vec<_>) = entries.into_iter().partition(|e| e.part == Part::History);
+        let past = |entry: &Entry| entry.part == Part::Base || entry.seq < first;
+        let (mut past, alive): (Vec<_>, Vec<_>) = alive.into_iter().partition(past);
+        past.sort_by_key(|entry| entry.part == Part::Base);
+        past.iter_mut().for_each(|entry| entry.part = Part::History);
+        self.entries.push(base);
+        self.entries.extend(past.into_iter().chain(history).chain(alive));
     }
 
     /// Deletes what is history.
@@ -263,7 +265,7 @@ mod tests {
         let text = manifest.text();
         assert_eq!(
             text,
-            "file a.aof.2.base.aof seq 2 type b\nfile a.aof.1.base.rdb seq 1 type h\nfile a.aof.1.incr.aof seq 1 type h\n\
+            "file a.aof.2.base.aof seq 2 type b\nfile a.aof.1.incr.aof seq 1 type h\nfile a.aof.1.base.rdb seq 1 type h\n\
              file a.aof.2.incr.aof seq 2 type i\n"
         );
         assert_eq!(Manifest::parse(&text).unwrap().text(), text);

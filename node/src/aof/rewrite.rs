@@ -9,24 +9,30 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::*;
-use std::time::Instant;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use engine::ctx::Ctx;
 
 use super::log::Log;
-use super::manifest::{Entry, Manifest, Names};
+use super::manifest::{Entry, Manifest, Names, Part};
 use super::{Aof, Wait};
 use crate::feed::pump::Who;
 use crate::mesh::Order;
 use crate::persist::background::{self, Busy};
 use crate::persist::rdb_file::{self, About, Shards};
 use crate::persist::snapshot::{Job, Purpose};
+use crate::persist::stand_in::{self, StandIn};
 use crate::process;
 use crate::server::Server;
 use crate::worker::unix_ms;
 
-/// Seconds after a failed rewrite before another is begun by itself.
+/// Failures in a row after which no other rewrite is begun by itself for a while, and seconds that this lasts.
+const FAILURES_MAX: u64 = 3;
 const RETRY_S: u64 = 60;
+/// How long a rewrite may take to end that is no longer wanted, and how often is looked whether it has.
+const ABORT_WITHIN: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(1);
 
 /// A rewrite that has begun.
 pub struct Begun {
@@ -173,7 +179,7 @@ impl Aof {
 }
 
 /// Writes the base of a rewrite that has begun; returns when all is over. No shard may be held.
-pub fn run(server: &'static Server, begun: Begun) -> bool {
+fn run(server: &'static Server, begun: &Begun, stand_in: Option<StandIn>) -> bool {
     let started = Instant::now();
     let temporary = begun.names.dir.join(format!("temp-rewriteaof-bg-{}.aof", std::process::id()));
     let result = rdb_file::write(
@@ -184,8 +190,9 @@ pub fn run(server: &'static Server, begun: Begun) -> bool {
         Shards::Free,
     )
     .and_then(|()| fs::metadata(&temporary))
-    .and_then(|data| server.aof.finish(server, &begun, &temporary, data.len()));
+    .and_then(|data| server.aof.finish(server, begun, &temporary, data.len()));
     let ok = result.is_ok();
+    drop(stand_in);
     // Before anybody hears that the rewrite is over: the next one may begin then.
     background::end(server, &begun.job);
     match result {
@@ -195,7 +202,12 @@ pub fn run(server: &'static Server, begun: Begun) -> bool {
         }
         Err(e) => {
             let _ = fs::remove_file(&temporary);
-            tracing::warn!("Background AOF rewrite terminated with error: {}", process::reason(&e));
+            match begun.job.killed() {
+                Some(signal) => tracing::warn!("Background AOF rewrite terminated by signal {signal}"),
+                None => {
+                    tracing::warn!("Background AOF rewrite terminated with error: {}", process::reason(&e));
+                }
+            }
         }
     }
     server.aof.note(|books| {
@@ -204,10 +216,20 @@ pub fn run(server: &'static Server, begun: Begun) -> bool {
         books.rewrite_seconds = started.elapsed().as_secs() as i64;
         books.failures_in_a_row = if ok { 0 } else { books.failures_in_a_row + 1 };
         books.tried_s = unix_ms() / 1000;
+        if books.failures_in_a_row == FAILURES_MAX {
+            tracing::warn!(
+                "Background AOF rewrite has repeatedly failed and triggered the limit, will retry in {} minutes",
+                RETRY_S / 60
+            );
+        }
     });
     if !ok && begun.first {
         // Without a base the log is worth nothing: it is tried again.
         turn_off_log(server);
+        if let Some(increment) = &begun.increment {
+            tracing::info!("Removing the temp incr aof file {} in the background", increment.name);
+            let _ = fs::remove_file(begun.names.path(increment));
+        }
         server.aof.note(|books| books.scheduled = true);
     }
     ok
@@ -221,17 +243,20 @@ pub fn start(server: &'static Server, ctx: &mut Ctx<'_>) -> Result<(), Failed> {
 
 fn start_with(server: &'static Server, ctx: &mut Ctx<'_>, aim: Aim) -> Result<(), Failed> {
     let begun = begin(server, ctx, aim)?;
+    let stand_in = stand_in::start(server, &begun.job);
     server.aof.note(|books| books.rewrites += 1);
     tracing::info!("Background append only file rewriting started by pid {}", std::process::id());
     let run = move || {
-        run(server, begun);
+        run(server, &begun, stand_in);
     };
     std::thread::Builder::new().name("rewrite".into()).spawn(run).expect("a thread can be started");
     Ok(())
 }
 
-/// CONFIG SET appendonly yes. The first rewrite begins on a thread of its own: the caller may hold shards.
+/// CONFIG SET appendonly yes. The first rewrite begins on a thread of its own, for the caller may hold shards; if he holds
+/// none, it has begun when this returns.
 pub fn turn_on(server: &'static Server) {
+    let (begun, soon) = mpsc::channel();
     server.pump.listen(server, Who::Log);
     server.aof.note(|books| books.rewriting = true);
     let run = move || {
@@ -247,17 +272,23 @@ pub fn turn_on(server: &'static Server) {
             server.aof.note(|books| (books.rewriting, books.scheduled) = (false, true));
         }
         server.aof.configure(&server.config.get());
+        let _ = begun.send(());
     };
     std::thread::Builder::new().name("aof".into()).spawn(run).expect("a thread can be started");
+    let _ = soon.recv_timeout(ABORT_WITHIN);
 }
 
-/// CONFIG SET appendonly no.
+/// CONFIG SET appendonly no. When it returns, no rewrite is under way that was begun before.
 pub fn turn_off(server: &'static Server) {
     if let Some(job) = server.persistence.job().filter(|job| job.purpose == Purpose::Rewrite) {
         tracing::info!("Killing running AOF rewrite child: {}", std::process::id());
         job.abort();
     }
     turn_off_log(server);
+    let until = Instant::now() + ABORT_WITHIN;
+    while server.aof.books().rewriting && Instant::now() < until {
+        std::thread::sleep(LOOK);
+    }
 }
 
 fn turn_off_log(server: &'static Server) {
@@ -295,13 +326,26 @@ pub fn give_way(server: &'static Server) {
     }
 }
 
+/// Deletes what is no longer needed of the log, since nobody wants to keep it any more.
+pub fn delete_history(server: &Server) {
+    let names = Names::of(&server.config.get());
+    let mut state = server.aof.state.lock();
+    if state.manifest.entries.iter().any(|entry| entry.part == Part::History) {
+        state.manifest.delete_history(&names);
+        if let Err(e) = state.manifest.save(&names) {
+            tracing::warn!("Can't write the AOF manifest: {}", process::reason(&e));
+        }
+    }
+}
+
 /// Begins a rewrite if one is scheduled or the log has grown enough.
 pub fn look(server: &'static Server) {
     let (config, books) = (server.config.get(), server.aof.books());
     if server.persistence.loading.is_active() || server.persistence.job().is_some() || books.rewriting {
         return;
     }
-    let waits = books.failures_in_a_row >= 3 && (unix_ms() / 1000).saturating_sub(books.tried_s) < RETRY_S;
+    let waits =
+        books.failures_in_a_row >= FAILURES_MAX && (unix_ms() / 1000).saturating_sub(books.tried_s) < RETRY_S;
     if books.scheduled && config.appendonly && !server.aof.is_on() && !waits {
         return turn_on(server);
     }

@@ -65,7 +65,9 @@ pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
     lines.put("pubsub_channels", server.pubsub.channels.len());
     lines.put("pubsub_patterns", server.pubsub.pattern_count());
     lines.put("pubsubshard_channels", server.pubsub.shard_channels.len());
-    for field in ["latest_fork_usec", "total_forks", "migrate_cached_sockets", "slave_expires_tracked_keys"] {
+    lines.put("latest_fork_usec", 0);
+    lines.put("total_forks", server.persistence.stand_ins.load(Relaxed));
+    for field in ["migrate_cached_sockets", "slave_expires_tracked_keys"] {
         lines.put(field, 0);
     }
     for field in ["hits", "misses", "key_hits", "key_misses"] {

@@ -9,6 +9,7 @@ use engine::ctx::Ctx;
 
 use super::rdb_file::{self, About, Shards};
 use super::snapshot::{Job, Purpose};
+use super::stand_in;
 use crate::server::Server;
 use crate::worker::{self, unix_ms};
 
@@ -50,9 +51,15 @@ pub fn abort(server: &Server) {
     }
 }
 
-/// FLUSHALL: what is being saved is no longer wanted, and the file is to be as empty as the data, on a thread of its own.
-pub fn after_flush(server: &'static Server) {
+/// FLUSHALL: what is being saved is no longer wanted, and the file is to be as empty as the data: at once, or, while another
+/// snapshot has yet to end, on a thread of its own.
+pub fn after_flush(server: &'static Server, ctx: &mut Ctx<'_>) {
     let saves = !server.config.get().save.rules().is_empty();
+    if saves && ctx.locks.holds_all() && server.persistence.job().is_none() {
+        // A failure is in the log, and the rules will try again.
+        let _ = save_now(server, ctx, true);
+        return;
+    }
     match server.persistence.job().filter(|job| job.purpose == Purpose::Save) {
         Some(job) => job.abort(),
         None if !saves => return,
@@ -83,10 +90,16 @@ pub fn save(server: &'static Server, ctx: &mut Ctx<'_>) -> Result<(), Busy> {
     note_begin(server);
     tracing::info!("Background saving started by pid {}", std::process::id());
     let name = server.config.get().dbfilename.clone();
+    let stand_in = stand_in::start(server, &job);
     let run = move || {
         let result = rdb_file::write(server, &job, name.as_ref(), About::default(), Shards::Free);
+        drop(stand_in);
         match result {
             Ok(()) => tracing::info!("Background saving terminated with success"),
+            Err(_) if job.killed().is_some_and(|signal| signal != libc::SIGUSR1) => {
+                let signal = job.killed().unwrap_or_default();
+                tracing::warn!("Background saving terminated by signal {signal}");
+            }
             Err(ref e) if e.kind() == ErrorKind::Interrupted => {
                 tracing::warn!("Background saving terminated: it was no longer wanted");
                 return end(server, &job);

@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::*};
+use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering::*};
 use std::time::{Duration, Instant};
 
 use engine::ctx::Ctx;
@@ -44,13 +44,16 @@ pub struct Job {
     /// Keys written.
     keys: AtomicU64,
     queue: Arc<Queue>,
+    /// The signal that has ended it; 0: none.
+    killed: AtomicI32,
 }
 
 impl Job {
     pub fn new(purpose: Purpose) -> Arc<Job> {
         let queue = Arc::new(Queue::new(crate::memory::used()));
         let (cut, libraries, keys) = (OnceLock::new(), OnceLock::new(), AtomicU64::new(0));
-        Arc::new(Job { purpose, started: Instant::now(), cut, libraries, keys, queue })
+        let (started, killed) = (Instant::now(), AtomicI32::new(0));
+        Arc::new(Job { purpose, started, cut, libraries, keys, queue, killed })
     }
 
     /// Fixes the moment that the snapshot shows: now. All shards must be held.
@@ -83,6 +86,17 @@ impl Job {
             cut.abort();
         }
         self.queue.close();
+    }
+
+    /// Ends the snapshot because the process that stands for it was killed.
+    pub fn kill(&self, signal: i32) {
+        self.killed.store(signal, Release);
+        self.abort();
+    }
+
+    /// The signal that has ended it.
+    pub fn killed(&self) -> Option<i32> {
+        Some(self.killed.load(Acquire)).filter(|signal| *signal != 0)
     }
 
     pub fn is_aborted(&self) -> bool {

@@ -173,7 +173,12 @@ impl<'r, 'a> Nodes<'r, 'a> {
 
 fn read_contained(reader: &mut Reader<'_>) -> Result<Node, Error> {
     match reader.length()? {
-        CONTAINER_BIG => Ok(Node::Big(reader.bytes()?)),
+        CONTAINER_BIG => match reader.bytes()? {
+            bytes if bytes.is_empty() => {
+                Err(reader.malformed("list node of one big element that is empty").into())
+            }
+            bytes => Ok(Node::Big(bytes)),
+        },
         CONTAINER_PACKED => Ok(Node::Packed(read_listpack(reader)?)),
         _ => Err(reader.malformed("undefined container of a list node").into()),
     }

@@ -65,6 +65,29 @@ impl Kind {
         Kind::Stream3,
     ];
 
+    /// What Redis calls it where it is broken.
+    pub fn called(self) -> &'static str {
+        match self {
+            Kind::String => "String",
+            Kind::List => "List",
+            Kind::Set => "Set",
+            Kind::Zset | Kind::ZsetText => "Zset",
+            Kind::Hash => "Hash",
+            Kind::Module1 | Kind::Module2 => "Module",
+            Kind::HashZipmap => "Zipmap",
+            Kind::ListZiplist => "List ziplist",
+            Kind::SetIntset => "Intset",
+            Kind::ZsetZiplist => "Zset ziplist",
+            Kind::HashZiplist => "Hash ziplist",
+            Kind::ListQuicklist => "Quicklist ziplist",
+            Kind::HashListpack => "Hash listpack",
+            Kind::ZsetListpack => "Zset listpack",
+            Kind::ListQuicklist2 => "Quicklist listpack",
+            Kind::SetListpack => "Set listpack",
+            Kind::Stream1 | Kind::Stream2 | Kind::Stream3 => "Stream listpack",
+        }
+    }
+
     /// The byte in the file.
     pub fn byte(self) -> u8 {
         self as u8

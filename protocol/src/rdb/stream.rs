@@ -177,13 +177,13 @@ impl Group {
         for _ in 0..reader.count(25)? {
             pending.push(Pending::read(reader)?);
         }
-        sort_unique(&mut pending, |pending| pending.id, reader)?;
+        sort_unique(&mut pending, |pending| pending.id, PENDING_TWICE, reader)?;
         let mut group = Group { name, last_id, entries_read, pending, consumers: Vec::new() };
         for _ in 0..reader.count(10)? {
             group.consumers.push(Consumer::read(reader, kind)?);
         }
         if twice(group.consumers.iter().map(|consumer| &consumer.name[..])) {
-            return Err(reader.malformed("consumer twice").into());
+            return Err(reader.malformed("Duplicate stream consumer detected").into());
         }
         group.check_owners(reader)?;
         Ok(group)
@@ -193,7 +193,8 @@ impl Group {
     fn check_owners(&self, reader: &Reader<'_>) -> Result<(), Error> {
         let mut owned: Vec<_> =
             self.consumers.iter().flat_map(|consumer| consumer.pending.iter().copied()).collect();
-        sort_unique(&mut owned, |id| *id, reader)?;
+        let taken = "Stream consumer PEL entry already has a consumer assigned";
+        sort_unique(&mut owned, |id| *id, taken, reader)?;
         let mut pending = self.pending.iter();
         if !owned.iter().all(|id| pending.any(|pending| pending.id == *id)) {
             return Err(reader.malformed("consumer's pending entry is not the group's").into());
@@ -236,7 +237,7 @@ impl Consumer {
         for _ in 0..reader.count(16)? {
             pending.push(read_id(reader)?);
         }
-        sort_unique(&mut pending, |id| *id, reader)?;
+        sort_unique(&mut pending, |id| *id, PENDING_TWICE, reader)?;
         Ok(Consumer { name, seen_ms, active_ms, pending })
     }
 }
@@ -247,11 +248,18 @@ fn twice<'n>(names: impl Iterator<Item = &'n [u8]>) -> bool {
     names.windows(2).any(|pair| pair[0] == pair[1])
 }
 
-/// Puts elements in the order in which Redis writes them anyway.
-fn sort_unique<T>(elements: &mut [T], id: impl Fn(&T) -> StreamId, reader: &Reader<'_>) -> Result<(), Error> {
+const PENDING_TWICE: &str = "pending entry twice";
+
+/// Puts elements in the order in which Redis writes them anyway. None may be there twice, says `rule`.
+fn sort_unique<T>(
+    elements: &mut [T],
+    id: impl Fn(&T) -> StreamId,
+    rule: &'static str,
+    reader: &Reader<'_>,
+) -> Result<(), Error> {
     elements.sort_unstable_by_key(&id);
     if elements.windows(2).any(|pair| id(&pair[0]) == id(&pair[1])) {
-        return Err(reader.malformed("pending entry twice").into());
+        return Err(reader.malformed(rule).into());
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use crate::persist::background;
 use crate::persist::load::{Policy, Shards};
 use crate::persist::start;
 use crate::standby;
+use crate::worker;
 
 /// What is left out, and whether keys of the file replace those that are there.
 #[derive(Default)]
@@ -85,6 +86,10 @@ fn load_aof(call: &mut Call<'_>) -> Result<(), ErrorReply> {
         tracing::error!("{reason}");
         return Err(ErrorReply::err("Error trying to load the AOF files, check server logs."));
     }
+    // What is there now is what was saved.
+    call.ctx.out.dirty = 0;
+    let changes = worker::changes(server);
+    server.persistence.saves.note(|books| books.changes = changes);
     tracing::warn!("Append Only File loaded by DEBUG LOADAOF");
     call.out.ok();
     Ok(())

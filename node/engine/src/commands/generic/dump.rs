@@ -75,18 +75,19 @@ fn access_of(options: &Options, env: &Env) -> Option<u32> {
     }
 }
 
-/// The value in a payload.
-fn open(payload: &[u8], tuning: &Tuning) -> Result<Value, ErrorReply> {
+/// The value in a payload; or the reply, and, where the payload is not what it claims to be, why.
+fn open(payload: &[u8], tuning: &Tuning) -> Result<Value, (ErrorReply, Option<String>)> {
     let object = match tuning.skip_checksum {
         false => dump::verify(payload),
         true => dump::unseal(payload)
             .filter(|(version, _)| *version <= rdb::VERSION_READ_MAX)
             .map(|(_, object)| object),
     };
-    let object = object.ok_or(BAD_PAYLOAD)?;
-    let (kind, reader) = dump::open(object).map_err(|_| BAD_DATA_FORMAT)?;
+    let object = object.ok_or((BAD_PAYLOAD, None))?;
+    let (kind, reader) = dump::open(object).map_err(|e| (BAD_DATA_FORMAT, Some(e.to_string())))?;
     let mut reader = reader.sanitizing(tuning.sanitize_dump_payload);
-    stored::read(&mut reader, kind, tuning).map_err(|_| BAD_DATA_FORMAT)
+    stored::read(&mut reader, kind, tuning)
+        .map_err(|e| (BAD_DATA_FORMAT, Some(format!("{} integrity check failed: {e}", kind.called()))))
 }
 
 /// `RESTORE key ttl payload [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ counter]`; the time to live in ms, 0 for none.
@@ -97,7 +98,13 @@ fn restore(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, E
         return Err(BUSY_KEY);
     }
     let ttl = u64::try_from(int(&args[2])?).map_err(|_| INVALID_TTL)?;
-    let value = open(&args[3], &key.env.tuning)?;
+    let value = match open(&args[3], &key.env.tuning) {
+        Ok(value) => value,
+        Err((reply, why)) => {
+            ctx.out.refused = why;
+            return Err(reply);
+        }
+    };
     let base = if options.absolute { 0 } else { key.env.write_ms };
     let deadline = if ttl > 0 { Deadline::At(ttl.saturating_add(base)) } else { Deadline::Clear };
     out.ok();
