@@ -1,6 +1,7 @@
 //! The nodes, and the proxies between each two of them.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,8 @@ pub struct Fleet {
     proxies: Vec<(usize, usize, Proxy)>,
     /// Of the last node.
     clock: Option<Clock>,
+    /// They keep logs.
+    logs: bool,
 }
 
 /// How the nodes came together after the last heal.
@@ -55,7 +58,7 @@ impl Fleet {
             Mutex::new(Server::start_under(Kind::Everwrite, &words, &env))
         });
         let nodes: Vec<_> = nodes.collect();
-        let fleet = Fleet { nodes, proxies, clock };
+        let fleet = Fleet { nodes, proxies, clock, logs: options.aof };
         for ((_, to, proxy), addresses) in fleet.proxies.iter().zip(std::iter::repeat(fleet.addresses())) {
             proxy.lead_to(addresses[*to]);
         }
@@ -67,6 +70,11 @@ impl Fleet {
         if !self.wait_linked() {
             return Err("The nodes did not find each other; their logs say why.".into());
         }
+        if self.logs {
+            // Not before all that is written is in them.
+            let based = || self.dirs().iter().all(|dir| has_base(dir));
+            wait_until("logs at all nodes", LINKED_WITHIN, based);
+        }
         let mut first = self.client(0).ok_or("The first node is not there")?;
         for place in Place::all().filter(|place| place.kind == Of::Stream) {
             let made = first.call(&["XGROUP", "CREATE", &place.key(), "readers", "0", "MKSTREAM"]);
@@ -74,6 +82,11 @@ impl Fleet {
         }
         wait_until("streams at all nodes", LINKED_WITHIN, || self.digests().is_some_and(all_same));
         Ok(())
+    }
+
+    /// Where the nodes keep their files.
+    pub fn dirs(&self) -> Vec<PathBuf> {
+        (0..self.nodes.len()).map(|node| self.node(node).dir().to_path_buf()).collect()
     }
 
     pub fn addresses(&self) -> Vec<SocketAddr> {
@@ -172,6 +185,11 @@ impl Fleet {
     }
 }
 
+fn has_base(dir: &Path) -> bool {
+    let entries = std::fs::read_dir(dir.join("appendonlydir")).into_iter().flatten().flatten();
+    entries.into_iter().any(|entry| entry.path().extension().is_some_and(|end| end == "base"))
+}
+
 fn all_same(digests: impl AsRef<[String]>) -> bool {
     digests.as_ref().windows(2).all(|pair| pair[0] == pair[1])
 }
@@ -182,7 +200,10 @@ fn node_options(options: &Options, ways: impl Iterator<Item = u16>) -> Vec<Strin
             .map(str::to_owned)
             .into();
     if options.aof {
-        words.extend(["--appendonly", "yes", "--appendfsync", "always"].map(str::to_owned));
+        words.extend(
+            ["--appendonly", "yes", "--appendfsync", "always", "--auto-aof-rewrite-percentage", "0"]
+                .map(str::to_owned),
+        );
     }
     for port in ways {
         words.extend(["--replicaof".into(), "127.0.0.1".into(), port.to_string()]);

@@ -7,15 +7,18 @@
 //! the [`verdict`] compares what they have with what was acknowledged.
 //!
 //! What a killed node had acknowledged but sent nobody is counted apart, and only if it is the end of what each of its
-//! clients did: a hole is a loss. With `--aof` nothing may be missing at all.
+//! clients did: a hole is a loss. With `--aof` nothing may be missing at all, and what the nodes' logs say is folded once more by
+//! the naive definition, and replayed into a `redis-server`, which must come to the same data ([`folded`], [`replayed`]).
 
 mod clock;
 mod fleet;
+mod folded;
 mod history;
 mod noise;
 mod place;
 mod proxy;
 mod read;
+mod replayed;
 mod report;
 mod schedule;
 mod verdict;
@@ -82,8 +85,9 @@ pub fn run(options: &Options) -> Result<bool, String> {
     fleet.heal();
     let converged = fleet.converge(Duration::from_secs(options.equal_within));
     let torn: Vec<_> = watchers.into_iter().map(|w| w.join().expect("a watcher ends")).collect();
+    let folded = options.aof.then(|| folded::compare(&fleet));
     let verdict = verdict::judge(&fleet, &histories, crash.as_ref());
-    let report = Report { options, histories: &histories, crash, converged, torn, verdict };
+    let report = Report { options, histories: &histories, crash, converged, torn, verdict, folded };
     report.show(&fleet);
     if options.keep || !report.is_clean() {
         fleet.keep();

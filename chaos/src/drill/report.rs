@@ -6,6 +6,7 @@ use harness::{Client, Value};
 
 use super::Options;
 use super::fleet::{Converged, Fleet};
+use super::folded::Folded;
 use super::history::History;
 use super::schedule::Crash;
 use super::verdict::Verdict;
@@ -24,6 +25,23 @@ pub struct Report<'a> {
     pub converged: Converged,
     pub torn: Vec<Torn>,
     pub verdict: Verdict,
+    pub folded: Option<Folded>,
+}
+
+impl Folded {
+    fn show(&self) {
+        match &self.incomplete {
+            Some(reason) => println!("the logs were not folded: {reason}"),
+            None => println!(
+                "{} effects in the logs, folded: {} keys; {} of them in redis-server, too; {} differ from a node's",
+                self.effects,
+                self.keys,
+                self.replayed,
+                self.different.len()
+            ),
+        }
+        self.different.iter().take(SHOWN).for_each(|line| println!("  {line}"));
+    }
 }
 
 impl Report<'_> {
@@ -36,6 +54,7 @@ impl Report<'_> {
             && self.torn.iter().all(|torn| torn.torn == 0)
             && self.histories.iter().all(|history| history.errors.is_empty())
             && (lost == 0 || !self.options.aof)
+            && self.folded.as_ref().is_none_or(|folded| folded.different.is_empty())
     }
 
     pub fn show(&self, fleet: &Fleet) {
@@ -53,6 +72,9 @@ impl Report<'_> {
         }
         println!("{} keys, {} of them differ", self.verdict.keys, self.verdict.different.len());
         self.verdict.different.iter().take(SHOWN).for_each(|line| println!("  {line}"));
+        if let Some(folded) = &self.folded {
+            folded.show();
+        }
         let syncing = self.torn.iter().map(|torn| torn.syncing).sum::<u64>();
         if syncing > 0 {
             println!("{syncing} looks at half of a transaction while a full sync came in, key by key");
