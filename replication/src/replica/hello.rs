@@ -1,0 +1,97 @@
+//! Who is at the other end, and who there is.
+
+use super::{Action, Link, Replica, Session};
+use crate::log::Spill;
+use crate::message::{Hello, Message, PROTOCOL, Reason};
+use crate::origin::Author;
+
+impl<S: Spill> Replica<S> {
+    pub(super) fn hello(&mut self, now_ms: u64, link: Link, hello: Hello, actions: &mut Vec<Action>) {
+        if let Some(reason) = self.objection(&hello) {
+            return self.close(link, reason, actions);
+        }
+        let off = hello.clock_ms as i64 - now_ms as i64;
+        if off.unsigned_abs() > self.options.max_clock_drift_ms / 10 {
+            actions.push(Action::ClockOff { link, ms: off });
+        }
+        let mine = self.own_stream();
+        if self.options.rules.identity && hello.vector.have(mine).seq > self.vector.have(mine).seq {
+            // The peer has writes of this incarnation that this node has not: they were lost here.
+            let was = self.me;
+            self.reincarnate();
+            actions.push(Action::Reincarnated { was });
+            self.lost = true;
+            let links: Vec<Link> = self.sessions.keys().copied().collect();
+            for link in links {
+                self.close(link, Reason::Reincarnated, actions);
+            }
+            return;
+        }
+        for author in hello.members.iter().copied().chain([hello.author]) {
+            self.meet(author, link, actions);
+        }
+        let lacks = if self.options.rules.vector { hello.vector.clone() } else { self.vector.clone() };
+        if let Some(session) = self.sessions.get_mut(&link) {
+            session.peer = Some((hello.author, hello.boot));
+            session.held = hello.vector;
+            session.sent = lacks;
+            session.lost = hello.lost;
+        }
+        if hello.lost {
+            self.full_sync(link, actions);
+        }
+        self.pump(link, actions);
+    }
+
+    pub(super) fn objection(&mut self, hello: &Hello) -> Option<Reason> {
+        if hello.protocol != PROTOCOL {
+            return Some(Reason::Protocol);
+        }
+        if !self.options.rules.identity {
+            return None;
+        }
+        let twin =
+            |s: &Session| s.peer.is_some_and(|(a, boot)| a.uuid == hello.author.uuid && boot != hello.boot);
+        if hello.author.uuid == self.me.uuid || self.sessions.values().any(twin) {
+            return Some(Reason::SameIdentity);
+        }
+        if self.origins.meet(hello.author).is_err() {
+            return Some(Reason::LabelTaken);
+        }
+        let newest = self.horizon.newest(hello.author.uuid);
+        newest.is_some_and(|newest| newest > hello.author.incarnation).then_some(Reason::Reincarnated)
+    }
+
+    /// Learns of a member; links to older incarnations of it are closed, so that nothing more comes from them.
+    pub(super) fn meet(&mut self, author: Author, but: Link, actions: &mut Vec<Action>) {
+        if author.uuid == self.me.uuid || self.origins.meet(author).is_err() {
+            return;
+        }
+        if !self.horizon.meet(author) {
+            return;
+        }
+        let old = |s: &Session| s.peer.is_some_and(|(a, _)| a.uuid == author.uuid && a != author);
+        let links: Vec<Link> =
+            self.sessions.iter().filter(|(l, s)| **l != but && old(s)).map(|(l, _)| *l).collect();
+        for link in links {
+            self.close(link, Reason::Reincarnated, actions);
+        }
+    }
+
+    pub(super) fn reincarnate(&mut self) {
+        let was = self.me;
+        self.me = Author { uuid: was.uuid, incarnation: self.spare.max(was.incarnation + 1) };
+        while self.origins.meet(self.me).is_err() {
+            self.me.incarnation += 1;
+        }
+        self.spare = self.me.incarnation + 1;
+        self.beats = 0;
+        self.horizon.retire(was);
+    }
+
+    pub(super) fn close(&mut self, link: Link, reason: Reason, actions: &mut Vec<Action>) {
+        self.sessions.remove(&link);
+        actions.push(Action::Send(link, Message::Close(reason)));
+        actions.push(Action::Close(link, reason));
+    }
+}
