@@ -162,7 +162,11 @@ impl<'a> Client<'a> {
     /// A group of a stream moves on, and entries are delivered, claimed and acknowledged.
     fn stream(&mut self, rng: &mut Rng) {
         let Some((key, absent)) = self.writable(rng, "x", Kind::Stream) else { return };
-        let part = word(rng, 4);
+        let mut part = word(rng, 4);
+        if rng.once_in(3) {
+            // One that others belong to.
+            part.truncate(1);
+        }
         let there = !absent && self.store.plain.cell(&key, &part).is_some();
         let effect = match rng.below(5) {
             0..=1 => Effect::SetPart { part, value: word(rng, 9), present: false },

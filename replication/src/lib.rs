@@ -11,6 +11,7 @@
 pub mod borrowed;
 pub mod codec;
 pub mod effect;
+pub mod hashing;
 pub mod horizon;
 pub mod log;
 pub mod message;
@@ -24,5 +25,5 @@ pub mod vector;
 
 pub use stamp::{Clock, Place, Stamp};
 
-pub(crate) type HashMap<K, V> = std::collections::HashMap<K, V, ahash::RandomState>;
-pub(crate) type HashSet<K> = std::collections::HashSet<K, ahash::RandomState>;
+pub(crate) type HashMap<K, V> = std::collections::HashMap<K, V, hashing::Secret>;
+pub(crate) type HashSet<K> = std::collections::HashSet<K, hashing::Secret>;

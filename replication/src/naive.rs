@@ -235,7 +235,7 @@ impl State {
                 self.text = Some(P::merge_registers(self.text.as_deref().unwrap_or_default(), bytes));
             }
             Effect::AddBits(add) => {
-                self.text = Some(P::add_bits(self.text.as_deref().unwrap_or_default(), add));
+                self.text = Some(P::add_bits(self.text.take().unwrap_or_default(), add));
             }
             Effect::SetField { field, value, absent } => {
                 if !(*absent && self.fields.contains_key(field)) {
@@ -260,6 +260,9 @@ impl State {
             }
             Effect::DelPart(part) => {
                 self.fields.remove(part);
+                if P::has_children(part) {
+                    self.fields.retain(|name, _| P::parent(name).as_ref() != Some(part));
+                }
             }
             Effect::FieldExpire { field: name, at } | Effect::MemberExpire { member: name, at } => {
                 self.due.remove(name);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// Part of a shared chunk of bytes. Copies are cheap.
 #[derive(Clone)]
 pub struct Shared {
-    chunk: Arc<[u8]>,
+    chunk: Arc<Vec<u8>>,
     from: usize,
     to: usize,
 }
@@ -28,10 +28,16 @@ impl Deref for Shared {
     }
 }
 
-impl<T: Into<Arc<[u8]>>> From<T> for Shared {
-    fn from(bytes: T) -> Shared {
-        let chunk: Arc<[u8]> = bytes.into();
-        Shared { from: 0, to: chunk.len(), chunk }
+impl From<Vec<u8>> for Shared {
+    /// Nothing is copied.
+    fn from(bytes: Vec<u8>) -> Shared {
+        Shared { from: 0, to: bytes.len(), chunk: Arc::new(bytes) }
+    }
+}
+
+impl From<&[u8]> for Shared {
+    fn from(bytes: &[u8]) -> Shared {
+        bytes.to_vec().into()
     }
 }
 

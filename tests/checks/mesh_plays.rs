@@ -14,6 +14,11 @@ fn ok(client: &mut Client, line: &str) -> Value {
     reply
 }
 
+/// What is written after this is later by all clocks: within a millisecond nobody can tell.
+fn later() {
+    std::thread::sleep(Duration::from_millis(10));
+}
+
 fn text(value: &str) -> Value {
     Value::Bulk(value.into())
 }
@@ -47,6 +52,90 @@ fn h8_crossing_xadds() {
     let acknowledge = ids.iter().fold("XACK s g".to_string(), |line, id| format!("{line} {id}"));
     assert_eq!(ok(&mut b, &acknowledge), Value::Int(100));
     mesh.wait_for("XACK s g 1-1", &Value::Int(0));
+}
+
+/// A group is destroyed and made again on one node while it reads on another: what was delivered before is gone with it at
+/// both, what was delivered later stays at both.
+#[test]
+fn h8_a_group_that_is_made_again_while_it_reads_elsewhere() {
+    let mesh = Mesh::start(3);
+    let mut nodes = [mesh.client(0), mesh.client(1), mesh.client(2)];
+    for i in 1..=9 {
+        ok(&mut nodes[0], &format!("XADD s {i}-0 n {i}"));
+    }
+    ok(&mut nodes[0], "XGROUP CREATE s g 0");
+    ok(&mut nodes[0], "XREADGROUP GROUP g known COUNT 1 STREAMS s >");
+    mesh.wait_equal();
+    mesh.cut(0, 1);
+    mesh.cut(1, 2);
+    mesh.wait_links(1, 0);
+    ok(&mut nodes[1], "XREADGROUP GROUP g early COUNT 2 STREAMS s >");
+    later();
+    ok(&mut nodes[0], "XGROUP DESTROY s g");
+    ok(&mut nodes[0], "XGROUP CREATE s g 4-0");
+    ok(&mut nodes[0], "XREADGROUP GROUP g new COUNT 1 STREAMS s >");
+    later();
+    ok(&mut nodes[1], "XREADGROUP GROUP g late COUNT 1 STREAMS s >");
+    mesh.heal();
+    mesh.wait_linked();
+    mesh.wait_equal();
+    let mut seen = Vec::new();
+    wait_until("all to see the same of the group", SOON, || {
+        seen = nodes.iter_mut().map(|node| ok(node, "XPENDING s g").to_string()).collect();
+        seen.windows(2).all(|pair| pair[0] == pair[1])
+    });
+    assert!(!seen[0].contains("early") && !seen[0].contains("known"), "{}", seen[0]);
+    assert!(seen[0].contains("late") && seen[0].contains("new"), "{}", seen[0]);
+}
+
+/// Writes of different nodes that cannot both be are on the conflict log of the node to which the older one came.
+#[test]
+fn conflicts_are_counted_by_rule_and_can_be_read() {
+    let mesh = Mesh::start(2);
+    let (mut a, mut b) = (mesh.client(0), mesh.client(1));
+    ok(&mut a, "RPUSH list element");
+    ok(&mut a, "HSET hash f 0");
+    mesh.wait_equal();
+    mesh.cut(0, 1);
+    mesh.wait_links(0, 0);
+    for line in ["SET plain older", "HSET hash f older", "SET typed older", "LPOP list"] {
+        ok(&mut a, line);
+    }
+    later();
+    for line in ["SET plain newer", "HSET hash f newer", "SADD typed newer", "LPOP list"] {
+        ok(&mut b, line);
+    }
+    mesh.heal();
+    mesh.wait_linked();
+    mesh.wait_equal();
+    for (field, count) in [("later_wins", "2"), ("taken_twice", "1"), ("first_wins", "0")] {
+        wait_until(&format!("{count} {field}"), SOON, || {
+            info(&mut b, &format!("mesh_conflicts_{field}")) == count
+        });
+    }
+    let ids = [&mut a, &mut b].map(|node| info(node, "mesh_uuid"));
+    let log = ok(&mut b, "REPLICATION CONFLICTS -1");
+    let entry = |rule: &str, cell: &str| {
+        let found = log.items().unwrap().iter().map(|entry| pairs(entry));
+        found.into_iter().find(|e| e["rule"] == rule && e["cell"] == cell).unwrap_or_else(|| panic!("{log}"))
+    };
+    let whole = entry("later-wins", "");
+    assert_eq!((&whole["key"][..], &whole["loser"], &whole["winner"]), ("plain", &ids[0], &ids[1]));
+    assert_eq!(entry("later-wins", "f")["key"], "hash");
+    assert_eq!(entry("taken-twice", "")["key"], "list");
+    assert_eq!(ok(&mut b, "REPLICATION CONFLICTS 1").items().unwrap().len(), 1);
+    ok(&mut b, "REPLICATION CONFLICTS RESET");
+    assert_eq!(ok(&mut b, "REPLICATION CONFLICTS"), Value::Array(vec![]));
+    assert_eq!(info(&mut b, "mesh_conflicts_later_wins"), "2", "the counters stay");
+    for wrong in ["REPLICATION CONFLICTS x", "REPLICATION CONFLICTS -2", "REPLICATION CONFLICTS 1 2"] {
+        assert!(b.cmd(wrong).unwrap().is_error(), "{wrong}");
+    }
+}
+
+/// Names and values of a flat map.
+fn pairs(map: &Value) -> std::collections::HashMap<String, String> {
+    let items = map.items().unwrap_or_default();
+    items.chunks(2).map(|pair| (pair[0].text(), pair[1].text())).collect()
 }
 
 /// What is there, each write command, and a question whose answer it changes.

@@ -125,8 +125,11 @@ impl Report<'_> {
             self.histories.iter().map(|history| history.slowest_ms).max().unwrap_or(0)
         );
         for field in [
-            "mesh_conflicts_skipped",
-            "mesh_conflicts_replaced",
+            "mesh_conflicts_later_wins",
+            "mesh_conflicts_cleared",
+            "mesh_conflicts_type_skipped",
+            "mesh_conflicts_type_replaced",
+            "mesh_conflicts_taken_twice",
             "mesh_full_syncs_received",
             "mesh_links_refused",
         ] {

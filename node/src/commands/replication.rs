@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use engine::waiting::TimedOut;
 use protocol::{ErrorReply, error, number};
+use replication::origin::Author;
+use replication::overlay::Conflict;
 
 use super::{NodeRow, row};
 use crate::blocking::{self, Blocked};
 use crate::dispatch::{Call, Next};
 use crate::info::replication as info;
 use crate::mesh::identity::{parse_uuid, show_uuid};
-use crate::mesh::{Order, Wish};
+use crate::mesh::{Order, Wish, conflicts};
 use crate::replicas::waits::Mark;
 use crate::worker::unix_ms;
 
@@ -199,15 +201,53 @@ fn clock(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     DONE
 }
 
-/// `REPLICATION CONFLICTS`: how often writes of different nodes met that cannot both be.
+/// How many conflicts are shown without a number.
+const SHOWN: i64 = 10;
+
+/// `REPLICATION CONFLICTS [count | RESET]`: the last writes of different nodes that could not both be, newest first; -1: all.
 fn conflicts(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
-    let status = call.worker.server.mesh.status();
-    call.out.map(2);
-    call.out.bulk_str("other-type-skipped");
-    call.out.int(status.conflicts_skipped as i64);
-    call.out.bulk_str("other-type-replaced");
-    call.out.int(status.conflicts_replaced as i64);
+    let log = &call.worker.server.mesh.conflicts;
+    if call.args.len() > 3 {
+        return Err(error::SYNTAX);
+    }
+    if call.args.len() == 3 && call.args.at(2).eq_ignore_ascii_case(b"RESET") {
+        log.lock().reset();
+        call.out.ok();
+        return DONE;
+    }
+    let count = match call.args.len() {
+        3 => number::parse_i64(call.args.at(2)).ok_or(error::NOT_INTEGER)?,
+        _ => SHOWN,
+    };
+    if count < -1 {
+        return Err(ErrorReply::new("ERR count should be greater than or equal to -1"));
+    }
+    let last = log.lock().last(usize::try_from(count).unwrap_or(usize::MAX));
+    call.out.array(last.len());
+    last.iter().for_each(|entry| show_conflict(call, entry));
     DONE
+}
+
+fn show_conflict(call: &mut Call<'_>, entry: &conflicts::Entry) {
+    let Conflict { rule, key, cell, winner, loser } = &entry.conflict;
+    let author = |author: Option<Author>| author.map_or(String::new(), |author| show_uuid(author.uuid));
+    call.out.map(10);
+    for (name, n) in [("id", entry.number as i64), ("time-ms", entry.seen_ms as i64), ("db", key.db.into())] {
+        call.out.bulk_str(name);
+        call.out.int(n);
+    }
+    for (name, text) in [("rule", rule.name().as_bytes()), ("key", &key.name), ("cell", cell)] {
+        call.out.bulk_str(name);
+        call.out.bulk(text);
+    }
+    for (name, who) in [("winner", author(entry.winner)), ("loser", author(entry.loser))] {
+        call.out.bulk_str(name);
+        call.out.bulk_str(&who);
+    }
+    for (name, place) in [("winner-version", winner), ("loser-version", loser)] {
+        call.out.bulk_str(name);
+        call.out.int(place.version as i64);
+    }
 }
 
 fn forget(call: &mut Call<'_>) -> Result<Next, ErrorReply> {

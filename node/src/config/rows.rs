@@ -417,6 +417,8 @@ directives! {
         repl_memory_limit: u64, "repl-memory-limit" [], "256mb", mem_at_least(1, I64, 1 << 20), Boot, Now, Everwrite, [];
         /// Bytes of writes kept on disk for peers that are away. Who needs older ones gets all data.
         repl_spill_limit: u64, "repl-spill-limit" [], "8gb", mem(0, I64), Boot, Now, Everwrite, [];
+        /// Conflicts that REPLICATION CONFLICTS can show; the oldest go first.
+        conflict_log_max_len: u32, "conflict-log-max-len" [], "128", int(0, 100_000), Live, Now, Everwrite, [];
         /// Compress what peers send each other, but for links within one machine.
         repl_compression: bool, "repl-compression" [], "no", yes_no(), Live, Now, Everwrite, [];
         /// Take writes while a peer's snapshot is merged.

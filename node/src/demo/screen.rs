@@ -38,7 +38,10 @@ fn look_at(node: &Node) -> Result<View, String> {
         written: field("mesh_effects_written"),
         applied: field("mesh_effects_applied"),
         lag_ms: lags.max().unwrap_or(0),
-        conflicts: field("mesh_conflicts_skipped") + field("mesh_conflicts_replaced"),
+        conflicts: replication::overlay::Rule::ALL
+            .map(|rule| field(&format!("mesh_conflicts_{}", rule.name().replace('-', "_"))))
+            .iter()
+            .sum(),
         digest: node.ask(&["DEBUG", "DIGEST"])?,
     })
 }

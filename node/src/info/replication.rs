@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use replication::overlay::Rule;
+
 use super::{Info, Lines};
 use crate::config::values::Master;
 use crate::mesh::Status;
@@ -210,8 +212,10 @@ fn write_mesh(info: &Info<'_>, status: &Status, lines: &mut Lines) {
     lines.put_bytes("mesh_log_bytes", status.log_bytes);
     lines.put_bytes("mesh_spilled_bytes", status.spilled_bytes);
     lines.put("mesh_overlay_keys", status.overlay_keys);
-    lines.put("mesh_conflicts_skipped", status.conflicts_skipped);
-    lines.put("mesh_conflicts_replaced", status.conflicts_replaced);
+    for rule in Rule::ALL {
+        let name = rule.name().replace('-', "_");
+        lines.put(format_args!("mesh_conflicts_{name}"), status.conflicts.of(rule));
+    }
     lines.put("mesh_links_refused", status.links_refused);
     lines.put("mesh_last_error", one_line(&status.last_error));
     lines.put("mesh_journal_bytes", info.server.keyspace.journal.bytes());

@@ -10,6 +10,7 @@ use replication::borrowed;
 use replication::codec::{self, Malformed};
 use replication::overlay::Levels;
 use replication::shared::Shared;
+use smallvec::SmallVec;
 
 use crate::blocking;
 use crate::tracking::Own;
@@ -54,14 +55,12 @@ impl Data {
                 gathered.extend_from_slice(&rest[..n]);
                 rest = &rest[n..];
                 if !rest.is_empty() {
-                    chunks.push(Shared::from(gathered.as_slice()));
-                    gathered.clear();
+                    chunks.push(std::mem::take(gathered).into());
                 }
             }
         });
         if !gathered.is_empty() {
-            chunks.push(gathered.as_slice().into());
-            gathered.clear();
+            chunks.push(std::mem::take(gathered).into());
         }
         if done.waiting {
             self.worker.server.keyspace.journal.stay_awake();
@@ -70,43 +69,55 @@ impl Data {
     }
 }
 
-/// Groups between the one whose key is looked for in memory and the one that is carried out.
-const AHEAD: usize = 12;
+/// Groups that are looked at together before they are carried out.
+const BATCH: usize = 16;
 
-/// Brings the keys of groups that are about to be carried out into the cache, so that their misses overlap: first the bucket,
-/// some groups later what it holds.
+/// A group that is about to be carried out: version, writes, and database and hash of its first key.
+type Ready<'a> = (u64, &'a [u8], Option<(usize, u64)>);
+
+/// Groups in batches. The keys of a batch are brought into the cache together while the one before is carried out, so that
+/// their misses overlap: first the buckets, then what they hold.
 struct Ahead<'a> {
     rest: &'a [u8],
-    /// Database and hash of the first key of the last groups looked at.
-    seen: [Option<(usize, u64)>; AHEAD / 2],
-    at: usize,
+    batch: SmallVec<[Ready<'a>; BATCH]>,
 }
 
 impl<'a> Ahead<'a> {
-    fn of(groups: &'a [u8]) -> Ahead<'a> {
-        Ahead { rest: groups, seen: [None; AHEAD / 2], at: 0 }
+    fn of(groups: &'a [u8], ctx: &Ctx<'_>) -> Ahead<'a> {
+        let mut ahead = Ahead { rest: groups, batch: SmallVec::new() };
+        ahead.look(ctx);
+        ahead
     }
 
-    fn step(&mut self, ctx: &Ctx<'_>, groups: usize) {
+    /// The next batch, and looks at the one behind it.
+    fn next(&mut self, ctx: &Ctx<'_>) -> Option<SmallVec<[Ready<'a>; BATCH]>> {
+        let batch = std::mem::take(&mut self.batch);
+        if batch.is_empty() {
+            return None;
+        }
+        let pinned = crossbeam_epoch::pin();
+        for (db, hash) in batch.iter().filter_map(|(.., key)| *key) {
+            ctx.keyspace.prefetch_entry(db, hash, &pinned);
+        }
+        self.look(ctx);
+        Some(batch)
+    }
+
+    fn look(&mut self, ctx: &Ctx<'_>) {
         let keyspace = ctx.keyspace;
         let pinned = crossbeam_epoch::pin();
-        for _ in 0..groups {
-            let key = codec::peek_group(self.rest).and_then(|(_, len)| {
-                let (group, rest) = self.rest.split_at(len);
-                self.rest = rest;
-                borrowed::first_key(&group[codec::GROUP_HEAD..])
-            });
-            let key = key
-                .map(|(db, name)| (db as usize, keyspace.hash(name)))
-                .filter(|(db, _)| *db < keyspace.databases());
+        while self.batch.len() < BATCH
+            && let Some((version, len)) = codec::peek_group(self.rest)
+        {
+            let (group, rest) = self.rest.split_at(len);
+            self.rest = rest;
+            let writes = &group[codec::GROUP_HEAD..];
+            let key = borrowed::first_key(writes).filter(|(db, _)| (*db as usize) < keyspace.databases());
+            let key = key.map(|(db, name)| (db as usize, keyspace.hash(name)));
             if let Some((db, hash)) = key {
-                keyspace.prefetch_shard(hash);
                 keyspace.prefetch_bucket(db, hash, &pinned);
             }
-            if let Some((db, hash)) = std::mem::replace(&mut self.seen[self.at], key) {
-                keyspace.prefetch_entry(db, hash, &pinned);
-            }
-            self.at = (self.at + 1) % self.seen.len();
+            self.batch.push((version, writes, key));
         }
     }
 }
@@ -139,15 +150,16 @@ impl Data {
         self.worker.server.keyspace.journal.raise_floor(version);
         let mut ctx = self.worker.ctx.borrow_mut();
         self.worker.tick(&mut ctx);
-        let mut ahead = Ahead::of(groups);
-        ahead.step(&ctx, AHEAD);
-        for (version, writes) in codec::groups(groups).flatten() {
-            ahead.step(&ctx, 1);
-            if let Err(e) = remote::apply(&mut ctx, label, version, writes) {
-                tracing::error!("A peer's group {version} cannot be read: {e:?}");
+        let mut ahead = Ahead::of(groups, &ctx);
+        while let Some(batch) = ahead.next(&ctx) {
+            for (version, writes, key) in batch {
+                let hash = key.map(|(_, hash)| hash);
+                if let Err(e) = remote::apply(&mut ctx, label, version, writes, hash) {
+                    tracing::error!("A peer's group {version} cannot be read: {e:?}");
+                }
+                self.deliver(&mut ctx);
+                self.applied += 1;
             }
-            self.deliver(&mut ctx);
-            self.applied += 1;
         }
         ctx.locks.release();
     }

@@ -208,7 +208,9 @@ impl Driver {
     pub fn look_at_overlay(&mut self) {
         if self.overlay_seen.elapsed() >= OVERLAY_EVERY && self.server.keyspace.journal.is_on() {
             self.overlay_seen = Instant::now();
-            self.overlay = self.data.overlay();
+            let mut overlay = self.data.overlay();
+            self.keep_conflicts(std::mem::take(&mut overlay.recent));
+            self.overlay = overlay;
         }
     }
 

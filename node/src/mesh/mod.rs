@@ -9,10 +9,11 @@
 //! Without `active-replica yes` there is no such thread.
 //!
 //! Reading order: [`identity`] (who this node is), [`order`] and [`status`] (how the rest of the server talks to the
-//! mesh), [`driver`] (events and actions), [`link`], [`frames`] and [`outbox`] (what a link sends), [`serve`] and
+//! mesh), [`driver`] (events and actions), [`link`], [`frames`] and [`outbox`] (what a link sends), [`conflicts`], [`serve`] and
 //! [`transport`] (its two ends), [`dial`] (keeping links to configured nodes), [`foreign`] (those that are no peers), [`thread`] (the loop),
 //! [`disk`] and [`keep`] (the log that brings a member back).
 
+pub mod conflicts;
 pub mod data;
 pub mod dial;
 pub mod disk;
@@ -56,6 +57,7 @@ pub struct Mesh {
     /// Clients may not write: this node may have lost what others rely on, and has yet to get it back.
     refuses_writes: AtomicBool,
     status: Mutex<Arc<Status>>,
+    pub conflicts: Mutex<conflicts::ConflictLog>,
 }
 
 impl Mesh {

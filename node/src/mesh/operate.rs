@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use proto::peer::Why;
 use replication::origin::Uuid;
+use replication::overlay::Conflict;
 use replication::replica::Link;
 use replication::stamp::COUNTER_BITS;
 
@@ -131,6 +132,15 @@ impl Driver {
         Ok(())
     }
 
+    /// Puts conflicts on the log that operators read.
+    pub fn keep_conflicts(&self, recent: Vec<Conflict>) {
+        if !recent.is_empty() {
+            let max = self.server.config.get().conflict_log_max_len as usize;
+            let (me, origins) = (self.replica.me(), self.replica.origins());
+            self.server.mesh.conflicts.lock().add(unix_ms(), recent, me, origins, max);
+        }
+    }
+
     /// How things are.
     pub fn status(&self, targets: &[Target]) -> Status {
         let now = unix_ms();
@@ -153,8 +163,7 @@ impl Driver {
             full_syncs_in: self.full_syncs.1,
             applied: self.data.applied,
             overlay_keys: self.overlay.keys as u64,
-            conflicts_skipped: self.overlay.conflicts.skipped,
-            conflicts_replaced: self.overlay.conflicts.replaced,
+            conflicts: self.overlay.conflicts,
             links_refused: self.links_refused,
             last_error: self.last_error.clone(),
             serves: self.replica.serves(),

@@ -1,6 +1,7 @@
 //! What is shown of the mesh: INFO, ROLE and REPLICATION read it, the mesh's thread renews it with each beat.
 
 use replication::origin::Author;
+use replication::overlay::Counts;
 
 use crate::config::values::{Master, Masters};
 
@@ -100,9 +101,8 @@ pub struct Status {
     pub applied: u64,
     /// Keys of which late writes of others are still awaited.
     pub overlay_keys: u64,
-    /// Effects on a key of another type that were passed over, and values of another type that were replaced.
-    pub conflicts_skipped: u64,
-    pub conflicts_replaced: u64,
+    /// Writes of different nodes that could not both be, by the rule that decided.
+    pub conflicts: Counts,
     pub links_refused: u64,
     pub last_error: String,
     /// Clients may write.

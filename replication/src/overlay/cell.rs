@@ -15,6 +15,14 @@ pub(super) enum CellMark {
 }
 
 impl CellMark {
+    /// Before this place nothing counts.
+    pub fn since(&self) -> Place {
+        match self {
+            CellMark::Last(place) => *place,
+            CellMark::Window { since, .. } => *since,
+        }
+    }
+
     /// Folds in an effect that may be late. `now`: what the cell is; the answer: what it becomes, if it changes.
     pub fn fold<P: Plain>(
         mark: Option<CellMark>,

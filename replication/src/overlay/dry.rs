@@ -1,7 +1,7 @@
 //! A store that nothing changes: what an effect will leave as marks is noted before it is carried out by other means.
 
 use super::plain::{Cell, Plain};
-use crate::effect::{BitAdd, Bytes, Key, Kind, Text, Value};
+use crate::effect::{BitAdd, Bytes, Effect, Key, Kind, Text, Value};
 use crate::stamp::{Place, Stamp};
 
 /// Reads go through, changes do not happen. Right for an effect that is newer than all that its key has: of such a one
@@ -41,8 +41,28 @@ impl<P: Plain> Plain for Dry<'_, P> {
         self.0.text(key)
     }
 
+    fn integer(&self, key: &Key) -> Option<i64> {
+        self.0.integer(key)
+    }
+
+    fn set_integer(&mut self, _: &Key, _: i64) {}
+
+    fn edit(&mut self, _: &Key, _: &Effect) {}
+
     fn cell(&self, key: &Key, name: &[u8]) -> Option<Cell> {
         self.0.cell(key, name)
+    }
+
+    fn parent(part: &[u8]) -> Option<Bytes> {
+        P::parent(part)
+    }
+
+    fn has_children(part: &[u8]) -> bool {
+        P::has_children(part)
+    }
+
+    fn children(&self, key: &Key, part: &[u8]) -> Vec<Bytes> {
+        self.0.children(key, part)
     }
 
     fn set_cell(&mut self, _: &Key, _: Kind, _: &[u8], _: Option<Cell>) {}
@@ -65,7 +85,7 @@ impl<P: Plain> Plain for Dry<'_, P> {
         P::add_float(old, delta)
     }
 
-    fn add_bits(old: &[u8], add: &BitAdd) -> Bytes {
+    fn add_bits(old: Bytes, add: &BitAdd) -> Bytes {
         P::add_bits(old, add)
     }
 

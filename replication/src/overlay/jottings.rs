@@ -9,13 +9,25 @@
 //! Put leaves them: it is told by the key's stamp that what is older does not count. For that each record knows the stamp
 //! that the key had before: a record that does not follow the one before it begins anew.
 //!
-//! Bounded: who finds [`Jottings::is_full`] makes marks.
+//! Records of one key are a chain: each knows the version of the one before, and an index tells in which stretch a version is.
+//!
+//! Bounded: each shard has some room, and one that is written to much borrows more of what all have together. Who finds
+//! [`Jottings::is_full`] all the same makes marks.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use crate::effect::Kind;
 use crate::stamp::{Place, Stamp};
 
-/// Bytes of a shard's records.
+/// Bytes of a shard's records; and what a shard gets more at a time that is written to much.
 const LIMIT: usize = 256 << 10;
+/// Bytes that a shard has at most.
+const LIMIT_MAX: usize = 8 << 20;
+/// Bytes that all shards together have beside their own.
+const EXTRA_MAX: usize = 64 << 20;
+
+/// Of those, what is given away.
+static EXTRA: AtomicUsize = AtomicUsize::new(0);
 /// Room that is kept when nothing is jotted down.
 const ROOM: usize = 4 << 10;
 
@@ -64,16 +76,31 @@ const ADD: u8 = 0x20;
 const HEAD_PUSH: u8 = 0x30;
 const TAIL_PUSH: u8 = 0x40;
 const FLAGS: usize = 32;
+/// Bytes of a stretch, from which the next record begins a new one.
+const STRETCH: usize = 2 << 10;
+
+/// Records that follow each other.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
+    /// Where the first begins.
+    at: usize,
+    /// The lowest and the highest version.
+    first: u64,
+    last: u64,
+}
 
 /// See the [module's page](self).
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Jottings {
     bytes: Vec<u8>,
+    /// Room that is borrowed, bytes.
+    extra: usize,
     /// Where the first record begins.
     from: usize,
     /// The lowest and the highest version of those that are not settled.
     first: u64,
     last: u64,
+    stretches: Vec<Stretch>,
 }
 
 fn u64_at(bytes: &[u8], at: usize) -> u64 {
@@ -116,8 +143,23 @@ impl Jottings {
     }
 
     #[inline]
-    pub fn is_full(&self) -> bool {
-        self.bytes.len() >= LIMIT
+    pub fn is_full(&mut self) -> bool {
+        self.bytes.len() >= LIMIT + self.extra && !self.borrow_room()
+    }
+
+    #[cold]
+    fn borrow_room(&mut self) -> bool {
+        if self.extra >= LIMIT_MAX {
+            return false;
+        }
+        let more = |given: usize| (given + LIMIT <= EXTRA_MAX).then_some(given + LIMIT);
+        let lent = EXTRA.fetch_update(Relaxed, Relaxed, more).is_ok();
+        self.extra += if lent { LIMIT } else { 0 };
+        lent
+    }
+
+    fn give_back(&mut self) {
+        EXTRA.fetch_sub(std::mem::take(&mut self.extra), Relaxed);
     }
 
     /// Whether there may be a record of a write with this version.
@@ -155,10 +197,22 @@ impl Jottings {
         let empty = self.is_empty();
         self.first = if empty { place.version } else { self.first.min(place.version) };
         self.last = if empty { place.version } else { self.last.max(place.version) };
+        self.index(place.version);
         self.bytes.reserve(HEAD + name.len() + rest.len());
         self.bytes.extend_from_slice(&head);
         self.bytes.extend_from_slice(name);
         self.bytes.extend_from_slice(rest);
+    }
+
+    /// A record with this version is about to be added.
+    #[inline]
+    fn index(&mut self, version: u64) {
+        match self.stretches.last_mut() {
+            Some(last) if self.bytes.len() - last.at < STRETCH => {
+                (last.first, last.last) = (last.first.min(version), last.last.max(version));
+            }
+            _ => self.stretches.push(Stretch { at: self.bytes.len(), first: version, last: version }),
+        }
     }
 
     /// Drops what is settled.
@@ -174,6 +228,9 @@ impl Jottings {
         if self.is_empty() {
             self.clear();
         } else if self.from > self.bytes.len() / 2 {
+            let whole = self.stretches.partition_point(|stretch| stretch.at <= self.from);
+            self.stretches.drain(..whole.saturating_sub(1));
+            self.stretches.iter_mut().for_each(|s| s.at = s.at.saturating_sub(self.from));
             self.bytes.drain(..self.from);
             self.from = 0;
         }
@@ -182,6 +239,8 @@ impl Jottings {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.bytes.shrink_to(ROOM);
+        self.stretches.clear();
+        self.give_back();
         self.from = 0;
     }
 
@@ -200,17 +259,69 @@ impl Jottings {
         })
     }
 
-    /// The marks of a key have been made: its records do not count any more.
-    pub fn kill(&mut self, db: u32, name: &[u8]) {
-        let mut at = self.from;
-        while at < self.bytes.len() {
-            let end = at + u32_at(&self.bytes, at) as usize;
-            let record = Record::read(&self.bytes[at..end]);
-            if record.db == db && record.name == name {
-                self.bytes[at + FLAGS] |= DEAD;
+    /// Where the records of a key are that lead to its stamp without a gap, in order.
+    pub fn chain(&self, db: u32, name: &[u8], stamp: Stamp) -> Vec<usize> {
+        let (mut chain, mut wanted) = (Vec::new(), stamp);
+        while let Some(found) = self.find(db, name, wanted) {
+            // Several of one group come one after the other.
+            let first = found[0];
+            chain.extend(found.into_iter().rev());
+            let before = self.record(first).before;
+            if before == wanted {
+                break;
             }
-            at = end;
+            wanted = before;
         }
+        chain.reverse();
+        chain
+    }
+
+    /// The records of a key that one group made.
+    fn find(&self, db: u32, name: &[u8], stamp: Stamp) -> Option<Vec<usize>> {
+        let ends = self.stretches.iter().skip(1).map(|s| s.at).chain([self.bytes.len()]);
+        let mut found = Vec::new();
+        for (stretch, end) in self.stretches.iter().zip(ends) {
+            if !(stretch.first..=stretch.last).contains(&stamp.version) {
+                continue;
+            }
+            let mut at = stretch.at.max(self.from);
+            while at < end {
+                let record = &self.bytes[at..at + u32_at(&self.bytes, at) as usize];
+                if u64_at(record, 4) == stamp.version && record[FLAGS] & DEAD == 0 {
+                    let record = Record::read(record);
+                    if record.place.origin == stamp.origin && record.db == db && record.name == name {
+                        found.push(at);
+                    }
+                }
+                at += record.len();
+            }
+        }
+        (!found.is_empty()).then_some(found)
+    }
+
+    /// The record at a place that [`Jottings::chain`] has told.
+    pub fn record(&self, at: usize) -> Record<'_> {
+        Record::read(&self.bytes[at..at + u32_at(&self.bytes, at) as usize])
+    }
+
+    /// Marks have been made of these records: they do not count any more.
+    pub fn kill(&mut self, records: &[usize]) {
+        records.iter().for_each(|at| self.bytes[at + FLAGS] |= DEAD);
+    }
+}
+
+impl Clone for Jottings {
+    /// Borrows nothing.
+    fn clone(&self) -> Jottings {
+        let Jottings { bytes, from, first, last, stretches, .. } = self;
+        let (bytes, stretches) = (bytes.clone(), stretches.clone());
+        Jottings { bytes, extra: 0, from: *from, first: *first, last: *last, stretches }
+    }
+}
+
+impl Drop for Jottings {
+    fn drop(&mut self) {
+        self.give_back();
     }
 }
 
@@ -244,9 +355,39 @@ mod tests {
         assert!(put.eq(seen));
         jottings.settle(11);
         assert!(!jottings.spans(11) && jottings.spans(12) && jottings.spans(13) && !jottings.spans(14));
-        jottings.kill(5, b"key");
+        let last = Stamp { version: 13, origin: 3 };
+        assert_eq!(jottings.chain(5, b"key", last).len(), 1, "its forerunner is of another key");
+        jottings.kill(&jottings.chain(5, b"key", last));
+        assert!(jottings.chain(5, b"key", last).is_empty());
         assert_eq!(jottings.records().map(|r| r.place.version).collect::<Vec<_>>(), [12]);
         jottings.settle(13);
         assert!(jottings.is_empty() && !jottings.spans(13));
+    }
+
+    #[test]
+    fn a_chain_is_found_across_stretches() {
+        let mut jottings = Jottings::default();
+        let stamp = |version| Stamp { version, origin: 3 };
+        let mut before = [Stamp::default(); 10];
+        for version in 1..2_000u64 {
+            let (key, name) = (version as usize % 10, [(version % 10) as u8]);
+            // What the first key had before 1000 was replaced.
+            let gap = key == 0 && version == 1_000;
+            let place = Place { version, origin: 3, sub: 0 };
+            let last = std::mem::replace(&mut before[key], stamp(version));
+            let before = if gap { stamp(999_999) } else { last };
+            let jot = Jot::Push { head: true };
+            jottings.push(&Record { place, before, db: 0, name: &name, create: false, jot });
+            if version == 700 {
+                jottings.settle(500);
+            }
+        }
+        let versions = |key: u8, last: u64| -> Vec<u64> {
+            let chain = jottings.chain(0, &[key], stamp(last));
+            chain.into_iter().map(|at| jottings.record(at).place.version).collect()
+        };
+        assert_eq!(versions(7, 1_997), (507..2_000).step_by(10).collect::<Vec<_>>());
+        assert_eq!(versions(0, 1_990).first(), Some(&1_000));
+        assert!(versions(3, 1_997).is_empty());
     }
 }

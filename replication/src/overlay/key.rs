@@ -5,15 +5,18 @@
 //! newer than the whole log is folded directly; one that changes the walk's outcome makes the key be *refreshed*: what
 //! survives the wipe is exported as effects and folded in again.
 
+use std::borrow::Cow;
+
 use crate::HashMap;
 
+use super::adds::Adds;
 use super::cell::CellMark;
 use super::dry::Dry;
 use super::jottings::{Jot, Record};
-use super::list::ListMarks;
+use super::list::{ListMarks, Removed};
 use super::plain::{Cell, Plain};
 use super::register::{Change, Register};
-use super::{Conflicts, Rules, text};
+use super::{Conflicts, Rule, Rules, text};
 use crate::effect::{Bytes, Effect, Element, Key, Kind, Spot, Text, Value};
 use crate::stamp::{Place, Stamp};
 
@@ -24,7 +27,18 @@ pub(super) struct Fold<'a, P> {
     pub rules: Rules,
     /// Effects may come again, from a merge.
     pub once: bool,
+    /// Effects are folded in anew: conflicts were counted when they came.
+    pub anew: bool,
     pub conflicts: &'a mut Conflicts,
+}
+
+impl<P> Fold<'_, P> {
+    /// One of two writes is void. What comes again was counted before.
+    fn conflict(&mut self, rule: Rule, cell: &[u8], winner: Place, loser: Place) {
+        if !self.once && !self.anew {
+            self.conflicts.note(rule, self.key, cell, winner, loser);
+        }
+    }
 }
 
 /// Events or cells of a key from which some of them are forgotten before all can be.
@@ -51,6 +65,8 @@ pub(super) struct Marks {
     /// The string before the log (after the Put, if the log begins with one). Outer `None`: it is the one in the store.
     pub(super) base_text: Option<Option<Text>>,
     pub(super) log: Vec<(Place, Event)>,
+    /// Additions behind the log, to a number.
+    pub(super) adds: Adds,
     pub(super) register: Register,
     /// Type after the log.
     pub(super) kind: Option<Kind>,
@@ -60,6 +76,8 @@ pub(super) struct Marks {
     pub(super) cells: HashMap<Bytes, CellMark>,
     pub(super) list: Option<ListMarks>,
     pub(super) skipped: Vec<(Place, Effect)>,
+    /// Parts that others belong to, and when they were removed last: what belongs to them and is older is gone.
+    pub(super) buried: Vec<(Bytes, Place)>,
 }
 
 /// The outcome of walking the log.
@@ -77,6 +95,7 @@ impl Marks {
             base_kind: kind,
             base_text: None,
             log: Vec::new(),
+            adds: Adds::default(),
             register: Register::new(deadline),
             kind,
             wipe: Place::ZERO,
@@ -84,6 +103,7 @@ impl Marks {
             cells: HashMap::default(),
             list: None,
             skipped: Vec::new(),
+            buried: Vec::new(),
         }
     }
 
@@ -155,9 +175,11 @@ impl Marks {
         let [(place, Event::Put(kind))] = &self.log[..] else { return false };
         stamp == Some(place.stamp())
             && self.newest == *place
+            && self.adds.is_empty()
             && *kind != Kind::List
             && self.cells.is_empty()
             && self.skipped.is_empty()
+            && self.buried.is_empty()
             && self.base_text.is_none()
     }
 
@@ -193,13 +215,21 @@ impl Marks {
             return false;
         }
         self.newest = place;
-        self.log.push((place, Event::Edit(Effect::Add { delta, result })));
+        if Adds::fits(delta, result) {
+            self.adds.push(place, delta, result);
+        } else {
+            self.put_in_order();
+            self.log.push((place, Event::Edit(Effect::Add { delta, result })));
+        }
         true
     }
 
     pub fn apply<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place, create: bool, effect: &Effect) {
         if place < self.floor() {
-            return;
+            return fold.conflict(Rule::LaterWins, &[], self.floor(), place);
+        }
+        if create || !matches!(effect, Effect::Add { .. } | Effect::ExpireAt { .. }) {
+            self.put_in_order();
         }
         match effect {
             Effect::Clear | Effect::Reclaim { .. } | Effect::Evict { .. } => self.clear(fold, place),
@@ -228,7 +258,7 @@ impl Marks {
         if self.newest.version <= settled {
             return true;
         }
-        let much = self.log.len() > MUCH || self.cells.len() > MUCH || self.list.is_some();
+        let much = self.log.len() + self.adds.len() > MUCH || self.cells.len() > MUCH || self.list.is_some();
         much && self.settle::<P>(settled)
     }
 
@@ -245,7 +275,14 @@ impl Marks {
             self.base_kind = end.kind;
             self.base_text = self.base_text.is_some().then_some(end.text);
         }
-        if self.log.is_empty() {
+        if let Some(sum) = self.adds.settle(settled) {
+            // What stands before them is settled, too.
+            let base = self.base_text.take().flatten().unwrap_or_default();
+            let sum = text::integer(&base.bytes).unwrap_or(0) + sum;
+            self.base_text = Some(Some(Text { bytes: sum.to_string().into_bytes(), ..base }));
+            self.base_kind = Some(Kind::String);
+        }
+        if self.log.is_empty() && self.adds.is_empty() {
             self.base_text = None;
         }
         if self.wipe.version <= settled {
@@ -256,13 +293,19 @@ impl Marks {
             self.list = None;
         }
         self.skipped.retain(|(at, _)| at.version > settled);
-        bare && self.log.is_empty() && self.cells.is_empty() && self.list.is_none() && self.skipped.is_empty()
+        self.buried.retain(|(_, at)| at.version > settled);
+        let empty = self.skipped.is_empty() && self.buried.is_empty();
+        bare && empty
+            && self.log.is_empty()
+            && self.adds.is_empty()
+            && self.cells.is_empty()
+            && self.list.is_none()
     }
 
     /// All that the marks remember, as effects.
     pub fn export<P: Plain>(&self, plain: &P, key: &Key, known: u64) -> Vec<(Place, Effect)> {
         let mut all = Vec::new();
-        for (place, event) in &self.log {
+        for (place, event) in self.events().iter() {
             let effect = match event {
                 Event::Put(_) => self.export_put(plain, key),
                 Event::Clear => Effect::Clear,
@@ -358,6 +401,7 @@ impl Marks {
                 }
             }
         }
+        all.extend(self.buried.iter().map(|(part, at)| (*at, Effect::DelPart(part.clone()))));
         if let Some(list) = &self.list {
             all.extend(list.export(plain, key, Place::ZERO, known));
         }
@@ -436,7 +480,8 @@ impl Marks {
         }
         self.capture(fold);
         let clears = |event: &Event| matches!(event, Event::Clear | Event::Flush);
-        if self.log.iter().any(|(at, event)| *at > place && clears(event)) {
+        if let Some((clear, _)) = self.log.iter().find(|(at, event)| *at > place && clears(event)) {
+            fold.conflict(Rule::Cleared, &[], *clear, place);
             self.insert(place, Event::Create(kind));
             self.compact();
             return self.refresh(fold, None);
@@ -463,6 +508,12 @@ impl Marks {
         self.insert(place, event);
         self.compact();
         self.refresh(fold, None);
+        if !self.took::<P>().contains(&place) {
+            let is_there = self.log.iter().any(|(at, _)| *at == place);
+            let rule = if is_there { Rule::FirstWins } else { Rule::Cleared };
+            let before = self.log.iter().rev().map(|(at, _)| *at).find(|at| *at < place);
+            fold.conflict(rule, &[], before.unwrap_or_default(), place);
+        }
     }
 
     /// The key was made here: its type is this one now, and its deadline is gone.
@@ -487,6 +538,12 @@ impl Marks {
     /// Folds an effect on a string, cell or element.
     fn element<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place, effect: &Effect) {
         let Some(kind) = effect.kind() else { return };
+        if let Effect::Add { delta, result } = effect {
+            if self.add(fold, place, *delta, *result) {
+                return;
+            }
+            self.put_in_order();
+        }
         let last = self.log.last().is_none_or(|(at, _)| place >= *at);
         if !last && !fold.once && self.add_late(fold, place, effect) {
             return;
@@ -506,14 +563,15 @@ impl Marks {
                 && let Some(effect) = lasting(effect)
                 && !(fold.once && self.skipped.iter().any(|(at, e)| *at == place && *e == effect))
             {
-                fold.conflicts.skipped += 1;
+                let winner = self.log.iter().rev().map(|(at, _)| *at).find(|at| *at < place);
+                fold.conflict(Rule::TypeSkipped, &[], winner.unwrap_or_default(), place);
                 self.skipped.push((place, effect));
             }
             return;
         }
         // A string's edits are walked with the log: a Put under NX that wipes the key now may turn out void.
         if place < self.wipe && kind != Kind::String {
-            return;
+            return fold.conflict(Rule::Cleared, &[], self.wipe, place);
         }
         match kind {
             Kind::String => self.edit(fold, place, effect, last),
@@ -536,25 +594,76 @@ impl Marks {
         }
         self.capture(fold);
         if !last {
+            if self.edit_late(fold, place, effect) {
+                return self.insert(place, event);
+            }
             self.insert(place, event);
             self.compact();
             return self.refresh(fold, None);
         }
-        let old = fold.plain.text(fold.key);
-        fold.plain.put(fold.key, text::edit::<P>(old.as_ref(), effect).into());
+        fold.plain.edit(fold.key, effect);
         self.kind = Some(Kind::String);
         self.log.push((place, event));
+    }
+
+    /// Folds in an edit where the string as it is tells what it would be.
+    fn edit_late<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place, effect: &Effect) -> bool {
+        let at = self.log.partition_point(|(at, _)| *at <= place);
+        let later = self.log[at..].iter().rev().map(|(_, event)| match event {
+            Event::Edit(edit) => Some(edit),
+            _ => None,
+        });
+        // A skipped edit may be woken by a walk.
+        if self.kind != Some(Kind::String) || !self.skipped.is_empty() {
+            return false;
+        }
+        let Some(Text { bytes, tag }) = fold.plain.text(fold.key) else { return false };
+        let Some(bytes) = text::edit_late(bytes, effect, later) else { return false };
+        fold.plain.put(fold.key, Text { bytes, tag }.into());
+        true
+    }
+
+    /// Folds in an addition that stands behind everything that is no addition.
+    fn add<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place, delta: i64, result: i64) -> bool {
+        let behind = self.log.last().is_none_or(|(at, _)| place > *at);
+        if !behind || self.kind != Some(Kind::String) || !Adds::fits(delta, result) {
+            return false;
+        }
+        if fold.once && self.adds.has(place) {
+            return true;
+        }
+        let sum = fold.plain.integer(fold.key).and_then(|now| now.checked_add(delta));
+        let Some(sum) = sum.filter(|sum| Adds::fits(delta, *sum)) else { return false };
+        self.capture(fold);
+        fold.plain.set_integer(fold.key, sum);
+        self.adds.push(place, delta, result);
+        true
+    }
+
+    /// Puts the additions behind the log into it: something may have a place among them.
+    fn put_in_order(&mut self) {
+        if !self.adds.is_empty() {
+            let adds = self.adds.in_order().into_iter();
+            self.log.extend(adds.map(|(place, add)| (place, Event::Edit(add))));
+            self.adds.clear();
+        }
+    }
+
+    /// The log, and what stands behind it.
+    pub(super) fn events(&self) -> Cow<'_, [(Place, Event)]> {
+        if self.adds.is_empty() {
+            return Cow::Borrowed(&self.log);
+        }
+        let adds = self.adds.in_order().into_iter().map(|(place, add)| (place, Event::Edit(add)));
+        Cow::Owned(self.log.iter().cloned().chain(adds).collect())
     }
 
     /// Folds in an addition after which there were only additions: the order does not matter.
     fn add_late<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place, effect: &Effect) -> bool {
         let Effect::Add { delta, .. } = effect else { return false };
         let at = self.log.partition_point(|(at, _)| *at <= place);
-        // Far from where numbers end.
-        let modest =
-            |delta: i64, result: i64| delta.unsigned_abs() < 1 << 40 && result.unsigned_abs() < 1 << 61;
         let adds = |(_, event): &(Place, Event)| match event {
-            Event::Edit(Effect::Add { delta, result }) => modest(*delta, *result),
+            Event::Edit(Effect::Add { delta, result }) => Adds::fits(*delta, *result),
             _ => false,
         };
         // The one before it must be one too, so that both work on a number.
@@ -563,7 +672,7 @@ impl Marks {
         }
         let Some(old) = fold.plain.text(fold.key) else { return false };
         let sum = text::integer(&old.bytes).and_then(|n| n.checked_add(*delta));
-        let Some(sum) = sum.filter(|sum| modest(*delta, *sum)) else { return false };
+        let Some(sum) = sum.filter(|sum| Adds::fits(*delta, *sum)) else { return false };
         self.capture(fold);
         fold.plain.put(fold.key, Text { bytes: sum.to_string().into_bytes(), ..old }.into());
         self.log.insert(at, (place, Event::Edit(effect.clone())));
@@ -572,8 +681,17 @@ impl Marks {
 
     fn cell<P: Plain>(&mut self, fold: &mut Fold<'_, P>, kind: Kind, place: Place, effect: &Effect) {
         let Some(name) = text::cell_name(effect) else { return };
+        if let Some(buried) = self.buried_with(P::parent, name).filter(|at| place < *at) {
+            return fold.conflict(Rule::Cleared, name, buried, place);
+        }
+        if matches!(effect, Effect::DelPart(part) if P::has_children(part)) {
+            self.bury(fold, place, name);
+        }
         let now = fold.plain.cell(fold.key, name);
         let mark = self.cells.remove(name);
+        if let Some(last) = mark.as_ref().map(CellMark::since).filter(|last| place < *last) {
+            fold.conflict(Rule::LaterWins, name, last, place);
+        }
         let (mark, new) = CellMark::fold::<P>(mark, now, place, effect.clone(), fold.once);
         if let Some(new) = new {
             fold.plain.set_cell(fold.key, kind, name, new);
@@ -581,8 +699,35 @@ impl Marks {
         self.cells.insert(name.clone(), mark);
     }
 
+    /// When the part that another one belongs to was removed.
+    fn buried_with(&self, parent: fn(&[u8]) -> Option<Bytes>, name: &[u8]) -> Option<Place> {
+        if self.buried.is_empty() {
+            return None;
+        }
+        let parent = parent(name)?;
+        self.buried.iter().find(|(part, _)| *part == parent).map(|(_, at)| *at)
+    }
+
+    /// What belongs to a part that is removed, and is older, goes with it.
+    fn bury<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place, part: &Bytes) {
+        let of_part = |name: &&Bytes| P::parent(name).as_ref() == Some(part);
+        let mut children = fold.plain.children(fold.key, part);
+        children.extend(self.cells.keys().filter(of_part).cloned());
+        children.sort_unstable();
+        children.dedup();
+        let before = std::mem::replace(&mut fold.anew, true);
+        for child in children {
+            self.cell(fold, Kind::Stream, place, &Effect::DelPart(child));
+        }
+        fold.anew = before;
+        match self.buried.iter_mut().find(|(name, _)| name == part) {
+            Some((_, at)) => *at = place.max(*at),
+            None => self.buried.push((part.clone(), place)),
+        }
+    }
+
     fn list_effect<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place, effect: &Effect) {
-        let Fold { plain, key, rules, once, .. } = fold;
+        let Fold { plain, key, rules, once, anew, conflicts } = fold;
         let list = self.list.get_or_insert_with(|| ListMarks::new(self.wipe, plain.list_len(key)));
         match effect {
             Effect::Insert { spot, element } => {
@@ -604,8 +749,19 @@ impl Marks {
                 for element in elements {
                     if !rules.identity {
                         list.remove_first(*plain, key, place);
-                    } else if !list.remove(*plain, key, place, *element) && !element.is_settled() {
-                        self.skipped.push((place, Effect::DelElements(vec![*element])));
+                        continue;
+                    }
+                    match list.remove(*plain, key, place, *element) {
+                        Removed::Now => {}
+                        Removed::Before(at) if *once || *anew || at == place => {}
+                        Removed::Before(at) => {
+                            let (first, second) = (at.min(place), at.max(place));
+                            conflicts.note(Rule::TakenTwice, key, &[], first, second);
+                        }
+                        Removed::Unknown if element.is_settled() => {}
+                        Removed::Unknown => {
+                            self.skipped.push((place, Effect::DelElements(vec![*element])));
+                        }
                     }
                 }
             }
@@ -617,9 +773,15 @@ impl Marks {
     fn again<P: Plain>(&mut self, fold: &mut Fold<'_, P>) {
         let mut skipped = std::mem::take(&mut self.skipped);
         skipped.sort_by_key(|(at, _)| *at);
-        for (at, effect) in skipped {
+        self.elements_anew(fold, skipped);
+    }
+
+    fn elements_anew<P: Plain>(&mut self, fold: &mut Fold<'_, P>, effects: Vec<(Place, Effect)>) {
+        let before = std::mem::replace(&mut fold.anew, true);
+        for (at, effect) in effects {
             self.element(fold, at, &effect);
         }
+        fold.anew = before;
     }
 
     /// Keeps the string that the log starts from, before an event changes it.
@@ -670,7 +832,7 @@ impl Marks {
 
     fn walk<P: Plain>(&self) -> End {
         let mut end = self.start();
-        for (at, event) in &self.log {
+        for (at, event) in self.events().iter() {
             end.step::<P>(*at, event);
         }
         end
@@ -710,6 +872,7 @@ impl Marks {
         self.cells.clear();
         self.list = None;
         self.skipped.clear();
+        self.buried.clear();
         self.wipe = place;
     }
 
@@ -733,7 +896,7 @@ impl Marks {
             if rewiped { self.young(fold.plain, fold.key, None) } else { std::mem::take(&mut self.skipped) };
         if rewiped {
             if self.kind != end.kind {
-                fold.conflicts.replaced += 1;
+                fold.conflict(Rule::TypeReplaced, &[], end.wipe, Place::ZERO);
             }
             self.wipe_now(fold, end.wipe);
         }
@@ -754,9 +917,7 @@ impl Marks {
         let last_reset = self.last_reset();
         let dormant = again.drain(..older).filter(|(at, _)| *at >= last_reset);
         self.skipped.extend(dormant);
-        for (at, effect) in again {
-            self.element(fold, at, &effect);
-        }
+        self.elements_anew(fold, again);
     }
 
     /// Edits that were skipped and have the right type now join the log: whether a Put under NX took effect may depend on
@@ -810,7 +971,7 @@ impl End {
             Event::Edit(edit) => {
                 self.kind = self.kind.or(Some(Kind::String));
                 if self.kind == Some(Kind::String) {
-                    self.text = Some(text::edit::<P>(self.text.as_ref(), edit));
+                    self.text = Some(text::edit::<P>(self.text.take(), edit));
                 }
             }
         }

@@ -98,6 +98,15 @@ impl Mark {
     }
 }
 
+/// What has become of an element that was to be removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Removed {
+    Now,
+    Before(Place),
+    /// It is not known (yet).
+    Unknown,
+}
+
 /// The marks of one list.
 #[derive(Clone, Debug)]
 pub(super) struct ListMarks {
@@ -313,25 +322,27 @@ impl ListMarks {
         true
     }
 
-    /// Removes an element. False if it is not known (yet).
-    pub fn remove<P: Plain>(&mut self, plain: &mut P, key: &Key, at: Place, element: Element) -> bool {
-        let Some(i) = self.resolve(element).and_then(|id| self.isolate(id)) else { return false };
+    /// Removes an element.
+    pub fn remove<P: Plain>(&mut self, plain: &mut P, key: &Key, at: Place, element: Element) -> Removed {
+        let Some(i) = self.resolve(element).and_then(|id| self.isolate(id)) else { return Removed::Unknown };
+        let mut removed = Removed::Now;
         let index = self.alive_before(i);
         if let Mark::One(one) = &mut self.marks[i] {
             if one.died.is_none() {
                 plain.list_remove(key, index);
                 self.alive -= 1;
             }
+            removed = one.died.map_or(Removed::Now, Removed::Before);
             one.died = Some(one.died.map_or(at, |old| old.min(at)));
         }
         self.skip_dead();
-        true
+        removed
     }
 
     /// Removes whatever is first: what a list without identities would do.
     pub fn remove_first<P: Plain>(&mut self, plain: &mut P, key: &Key, at: Place) {
         if let Some(id) = self.id_at(0) {
-            self.remove(plain, key, at, Element::Id(id));
+            let _ = self.remove(plain, key, at, Element::Id(id));
         }
     }
 

@@ -140,6 +140,22 @@ impl Plain for Memory {
         }
     }
 
+    /// What has a longer name belongs to the part that its first letter names.
+    fn parent(part: &[u8]) -> Option<Bytes> {
+        (part.len() > 1).then(|| part[..1].to_vec())
+    }
+
+    fn has_children(part: &[u8]) -> bool {
+        part.len() == 1
+    }
+
+    fn children(&self, key: &Key, part: &[u8]) -> Vec<Bytes> {
+        let Some(Content::Cells(Kind::Stream, cells)) = self.keys.get(key).map(|slot| &slot.content) else {
+            return Vec::new();
+        };
+        cells.keys().filter(|name| name.len() > 1 && name.starts_with(part)).cloned().collect()
+    }
+
     fn set_cell(&mut self, key: &Key, kind: Kind, name: &[u8], cell: Option<Cell>) {
         let Some(cell) = cell else {
             if let Some(slot) = self.keys.get_mut(key)
@@ -196,8 +212,8 @@ impl Plain for Memory {
     }
 
     /// Not what the engine computes, but as sensitive to order.
-    fn add_bits(old: &[u8], add: &BitAdd) -> Bytes {
-        let mut new = old.to_vec();
+    fn add_bits(old: Bytes, add: &BitAdd) -> Bytes {
+        let mut new = old;
         let at = (add.offset / 8) as usize;
         new.resize(new.len().max(at + 1), 0);
         new[at] = new[at].wrapping_add(add.delta as u8);

@@ -21,7 +21,9 @@
 //! dropped when they are settled: no late effect can be older, no member can still refer to what they describe, and
 //! when two members merge their states, what neither has a mark for is what both have received.
 
+mod adds;
 mod cell;
+pub mod conflict;
 mod dry;
 mod jottings;
 mod key;
@@ -39,12 +41,14 @@ use crate::codec::{Malformed, Reader, Writer};
 
 use crate::effect::{Bytes, Effect, Element, Key, Kind, Write};
 use crate::stamp::{Place, Stamp};
+pub use conflict::{Conflict, Conflicts, Counts, Rule};
 use dry::Dry;
 pub use jottings::Jot;
 use jottings::{Jottings, Record};
 use key::{Fold, Marks};
 pub use memory::Memory;
 pub use plain::{Cell, Plain};
+pub use text::integer;
 
 /// Rules that tests switch off to see that they matter.
 #[derive(Clone, Copy, Debug)]
@@ -59,15 +63,6 @@ impl Default for Rules {
     fn default() -> Self {
         Rules { types: true, identity: true }
     }
-}
-
-/// Events worth counting.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Conflicts {
-    /// Effects skipped because the key had another type.
-    pub skipped: u64,
-    /// Values wiped by a creation with another type.
-    pub replaced: u64,
 }
 
 /// The marks of one shard.
@@ -141,8 +136,13 @@ impl Overlay {
         &mut self.keys[at]
     }
 
-    pub fn conflicts(&self) -> Conflicts {
-        self.conflicts
+    pub fn conflicts(&self) -> &Conflicts {
+        &self.conflicts
+    }
+
+    /// Conflicts that were not taken before, oldest first.
+    pub fn take_conflicts(&mut self) -> Vec<Conflict> {
+        self.conflicts.take_recent()
     }
 
     pub fn levels(&self) -> Levels {
@@ -232,15 +232,16 @@ impl Overlay {
     /// Makes marks of what is jotted down of a key.
     pub fn spread_key<P: Plain>(&mut self, plain: &P, key: &Key) {
         // A key with records carries the stamp of the last one.
-        if !plain.stamp(key).is_some_and(|stamp| self.jottings.spans(stamp.version)) || self.has(key) {
+        let Some(stamp) = plain.stamp(key).filter(|stamp| self.jottings.spans(stamp.version)) else { return };
+        if self.has(key) {
             return;
         }
         let mut jottings = std::mem::take(&mut self.jottings);
-        let of_key = |r: &Record<'_>| r.db == key.db && r.name == key.name;
-        let records: Vec<Record<'_>> = jottings.records().filter(of_key).collect();
-        if !records.is_empty() {
+        let chain = jottings.chain(key.db, &key.name, stamp);
+        if !chain.is_empty() {
+            let records: Vec<Record<'_>> = chain.iter().map(|at| jottings.record(*at)).collect();
             self.mark(plain, key, &records);
-            jottings.kill(key.db, &key.name);
+            jottings.kill(&chain);
         }
         self.jottings = jottings;
     }
@@ -339,14 +340,14 @@ impl Overlay {
         let (rules, settled) = (self.rules, self.settled);
         let cleared = self.cleared.get(&key.db).copied();
         let fresh = !self.has(key);
-        let mut conflicts = self.conflicts;
+        let mut conflicts = std::mem::take(&mut self.conflicts);
         let keys = self.of_db(key.db);
         let marks = if fresh {
             keys.entry(key.name.clone()).or_insert_with(|| Box::new(Marks::of(plain, key, settled)))
         } else {
             keys.get_mut(&key.name).expect("the key has marks")
         };
-        let mut fold = Fold { plain, key, rules, once, conflicts: &mut conflicts };
+        let mut fold = Fold { plain, key, rules, once, anew: false, conflicts: &mut conflicts };
         if let (true, Some(cleared)) = (fresh, cleared) {
             fold.plain.at(cleared);
             marks.apply(&mut fold, cleared, false, &Effect::ClearDb);
@@ -363,7 +364,7 @@ impl Overlay {
         self.spread(plain);
         let last = self.cleared.entry(db).or_default();
         *last = place.max(*last);
-        let mut conflicts = self.conflicts;
+        let mut conflicts = std::mem::take(&mut self.conflicts);
         let (rules, settled) = (self.rules, self.settled);
         for key in plain.keys(db) {
             let young = |stamp: Stamp| stamp.version > settled && stamp > place.stamp();
@@ -373,7 +374,7 @@ impl Overlay {
         }
         for (name, marks) in self.of_db(db) {
             let key = &Key { db, name: name.clone() };
-            let mut fold = Fold { plain, key, rules, once: false, conflicts: &mut conflicts };
+            let mut fold = Fold { plain, key, rules, once: false, anew: false, conflicts: &mut conflicts };
             fold.plain.at(place);
             marks.apply(&mut fold, place, false, &Effect::ClearDb);
         }
@@ -551,10 +552,10 @@ impl Overlay {
         // Of this key alone.
         self.spread_key(plain, &write.key);
         let (rules, settled, key) = (self.rules, self.settled, &write.key);
-        let mut conflicts = self.conflicts;
+        let mut conflicts = std::mem::take(&mut self.conflicts);
         let keys = self.of_db(key.db);
         let marks = keys.entry(key.name.clone()).or_insert_with(|| Box::new(Marks::of(plain, key, settled)));
-        let mut fold = Fold { plain, key, rules, once: true, conflicts: &mut conflicts };
+        let mut fold = Fold { plain, key, rules, once: true, anew: false, conflicts: &mut conflicts };
         fold.plain.at(place);
         marks.apply(&mut fold, place, false, &Effect::ClearDb);
         if marks.is_told_by(plain.stamp(key)) {

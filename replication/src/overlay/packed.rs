@@ -200,7 +200,7 @@ impl Marks {
         if let Some(text) = &self.base_text {
             put_text(w, text);
         }
-        put_many(w, self.log.iter(), |w, (place, event)| {
+        put_many(w, self.events().iter(), |w, (place, event)| {
             put_place(w, *place);
             put_event(w, event);
         });
@@ -217,6 +217,10 @@ impl Marks {
             put_mark(w, mark);
         });
         put_ops(w, &self.skipped);
+        put_many(w, self.buried.iter(), |w, (part, place)| {
+            w.bytes(part);
+            put_place(w, *place);
+        });
         w.int(u64::from(self.list.is_some()));
         if let Some(list) = &self.list {
             list.pack(w);
@@ -232,9 +236,24 @@ impl Marks {
         let (kind, wipe, newest) = (take_kind(r)?, take_place(r)?, take_place(r)?);
         let cells = take_many(r, |r| Ok((r.bytes()?.to_vec(), take_mark(r, kind)?)))?.into_iter().collect();
         let skipped = take_ops(r)?;
+        let buried = take_many(r, |r| Ok((r.bytes()?.to_vec(), take_place(r)?)))?;
         let list = if r.int()? == 0 { None } else { Some(ListMarks::unpack(r)?) };
         let register = Register::from_parts(base, changes);
-        Ok(Marks { base_kind, base_text, log, register, kind, wipe, newest, cells, list, skipped })
+        let adds = Default::default();
+        Ok(Marks {
+            base_kind,
+            base_text,
+            log,
+            adds,
+            register,
+            kind,
+            wipe,
+            newest,
+            cells,
+            list,
+            skipped,
+            buried,
+        })
     }
 
     /// Whether the marks can be those of a value of this type, a list with so many elements.

@@ -1,6 +1,7 @@
 //! The store under the overlay, as the overlay sees it: values without history.
 
-use crate::effect::{BitAdd, Bytes, Key, Kind, Text, Value};
+use super::text;
+use crate::effect::{BitAdd, Bytes, Effect, Key, Kind, Text, Value};
 use crate::stamp::{Place, Stamp};
 
 /// The content of one cell of a set, sorted set or hash.
@@ -41,8 +42,37 @@ pub trait Plain {
     fn keys(&self, db: u32) -> Vec<Key>;
 
     fn text(&self, key: &Key) -> Option<Text>;
+    /// A string that is an integer, written as the server writes them.
+    fn integer(&self, key: &Key) -> Option<i64> {
+        text::integer(&self.text(key)?.bytes)
+    }
+    /// Puts an integer in the place of another one.
+    fn set_integer(&mut self, key: &Key, n: i64) {
+        let tag = self.text(key).map_or(0, |old| old.tag);
+        self.put(key, Text { bytes: n.to_string().into_bytes(), tag }.into());
+    }
+    /// Carries out an effect on a string.
+    fn edit(&mut self, key: &Key, effect: &Effect)
+    where
+        Self: Sized,
+    {
+        let new = text::edit::<Self>(self.text(key), effect);
+        self.put(key, new.into());
+    }
     /// One cell of a set, sorted set or hash.
     fn cell(&self, key: &Key, name: &[u8]) -> Option<Cell>;
+    /// The part of a stream that another one belongs to: it goes with it.
+    fn parent(_part: &[u8]) -> Option<Bytes> {
+        None
+    }
+    /// Whether others may belong to a part.
+    fn has_children(_part: &[u8]) -> bool {
+        false
+    }
+    /// The parts that belong to one.
+    fn children(&self, _key: &Key, _part: &[u8]) -> Vec<Bytes> {
+        Vec::new()
+    }
     /// Sets or removes a cell, making the key if need be.
     fn set_cell(&mut self, key: &Key, kind: Kind, name: &[u8], cell: Option<Cell>);
 
@@ -55,7 +85,7 @@ pub trait Plain {
     /// The sum of two decimal numbers as the commands write it. `None` if the first is not a number.
     fn add_float(old: &[u8], delta: &[u8]) -> Option<Bytes>;
     /// A string after an addition to some of its bits.
-    fn add_bits(old: &[u8], add: &BitAdd) -> Bytes;
+    fn add_bits(old: Bytes, add: &BitAdd) -> Bytes;
     /// HyperLogLog registers raised by others.
     fn merge_registers(old: &[u8], raised: &[u8]) -> Bytes;
 }

@@ -3,27 +3,87 @@
 use super::plain::{Cell, Plain};
 use crate::effect::{Bytes, Effect, Text};
 
-/// A string after an effect on it.
-pub(super) fn edit<P: Plain>(old: Option<&Text>, effect: &Effect) -> Text {
-    let tag = old.map_or(0, |old| old.tag);
-    Text { bytes: edit_bytes::<P>(old.map(|old| &old.bytes[..]), effect), tag }
+/// A string after an effect on it. What is there is changed in place: a string grows by many edits.
+pub(super) fn edit<P: Plain>(old: Option<Text>, effect: &Effect) -> Text {
+    let tag = old.as_ref().map_or(0, |old| old.tag);
+    Text { bytes: edit_bytes::<P>(old.map(|old| old.bytes), effect), tag }
 }
 
-fn edit_bytes<P: Plain>(old: Option<&[u8]>, effect: &Effect) -> Bytes {
+fn edit_bytes<P: Plain>(old: Option<Bytes>, effect: &Effect) -> Bytes {
     match effect {
-        Effect::Add { delta, result } => add(old, *delta, *result),
-        Effect::AddFloat { delta, result } => add_float::<P>(old, delta, result),
-        Effect::Append(bytes) => [old.unwrap_or_default(), bytes].concat(),
+        Effect::Add { delta, result } => add(old.as_deref(), *delta, *result),
+        Effect::AddFloat { delta, result } => add_float::<P>(old.as_deref(), delta, result),
+        Effect::Append(bytes) => {
+            let mut new = old.unwrap_or_default();
+            new.extend_from_slice(bytes);
+            new
+        }
         Effect::SetRange { offset, bytes } => {
-            let (at, mut new) = (*offset as usize, old.unwrap_or_default().to_vec());
+            let (at, mut new) = (*offset as usize, old.unwrap_or_default());
             new.resize(new.len().max(at + bytes.len()), 0);
             new[at..at + bytes.len()].copy_from_slice(bytes);
             new
         }
         Effect::AddBits(add) => P::add_bits(old.unwrap_or_default(), add),
-        Effect::RaiseRegisters(bytes) => P::merge_registers(old.unwrap_or_default(), bytes),
+        Effect::RaiseRegisters(bytes) => P::merge_registers(old.as_deref().unwrap_or_default(), bytes),
         other => unreachable!("not an effect on a string: {other:?}"),
     }
+}
+
+/// A string after an edit that comes late, where `later` edits, in order, have been carried out already. `None`: what they made
+/// of it does not tell; all have to be carried out again.
+pub(super) fn edit_late<'e>(
+    now: Bytes,
+    effect: &Effect,
+    later: impl Iterator<Item = Option<&'e Effect>>,
+) -> Option<Bytes> {
+    match effect {
+        Effect::Append(bytes) => append_late(now, bytes, later),
+        Effect::SetRange { offset, bytes } => set_range_late(now, *offset as usize, bytes, later),
+        _ => None,
+    }
+}
+
+/// Between what was there then and what was appended since.
+fn append_late<'e>(
+    mut now: Bytes,
+    bytes: &[u8],
+    later: impl Iterator<Item = Option<&'e Effect>>,
+) -> Option<Bytes> {
+    let mut at = now.len();
+    for edit in later {
+        let Some(Effect::Append(later)) = edit else { return None };
+        at = at.checked_sub(later.len())?;
+    }
+    now.splice(at..at, bytes.iter().copied());
+    Some(now)
+}
+
+/// Those bytes that nobody has set since.
+fn set_range_late<'e>(
+    mut now: Bytes,
+    at: usize,
+    bytes: &[u8],
+    later: impl Iterator<Item = Option<&'e Effect>>,
+) -> Option<Bytes> {
+    let mut since: Vec<(usize, usize)> = Vec::new();
+    for edit in later {
+        let Some(Effect::SetRange { offset, bytes: later }) = edit else { return None };
+        let (from, to) = (*offset as usize, *offset as usize + later.len());
+        if from < at + bytes.len() && at < to {
+            since.push((from, to));
+        }
+    }
+    now.resize(now.len().max(at + bytes.len()), 0);
+    since.sort_unstable();
+    let mut from = at;
+    for (taken, to) in since.into_iter().chain([(at + bytes.len(), usize::MAX)]) {
+        if from < taken {
+            now[from..taken].copy_from_slice(&bytes[from - at..taken - at]);
+        }
+        from = from.max(to);
+    }
+    Some(now)
 }
 
 /// A counter after an addition. What is not an integer, or would overflow, becomes the result at the origin.
@@ -40,7 +100,7 @@ fn add_float<P: Plain>(old: Option<&[u8]>, delta: &[u8], result: &[u8]) -> Bytes
 }
 
 /// An integer written as the server writes integers.
-pub(super) fn integer(text: &[u8]) -> Option<i64> {
+pub fn integer(text: &[u8]) -> Option<i64> {
     let n: i64 = std::str::from_utf8(text).ok()?.parse().ok()?;
     (n.to_string().as_bytes() == text).then_some(n)
 }

@@ -8,23 +8,50 @@ use replication::{Place, Stamp};
 use smallvec::SmallVec;
 
 use super::stage::Stage;
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, KeyMut};
 use crate::tuning::notify;
 
-/// Folds a group of another node's effects, all at once: `origin` is the author's label, `bytes` the writes. The context
-/// holds nothing before and the group's shards afterwards, so that what is left in its outbox can be seen to first.
-pub fn apply(ctx: &mut Ctx<'_>, origin: u16, version: u64, bytes: &[u8]) -> Result<(), Malformed> {
+/// Folds a group of another node's effects, all at once: `origin` is the author's label, `bytes` the writes. `hash`: of the
+/// first key, if it was computed before. The context holds nothing before and the group's shards afterwards, so that what is
+/// left in its outbox can be seen to first.
+pub fn apply(
+    ctx: &mut Ctx<'_>,
+    origin: u16,
+    version: u64,
+    bytes: &[u8],
+    hash: Option<u64>,
+) -> Result<(), Malformed> {
+    let stamp = Stamp { version, origin };
+    let mut all = borrowed::writes(bytes);
+    let Some(first) = all.next().transpose()? else { return Ok(()) };
+    let Some(second) = all.next().transpose()? else {
+        if matches!(first.effect, EffectRef::ClearDb) {
+            ctx.locks.hold_all();
+            ctx.locks.iter_mut().for_each(|shard| shard.clock.observe(version));
+            clear_db(ctx, Place::new(stamp, 0), &first);
+            return Ok(());
+        }
+        let hash = hash.unwrap_or_else(|| ctx.keyspace.hash(first.name));
+        let shard = ctx.keyspace.shard_of(hash);
+        ctx.locks.hold_one(shard);
+        ctx.locks.get_mut(shard).clock.observe(version);
+        apply_one(ctx, Place::new(stamp, 0), &first, hash);
+        return Ok(());
+    };
     let mut writes: SmallVec<[WriteRef<'_>; 4]> = SmallVec::new();
-    for write in borrowed::writes(bytes) {
+    writes.extend([first, second]);
+    for write in all {
         writes.push(write?);
     }
     hold(ctx, &writes);
     for shard in ctx.locks.iter_mut() {
         shard.clock.observe(version);
     }
-    let stamp = Stamp { version, origin };
     for (write, sub) in writes.iter().zip(0..) {
-        apply_one(ctx, Place::new(stamp, sub), write);
+        match write.effect {
+            EffectRef::ClearDb => clear_db(ctx, Place::new(stamp, sub), write),
+            _ => apply_one(ctx, Place::new(stamp, sub), write, ctx.keyspace.hash(write.name)),
+        }
     }
     Ok(())
 }
@@ -39,39 +66,40 @@ fn hold(ctx: &mut Ctx<'_>, writes: &[WriteRef<'_>]) {
     ctx.locks.hold(&mut shards);
 }
 
-fn apply_one(ctx: &mut Ctx<'_>, place: Place, write: &WriteRef<'_>) {
+fn apply_one(ctx: &mut Ctx<'_>, place: Place, write: &WriteRef<'_>, hash: u64) {
     if write.db as usize >= ctx.keyspace.databases() {
         // A peer with more databases than this node. What is in them is not for this node's clients.
         return;
     }
-    if matches!(write.effect, EffectRef::ClearDb) {
-        return clear_db(ctx, place, write);
-    }
-    let shard = ctx.keyspace.shard_of(ctx.keyspace.hash(write.name));
+    let shard = ctx.keyspace.shard_of(hash);
     let again = ctx.keyspace.journal.is_merging();
     let (shard, writer) = ctx.locks.get_to_write(shard);
     let (env, out) = (&ctx.env, &mut ctx.out);
     let mut stage = Stage { shard, env, out, writer, stamp: place.stamp(), touched: false };
-    if !again && let Some(changed) = stage.key(write.db, write.name).apply_directly(place, write) {
-        if changed {
-            tell(&mut stage, write);
+    if !again {
+        let mut key = stage.key_at(write.db, write.name, hash);
+        if let Some(changed) = key.apply_directly(place, write) {
+            if changed {
+                tell_of(&mut key, write);
+            }
+            return;
         }
-        return;
     }
     let mut overlay = stage.shard.overlay.take().unwrap_or_default();
     fold(&mut overlay, &mut stage, place, write, again);
     if stage.touched {
-        tell(&mut stage, write);
+        tell_of(&mut stage.key_at(write.db, write.name, hash), write);
     }
     stage.shard.overlay = Some(overlay);
 }
 
 /// Tells who watches the key, waits on it, or wants to hear of changes.
-fn tell(stage: &mut Stage<'_>, write: &WriteRef<'_>) {
-    let mut key = stage.key(write.db, write.name);
+fn tell_of(key: &mut KeyMut<'_, '_>, write: &WriteRef<'_>) {
     key.changed(true);
-    let (class, name) = event(&write.effect);
-    key.notify(class, name);
+    if key.env.tuning.notify != 0 {
+        let (class, name) = event(&write.effect);
+        key.notify(class, name);
+    }
 }
 
 /// `again`: a full sync is being taken, and may have brought the effect already.

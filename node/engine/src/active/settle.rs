@@ -1,6 +1,6 @@
 //! Forgetting what no member can need any more.
 
-use replication::overlay::{Conflicts, Levels};
+use replication::overlay::{Conflict, Counts, Levels};
 
 use super::stage::Stage;
 use crate::ctx::Ctx;
@@ -27,25 +27,27 @@ pub(super) fn settle_now(ctx: &mut Ctx<'_>, shard: usize, levels: Levels) {
 }
 
 /// What the overlays hold.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Size {
     /// Keys with marks.
     pub keys: usize,
-    pub conflicts: Conflicts,
+    pub conflicts: Counts,
+    /// Conflicts since the last look, or some of them, in the order of the shards.
+    pub recent: Vec<Conflict>,
     /// Nothing at all is remembered.
     pub empty: bool,
 }
 
+/// Looks at all overlays, and takes the conflicts that they have kept.
 pub fn size(keyspace: &Keyspace) -> Size {
     let mut size = Size { empty: true, ..Size::default() };
     for shard in 0..keyspace.shard_count() {
-        let shard = keyspace.cell(shard).lock.lock();
-        let Some(overlay) = &shard.overlay else { continue };
+        let mut shard = keyspace.cell(shard).lock.lock();
+        let Some(overlay) = &mut shard.overlay else { continue };
         size.keys += overlay.len();
         size.empty &= overlay.is_empty();
-        let Conflicts { skipped, replaced } = overlay.conflicts();
-        size.conflicts.skipped += skipped;
-        size.conflicts.replaced += replaced;
+        size.conflicts.add(&overlay.conflicts().counts());
+        size.recent.append(&mut overlay.take_conflicts());
     }
     size
 }

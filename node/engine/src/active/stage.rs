@@ -2,7 +2,7 @@
 
 use protocol::number::LongDouble;
 use replication::effect::{BitAdd, BitOverflow, Bytes, Key, Kind, Text, Value};
-use replication::overlay::{Cell, Plain};
+use replication::overlay::{self, Cell, Plain};
 use replication::{Place, Stamp};
 
 use crate::ctx::{Env, KeyMut, Outbox};
@@ -13,7 +13,7 @@ use crate::tuning::Tuning;
 use crate::types::bits::{Field, Overflow};
 use crate::types::stream::{NodeLimits, Part};
 use crate::types::string::IntText;
-use crate::types::{Hash, List, Set, Stream, hash, hyperloglog, list, set, stream, zset};
+use crate::types::{Hash, List, Set, Stream, hash, hyperloglog, list, set, stream, string, zset};
 use crate::value::{self, ValueRef};
 
 /// HyperLogLogs that the fold makes are sparse up to this, whatever the node is tuned to: all nodes must make the same.
@@ -50,8 +50,14 @@ impl Stage<'_> {
     }
 
     pub fn key<'s, 'k>(&'s mut self, db: u32, name: &'k [u8]) -> KeyMut<'s, 'k> {
+        let hash = self.shard.dbs[db as usize].hash(name);
+        self.key_at(db, name, hash)
+    }
+
+    /// The same where its hash is known.
+    #[inline]
+    pub fn key_at<'s, 'k>(&'s mut self, db: u32, name: &'k [u8], hash: u64) -> KeyMut<'s, 'k> {
         let db = db as usize;
-        let hash = self.shard.dbs[db].hash(name);
         let pos = self.shard.dbs[db].find(hash, name);
         let Stage { shard, env, out, writer, stamp, .. } = self;
         KeyMut { shard, env, out, writer, stamp: *stamp, db, key: name, hash, pos }
@@ -174,6 +180,19 @@ impl Plain for Stage<'_> {
         Some(Text { bytes, tag: value.tag() })
     }
 
+    fn integer(&self, key: &Key) -> Option<i64> {
+        match self.entry(key)?.value() {
+            ValueRef::Int(n) => Some(n),
+            _ => overlay::integer(&self.text(key)?.bytes),
+        }
+    }
+
+    fn set_integer(&mut self, key: &Key, n: i64) {
+        let mut key = self.change(key);
+        string::apply_int(&mut key, n);
+        key.restamp();
+    }
+
     fn cell(&self, key: &Key, name: &[u8]) -> Option<Cell> {
         match self.entry(key)?.value() {
             ValueRef::Hash(hash) => {
@@ -190,6 +209,24 @@ impl Plain for Stage<'_> {
                 Part::parse(name).ok().and_then(|part| stream.part(part)).map(|value| Cell::Text(value, None))
             }
             _ => None,
+        }
+    }
+
+    fn parent(part: &[u8]) -> Option<Bytes> {
+        match Part::parse(part).ok()? {
+            Part::Consumer { group, .. } | Part::Pending { group, .. } => Some(Part::Group(group).name()),
+            _ => None,
+        }
+    }
+
+    fn has_children(part: &[u8]) -> bool {
+        matches!(Part::parse(part), Ok(Part::Group(_)))
+    }
+
+    fn children(&self, key: &Key, part: &[u8]) -> Vec<Bytes> {
+        match (Part::parse(part), self.entry(key).map(|entry| entry.value())) {
+            (Ok(Part::Group(name)), Some(ValueRef::Stream(stream))) => stream.parts_of_group(name),
+            _ => Vec::new(),
         }
     }
 
@@ -257,16 +294,16 @@ impl Plain for Stage<'_> {
         Some(sum)
     }
 
-    fn add_bits(old: &[u8], add: &BitAdd) -> Bytes {
+    fn add_bits(old: Bytes, add: &BitAdd) -> Bytes {
         let field = Field { offset: add.offset as usize, width: add.width, signed: add.signed };
         let overflow = match add.overflow {
             BitOverflow::Wrap => Overflow::Wrap,
             BitOverflow::Saturate => Overflow::Saturate,
             BitOverflow::Fail => Overflow::Fail,
         };
-        let Some(sum) = field.add(field.read(old), add.delta, overflow) else { return old.to_vec() };
-        let (first, patch) = (field.offset / 8, field.patch(old, sum));
-        let mut new = old.to_vec();
+        let Some(sum) = field.add(field.read(&old), add.delta, overflow) else { return old };
+        let (first, patch) = (field.offset / 8, field.patch(&old, sum));
+        let mut new = old;
         new.resize(new.len().max(first + patch.len()), 0);
         new[first..first + patch.len()].copy_from_slice(&patch);
         new

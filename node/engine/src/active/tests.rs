@@ -75,6 +75,7 @@ fn with_stage<T>(ctx: &mut Ctx<'_>, name: &[u8], see: impl FnOnce(&mut Stage<'_>
 
 impl Node {
     fn new(label: u16, nodes: usize) -> Node {
+        replication::hashing::hash_alike();
         let keyspace: &'static Keyspace = Box::leak(Box::new(Keyspace::new(2, 1)));
         keyspace.journal.listen(true);
         activate(keyspace, Some(label));
@@ -125,7 +126,7 @@ impl Node {
         for write in &writes {
             self.lapse(&write.key);
         }
-        remote::apply(&mut self.console.ctx, from, version, bytes).unwrap();
+        remote::apply(&mut self.console.ctx, from, version, bytes, None).unwrap();
         self.console.ctx.locks.release();
         self.keyspace.journal.raise_floor(version);
         for (sub, write) in writes.iter().enumerate() {

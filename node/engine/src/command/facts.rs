@@ -7017,10 +7017,16 @@ pub static ALL: [Facts; 470] = [
         id: id::REPLICATION_CONFLICTS, name: "REPLICATION CONFLICTS", full_name: "replication|conflicts",
         parent: Some(id::REPLICATION),
         origin: Origin::Everwrite,
-        group: Group::Server, since: "0.1.0", arity: 2,
+        group: Group::Server, since: "0.1.0", arity: -2,
         flags: F::ADMIN.or(F::LOADING).or(F::NOSCRIPT).or(F::STALE),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
-        summary: "How often writes of different nodes met, by the rule that decided",
+        summary: "The last writes of different nodes that could not both be, and which rule decided",
+        args: &[
+            Arg { name: "what", kind: ArgKind::Oneof, flags: A::OPTIONAL, args: &[
+                Arg { name: "count", kind: ArgKind::Integer, ..ARG },
+                Arg { name: "reset", kind: ArgKind::PureToken, token: Some("RESET"), ..ARG },
+            ], ..ARG },
+        ],
         ..ROW
     },
     Facts {

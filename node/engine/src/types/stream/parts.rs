@@ -13,6 +13,7 @@
 //! Ids are sixteen bytes, big endian, numbers as the codec of effects has them, a group before something else has its length
 //! before it. A stream that a client has made has an `m`; one without any part is not there. That an entry is acknowledged is
 //! the removal of its `p`: a claim that finds none does nothing, so acknowledging beats claiming, whichever is the later.
+//! With a group goes what belongs to it and is older than its removal, though the group may have been made again since.
 
 use protocol::StreamId;
 use protocol::listpack::Entry;
@@ -171,6 +172,16 @@ impl Stream {
         }
         see(Part::Deleted);
         see(Part::Marks);
+    }
+
+    /// The names of the parts that belong to a group.
+    pub fn parts_of_group(&self, name: &[u8]) -> Vec<Vec<u8>> {
+        let Some(group) = self.group(name) else { return Vec::new() };
+        let consumers = group.consumers().iter();
+        let consumers =
+            consumers.map(|consumer| Part::Consumer { group: name, consumer: &consumer.name }.name());
+        let pending = group.pending_range(StreamId::ZERO, StreamId::MAX);
+        consumers.chain(pending.map(|(id, _)| Part::Pending { group: name, id }.name())).collect()
     }
 
     /// How many parts there are.
