@@ -3,9 +3,9 @@
 //! ```text
 //! cargo run --release -p everwrite-tests --bin bench -- [OPTION...]
 //!   --only a,b           only these parts (get set incr lpush hset sadd zadd mget mset families memory pause start idle
-//!                        expiry eviction maxmemory attach replicated cost streams scripts tls aof rdb)
-//!   --keys N             keys that a replica has to get when it attaches (default 1000000), or that are saved and loaded
-//!                        (default 5000000)
+//!                        expiry eviction maxmemory attach replicated cost streams scripts tls aof rdb partition fullsync)
+//!   --keys N             keys that a replica has to get when it attaches (default 1000000), or that are saved and loaded or
+//!                        come in a full sync (default 5000000)
 //!   --pipeline 1,16      only these pipeline depths
 //!   --rounds N           runs per server and workload; the medians are shown (default 5)
 //!   --seconds S          length of one run (default 3)
@@ -21,6 +21,7 @@
 //! differs from 1.0 is noise.
 
 mod attach;
+mod away;
 mod barred;
 mod cost;
 mod disk;
@@ -56,6 +57,7 @@ fn main() {
     eviction::run(&options, &mut report);
     attach::run(&options, &mut report);
     disk::run(&options, &mut report);
+    away::run(&options, &mut report);
     let missed = report.finish(&options.output);
     std::process::exit(if options.strict && missed > 0 { 1 } else { 0 });
 }

@@ -26,9 +26,11 @@ pub struct Options {
 }
 
 /// Every name `--only` knows.
-pub const PARTS: [&str; 25] = [
+pub const PARTS: [&str; 27] = [
     "aof",
     "rdb",
+    "partition",
+    "fullsync",
     "cost",
     "get",
     "set",
