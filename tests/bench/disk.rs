@@ -15,7 +15,7 @@ const RANDOM_KEYS: usize = 1_000_000;
 const PATIENCE: Duration = Duration::from_secs(600);
 const PING_EVERY: Duration = Duration::from_micros(500);
 /// Microseconds per key: a save takes longer then than to overwrite everything.
-const SAVE_DELAY: u32 = 20;
+const SAVE_DELAY: u32 = 12;
 
 const NO_LOG: &[&str] = &["--appendonly", "no"];
 const EVERYSEC: &[&str] =
@@ -181,7 +181,7 @@ fn percentile(server: &Server, goes_on: impl Fn() -> bool) -> f64 {
 /// By how much a server's memory grows while all its keys are overwritten during BGSAVE, as a part of what it was. Of Redis:
 /// what its child and it no longer share.
 fn grown(options: &Options, kind: Kind) -> f64 {
-    let keys = keys(options) / 5;
+    let keys = keys(options);
     let server = options.start(kind);
     let mut client = server.client();
     populate(&server, keys);

@@ -7,12 +7,14 @@ use engine::snapshot::{Piece, Sink};
 use parking_lot::{Condvar, Mutex};
 
 /// The share of memory in use that pieces may take, and the least and most they may, bytes.
-const SHARE: u64 = 10;
-const LEAST: u64 = 4 << 20;
+const SHARE: u64 = 16;
+const LEAST: u64 = 1 << 20;
 const MOST: u64 = 256 << 20;
+/// What a piece takes beside its records, bytes: many are small.
+const PIECE: u64 = 96;
 
 /// A bounded queue of pieces. When it is full, who brings another waits, be it a client's worker: so a snapshot never
-/// takes more than a tenth of the memory in use. Its own walks wait when half of it is full, which leaves room for the
+/// takes more than a tenth of the memory in use, the buffers of its threads included. Its own walks wait when half of it is full, which leaves room for the
 /// writers. Nobody waits for a queue that has been closed: what comes is dropped.
 pub struct Queue {
     state: Mutex<State>,
@@ -46,7 +48,7 @@ impl Queue {
         let mut state = self.state.lock();
         loop {
             if let Some(piece) = state.pieces.pop_front() {
-                state.bytes -= piece.records.len() as u64;
+                state.bytes -= weight(&piece);
                 self.room.notify_all();
                 return Some(piece);
             }
@@ -91,11 +93,16 @@ impl Queue {
     }
 }
 
+/// The memory that a piece takes.
+fn weight(piece: &Piece) -> u64 {
+    piece.records.capacity() as u64 + PIECE
+}
+
 impl Sink for Queue {
     fn put(&self, piece: Piece) {
-        let bytes = piece.records.len() as u64;
+        let bytes = weight(&piece);
         if piece.aside {
-            self.copied.fetch_add(bytes, Relaxed);
+            self.copied.fetch_add(piece.records.len() as u64, Relaxed);
         }
         let mut state = self.state.lock();
         while state.bytes > 0 && state.bytes + bytes > self.limit && !state.closed {

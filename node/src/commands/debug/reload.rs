@@ -102,7 +102,6 @@ fn while_loading<T>(call: &mut Call<'_>, work: impl FnOnce(&mut Ctx<'static>) ->
     server.persistence.loading.begin();
     server.config.touch();
     standby::hand_over(call.worker);
-    background::abort(server);
     let ctx = &mut *call.ctx;
     ctx.locks.hold_all();
     let db = ctx.db;
