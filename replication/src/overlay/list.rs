@@ -629,22 +629,18 @@ impl ListMarks {
             Mark::Run { .. } => false,
         };
         let known = |id: ElementId| self.find(id).unwrap_or(self.marks.len());
-        let (mut at, forward) = match anchor {
+        let (at, forward) = match anchor {
             Anchor::Head => (0, true),
             Anchor::Tail => (self.marks.len(), false),
-            Anchor::After(id) => (known(id) + 1, true),
+            Anchor::After(id) => ((known(id) + 1).min(self.marks.len()), true),
             Anchor::Before(id) => (known(id), false),
         };
+        // Away from the anchor its children get older, each with its subtree; behind them all is anything else.
         if forward {
-            while at < self.marks.len() && younger(at) {
-                at += 1;
-            }
+            at + first_not(self.marks.len() - at, |i| younger(at + i))
         } else {
-            while at > 0 && younger(at - 1) {
-                at -= 1;
-            }
+            at - first_not(at, |i| younger(at - 1 - i))
         }
-        at
     }
 
     /// The age of the child of `anchor` in whose subtree the element is.
@@ -702,6 +698,39 @@ impl ListMarks {
             let alive = one.died.is_none();
             self.marks.insert(at, Mark::One(one));
             self.came(at, alive);
+        }
+    }
+}
+
+/// The first of `0..len` that is not `so`, where none behind it is: looks near the front first, in ever larger steps.
+fn first_not(len: usize, so: impl Fn(usize) -> bool) -> usize {
+    let (mut low, mut step) = (0, 1);
+    while low < len && so((low + step - 1).min(len - 1)) {
+        low = (low + step).min(len);
+        step *= 2;
+    }
+    // All below `low` are so, and the last of the step is not.
+    let mut high = (low + step - 1).min(len);
+    while low < high {
+        let middle = low.midpoint(high);
+        match so(middle) {
+            true => low = middle + 1,
+            false => high = middle,
+        }
+    }
+    low
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_not;
+
+    #[test]
+    fn the_first_that_is_not_so_is_found_wherever_it_is() {
+        for len in 0..70 {
+            for border in 0..=len {
+                assert_eq!(first_not(len, |i| i < border), border, "{border} of {len}");
+            }
         }
     }
 }
