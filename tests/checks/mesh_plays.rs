@@ -116,7 +116,7 @@ fn conflicts_are_counted_by_rule_and_can_be_read() {
     let ids = [&mut a, &mut b].map(|node| info(node, "mesh_uuid"));
     let log = ok(&mut b, "REPLICATION CONFLICTS -1");
     let entry = |rule: &str, cell: &str| {
-        let found = log.items().unwrap().iter().map(|entry| pairs(entry));
+        let found = log.items().unwrap().iter().map(pairs);
         found.into_iter().find(|e| e["rule"] == rule && e["cell"] == cell).unwrap_or_else(|| panic!("{log}"))
     };
     let whole = entry("later-wins", "");

@@ -83,9 +83,7 @@ fn behaves_like_a_set_while_growing_and_shrinking() {
 /// A scan goes from bucket to bucket, whatever share of the positions a bucket has.
 #[test]
 fn every_bucket_ends_behind_its_last_position() {
-    for (buckets, depth) in
-        (1..=BUCKETS_MAX as u32).flat_map(|n| [0, 1, 7, 20, DEPTH_MAX].map(|depth| (n, depth)))
-    {
+    for (buckets, depth) in (1..=BUCKETS_MAX).flat_map(|n| [0, 1, 7, 20, DEPTH_MAX].map(|depth| (n, depth))) {
         let segment = Segment::new(depth, buckets);
         let start = if depth == 0 { 0 } else { 5u64 << (64 - depth) & !((1u64 << (64 - depth)) - 1) };
         let (mut at, mut steps) = (start, 0);
