@@ -239,6 +239,9 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     ("HSET kh a 1", "KEYDB.HRENAME kh a b", "HGETALL kh"),
     ("SET pre b", "PREPEND pre a", "GET pre"),
     ("SADD em a b", "PEXPIREMEMBERAT em b 1", "SCARD em"),
+    ("", "SADDEX sx 1000 a", "SCARD sx"),
+    ("HSET fe a 1", "FIELDEXPIRE fe 1000 a", "HEXPIRETIME fe FIELDS 1 a"),
+    ("", "CL.THROTTLE th 5 10 60", "EXISTS th"),
     ("", "FLUSHDB", "DBSIZE"),
     ("SET last 1", "FLUSHALL", "DBSIZE"),
 ];
@@ -248,6 +251,7 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("swapdb", "an active node refuses it"),
     ("migrate", "a DEL, if anything"),
     ("restore-asking", "RESTORE in a cluster"),
+    ("keydb.mvccrestore", "RESTORE between servers of KeyDB"),
     ("pfdebug", "for tests"),
     ("function", "tested with functions"),
     ("expdel", "a DEL of what has expired"),
