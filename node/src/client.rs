@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::*};
 use std::task::Waker;
 
+use engine::command::CommandId;
 use engine::interest::WatchFlag;
 use engine::waiting::Ticket;
 use parking_lot::Mutex;
@@ -156,6 +157,12 @@ impl Client {
             mailbox: Mutex::default(),
             blocked: Mutex::default(),
         }
+    }
+
+    /// Name of the last command.
+    pub fn last_command(&self) -> Option<&'static str> {
+        let n = u16::try_from(self.command.load(Relaxed)).ok()?;
+        Some(CommandId(n).facts().full_name)
     }
 
     pub fn has(&self, flag: u32) -> bool {

@@ -998,7 +998,20 @@ impl Connection {
             }
             _ => {
                 let client = &self.session.client;
-                tracing::warn!("Replica {} sent a command that has a reply. Connection closed.", client.addr);
+                let name = client.last_command().unwrap_or("none");
+                let answer = &bytes[before.unwrap_or(0).min(bytes.len())..];
+                if answer.first() == Some(&b'-') {
+                    let error = String::from_utf8_lossy(&answer[1..]);
+                    tracing::error!(
+                        "== CRITICAL == This master is sending an error to its replica: '{}' after processing the \
+                         command '{name}'",
+                        error.trim_end()
+                    );
+                }
+                tracing::warn!(
+                    "Replica generated a reply to command '{name}', disconnecting it: {}",
+                    client.addr
+                );
                 Err(Closed)
             }
         }

@@ -260,6 +260,7 @@ fn reject(
 ) {
     if let Some(id) = id {
         worker.stats.commands[id.index()].rejected.add(1);
+        session.client.command.store(u32::from(id.0), Relaxed);
     }
     if let Some(multi) = &mut session.multi {
         multi.failed = true;

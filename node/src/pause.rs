@@ -1,8 +1,10 @@
-//! CLIENT PAUSE: clients wait, all of them or those that would write.
+//! Pauses: clients wait, all of them or those that would write. CLIENT PAUSE asks for that, and whatever hands over to
+//! another server, or leaves.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
+use std::sync::atomic::{AtomicU64, Ordering::*};
 
 use engine::command::{Facts, Flags, id};
+use parking_lot::Mutex;
 use protocol::Args;
 
 use crate::client::{Class, flag};
@@ -10,25 +12,57 @@ use crate::scripting;
 use crate::session::Session;
 use crate::worker::Worker;
 
-/// Until when clients wait, unix ms; 0: not at all.
+/// Clients wait for as long as it takes.
+const FOR_EVER: u64 = u64::MAX >> 1;
+
+/// Who else than a client has writes wait, until further notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    Failover,
+    Shutdown,
+}
+
+#[derive(Default)]
+struct Asked {
+    /// By a client: until when, unix ms, and whether only writes wait.
+    until_ms: u64,
+    only_writes: bool,
+    holds: [bool; 2],
+}
+
+/// Who has asked for a pause, and until when it may last.
 #[derive(Default)]
 pub struct Pause {
+    asked: Mutex<Asked>,
+    /// The latest of all, unix ms; 0: nobody has asked.
     until_ms: AtomicU64,
-    only_writes: AtomicBool,
 }
 
 impl Pause {
     /// Pauses until `until_ms`. A pause that is in force only gets longer, and stricter.
     pub fn pause(&self, until_ms: u64, only_writes: bool, now_ms: u64) {
-        let running = self.until_ms.load(Acquire) > now_ms;
-        let strict = !only_writes || (running && !self.only_writes.load(Acquire));
-        self.only_writes.store(!strict, Release);
-        let until = if running { self.until_ms.load(Acquire).max(until_ms) } else { until_ms };
-        self.until_ms.store(until, Release);
+        self.change(|asked| {
+            let running = asked.until_ms > now_ms;
+            asked.only_writes = only_writes && (asked.only_writes || !running);
+            asked.until_ms = if running { asked.until_ms.max(until_ms) } else { until_ms };
+        });
     }
 
+    /// Takes back what [`Pause::pause`] did.
     pub fn unpause(&self) {
-        self.until_ms.store(0, Release);
+        self.change(|asked| asked.until_ms = 0);
+    }
+
+    /// Has writes wait until this is taken back.
+    pub fn hold(&self, why: Why, on: bool) {
+        self.change(|asked| asked.holds[why as usize] = on);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Asked)) {
+        let mut asked = self.asked.lock();
+        change(&mut asked);
+        let held = asked.holds.contains(&true);
+        self.until_ms.store(if held { FOR_EVER } else { asked.until_ms }, Release);
     }
 
     pub fn left_ms(&self, now_ms: u64) -> u64 {
@@ -51,8 +85,11 @@ impl Pause {
 
     /// Whether writes, and everything else, wait at this moment.
     pub fn state(&self, now_ms: u64) -> (bool, bool) {
-        let on = self.left_ms(now_ms) > 0;
-        (on, on && !self.only_writes.load(Acquire))
+        if self.left_ms(now_ms) == 0 {
+            return (false, false);
+        }
+        let asked = self.asked.lock();
+        (true, asked.until_ms > now_ms && !asked.only_writes)
     }
 
     /// Whether a client's command has to wait.
@@ -101,4 +138,25 @@ fn writes(worker: &Worker, facts: &'static Facts, args: Args<'_>) -> bool {
     facts.flags.has(Flags::WRITE)
         || matches!(facts.id, id::PUBLISH | id::SPUBLISH | id::PFCOUNT)
         || scripting::may_write(worker, facts, args)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_pauses_takes_back_what_is_his() {
+        let pause = Pause::default();
+        pause.pause(100, false, 10);
+        pause.hold(Why::Shutdown, true);
+        assert_eq!(pause.state(50), (true, true));
+        assert_eq!(pause.state(150), (true, false));
+        pause.unpause();
+        assert_eq!(pause.state(50), (true, false));
+        pause.hold(Why::Failover, true);
+        pause.hold(Why::Shutdown, false);
+        assert!(pause.is_on(50));
+        pause.hold(Why::Failover, false);
+        assert!(!pause.is_on(50) && !pause.is_set());
+    }
 }

@@ -212,6 +212,11 @@ fn everything_arrives_under_load_by_socket_and_by_file() {
     }
 }
 
+/// How often a link is cut under load.
+fn cuts() -> u64 {
+    std::env::var("CUTS").map_or(20, |n| n.parse().expect("CUTS is a number"))
+}
+
 #[test]
 fn a_cut_link_goes_on_where_it_was() {
     let master = master(&["--repl-backlog-size", "64mb"]);
@@ -220,7 +225,7 @@ fn a_cut_link_goes_on_where_it_was() {
     let replica = replica_at(proxy.address(), &["--repl-ping-replica-period", "1"]);
     wait_until("the replica is up", SOON, || is_up(&replica));
     let load = Load::start(&master, 2);
-    for cut in 1..=20u64 {
+    for cut in 1..=cuts() {
         load.wait_for_more(5);
         proxy.hang_up();
         wait_until("the replica is back", SOON, || {

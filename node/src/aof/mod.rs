@@ -100,6 +100,8 @@ pub struct Books {
     /// A rewrite is under way, or about to begin because the log was turned on.
     pub rewriting: bool,
     pub scheduled: bool,
+    /// The log has been turned on, and has no base yet: a start would not find what is logged.
+    pub starting: bool,
     /// How the last rewrite ended, how long it took (-1: there was none), how many there were.
     pub rewrite_ok: bool,
     pub rewrite_seconds: i64,
@@ -122,6 +124,7 @@ impl Default for Books {
         Books {
             rewriting: false,
             scheduled: false,
+            starting: false,
             rewrite_ok: true,
             rewrite_seconds: -1,
             rewrites: 0,

@@ -213,6 +213,7 @@ fn run(server: &'static Server, begun: &Begun, stand_in: Option<StandIn>) -> boo
     server.aof.note(|books| {
         books.rewriting = false;
         books.rewrite_ok = ok;
+        books.starting &= !ok;
         books.rewrite_seconds = started.elapsed().as_secs() as i64;
         books.failures_in_a_row = if ok { 0 } else { books.failures_in_a_row + 1 };
         books.tried_s = unix_ms() / 1000;
@@ -258,7 +259,7 @@ fn start_with(server: &'static Server, ctx: &mut Ctx<'_>, aim: Aim) -> Result<()
 pub fn turn_on(server: &'static Server) {
     let (begun, soon) = mpsc::channel();
     server.pump.listen(server, Who::Log);
-    server.aof.note(|books| books.rewriting = true);
+    server.aof.note(|books| (books.rewriting, books.starting) = (true, true));
     let run = move || {
         let mut ctx = background::own_context(server);
         ctx.locks.hold_all();
@@ -284,6 +285,7 @@ pub fn turn_off(server: &'static Server) {
         tracing::info!("Killing running AOF rewrite child: {}", std::process::id());
         job.abort();
     }
+    server.aof.note(|books| books.starting = false);
     turn_off_log(server);
     let until = Instant::now() + ABORT_WITHIN;
     while server.aof.books().rewriting && Instant::now() < until {

@@ -75,6 +75,7 @@ fn reset_stat(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     server.samples.reset();
     server.memory.reset();
     server.users.journal.reset_counts();
+    server.replicas.counters.reset();
     call.ctx.each_shard(|shard| {
         shard.stats.expired = 0;
         shard.stats.evicted = 0;

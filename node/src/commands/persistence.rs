@@ -21,9 +21,8 @@ const FAILED: ErrorReply = ErrorReply::new("ERR");
 /// `SAVE`
 fn save(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     call.worker.count_lookups(call.ctx);
-    call.ctx.locks.hold_all();
-    let saved = background::save_now(call.worker.server, call.ctx, false);
     call.ctx.locks.release();
+    let saved = background::save_now(call.worker.server, call.ctx);
     match saved {
         Ok(true) => call.out.ok(),
         Ok(false) => return Err(FAILED),
@@ -51,9 +50,8 @@ fn bgsave(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
         call.out.simple("Background saving scheduled");
         return DONE;
     }
-    call.ctx.locks.hold_all();
-    let begun = background::save(server, call.ctx);
     call.ctx.locks.release();
+    let begun = background::save(server, call.ctx);
     match begun {
         Ok(()) => call.out.simple("Background saving started"),
         Err(Busy(Purpose::Save)) => return Err(IN_PROGRESS),

@@ -105,10 +105,13 @@ fn psync(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     if call.args.get(3).is_some_and(|word| is(word, "failover")) {
         super::replicaof::take_over(call, &id)?;
     }
-    let offset = number::parse_i64(&call.args[2]);
     let link = join(call, false)?;
+    let Some(offset) = number::parse_i64(&call.args[2]) else {
+        tracing::warn!("Replica {} asks for synchronization but with a wrong offset", link.name());
+        return Err(error::NOT_INTEGER);
+    };
     tracing::info!("Replica {} asks for synchronization", link.name());
-    let wanted = offset.and_then(|offset| u64::try_from(offset).ok());
+    let wanted = u64::try_from(offset).ok();
     let resumed = wanted.and_then(|position| server.replicas.resume(server, &link, &id, position));
     let Some(bytes) = resumed else {
         refuse_partial(call, &link, &id, offset);
@@ -119,7 +122,7 @@ fn psync(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     tracing::info!(
         "Partial resynchronization request from {} accepted. Sending {bytes} bytes of backlog starting from offset {}.",
         link.name(),
-        offset.unwrap_or(0)
+        offset
     );
     let reply = match link.about.psync2 {
         true => format!("+CONTINUE {}\r\n", server.replicas.id()),
@@ -129,7 +132,7 @@ fn psync(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     DONE
 }
 
-fn refuse_partial(call: &Call<'_>, link: &Link, id: &str, offset: Option<i64>) {
+fn refuse_partial(call: &Call<'_>, link: &Link, id: &str, offset: i64) {
     let server = call.worker.server;
     let name = link.name();
     // It has no history, and asks for none.
@@ -140,7 +143,6 @@ fn refuse_partial(call: &Call<'_>, link: &Link, id: &str, offset: Option<i64>) {
     let (own, before) =
         server.replicas.history(|history| (history.id().to_owned(), history.second().0.to_owned()));
     if id.eq_ignore_ascii_case(&own) || id.eq_ignore_ascii_case(&before) {
-        let offset = offset.unwrap_or(-1);
         tracing::info!(
             "Unable to partial resync with replica {name} for lack of backlog (Replica request was: {offset})."
         );

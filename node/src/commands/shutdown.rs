@@ -1,18 +1,20 @@
 //! SHUTDOWN.
 
+use engine::waiting::TimedOut;
 use protocol::{Args, ErrorReply, error};
 
 use super::{NodeRow, row};
+use crate::blocking;
 use crate::config::values::ShutdownFlags;
 use crate::dispatch::{Call, Next};
-use crate::shutdown;
+use crate::shutdown::{self, departure};
 
 /// What the caller wants.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Wish {
     save: bool,
     nosave: bool,
-    /// Do not wait for replicas. There are none to wait for.
+    /// Do not wait for replicas.
     now: bool,
     /// Even if the data cannot be saved.
     force: bool,
@@ -47,7 +49,7 @@ fn shutdown(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     let wish = Wish::parse(call.args)?;
     let server = call.worker.server;
     if wish.abort {
-        if !server.shutdown.abort() {
+        if !server.shutdown.abort(call.worker) {
             return Err(ErrorReply::new("ERR No shutdown in progress."));
         }
         call.out.ok();
@@ -59,10 +61,15 @@ fn shutdown(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
         return Ok(Next::Done);
     }
     let Wish { save, nosave, now, force, .. } = wish;
+    let flags = ShutdownFlags { save, nosave, now, force };
     call.ctx.locks.release();
-    let Err(shutdown::Refused) =
-        shutdown::leave(server, call.ctx, ShutdownFlags { save, nosave, now, force });
-    Err(ErrorReply::new("ERR Errors trying to SHUTDOWN. Check logs."))
+    if !now && !call.session.in_exec && departure::is_worth_it(server) {
+        let blocked = blocking::pass_time(call, None, TimedOut::Count(0));
+        departure::begin(server, flags, Some(blocked.ticket.clone()));
+        return Ok(Next::Blocked(blocked));
+    }
+    let Err(shutdown::Refused) = shutdown::leave(server, call.ctx, flags);
+    Err(departure::REFUSED)
 }
 
 pub const ROWS: &[NodeRow] = &[row("SHUTDOWN", shutdown)];

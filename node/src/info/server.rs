@@ -38,6 +38,9 @@ pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
     if !config.availability_zone.is_empty() {
         lines.put("availability_zone", &config.availability_zone);
     }
+    if let Some(left_ms) = server.shutdown.departure.left_ms(info.now_ms) {
+        lines.put("shutdown_in_milliseconds", left_ms);
+    }
     lines.put("server_name", "everwrite");
     lines.put("everwrite_version", env!("CARGO_PKG_VERSION"));
 }

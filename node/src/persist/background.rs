@@ -10,6 +10,7 @@ use engine::ctx::Ctx;
 use super::rdb_file::{self, About, Shards};
 use super::snapshot::{Job, Purpose};
 use super::stand_in;
+use crate::replicas::history::Position;
 use crate::server::Server;
 use crate::worker::{self, unix_ms};
 
@@ -72,8 +73,7 @@ pub fn after_flush(server: &'static Server, ctx: &mut Ctx<'_>) {
     let run = move || {
         abort(server);
         let mut ctx = own_context(server);
-        ctx.locks.hold_all();
-        if saves && save_now(server, &mut ctx, false).is_err() {
+        if saves && save_now(server, &mut ctx).is_err() {
             // Another has begun since the flush: that will do.
         }
     };
@@ -88,15 +88,28 @@ pub fn own_context(server: &'static Server) -> Ctx<'static> {
     ctx
 }
 
-/// BGSAVE: saves on threads of its own. All shards must be held.
+/// [`begin`] of a file whose place in the stream replicas get is wanted, too. No shard may be held, and none is after it.
+fn begin_file(server: &Server, ctx: &mut Ctx<'_>) -> Result<(Arc<Job>, u64), Busy> {
+    let begun = server.upstream.calm(|calm| {
+        ctx.locks.hold_all();
+        let begun = begin(server, ctx, Purpose::Save)?;
+        server.replicas.mark_cut(server, ctx, calm);
+        Ok(begun)
+    });
+    ctx.locks.release();
+    begun
+}
+
+/// BGSAVE: saves on threads of its own. No shard may be held.
 pub fn save(server: &'static Server, ctx: &mut Ctx<'_>) -> Result<(), Busy> {
-    let (job, changes) = begin(server, ctx, Purpose::Save)?;
+    let (job, changes) = begin_file(server, ctx)?;
     note_begin(server);
     tracing::info!("Background saving started by pid {}", std::process::id());
     let name = server.config.get().dbfilename.clone();
     let stand_in = stand_in::start(server, &job);
     let run = move || {
-        let result = rdb_file::write(server, &job, name.as_ref(), About::default(), Shards::Free);
+        let about = About { position: server.replicas.place_of_cut(server), ..About::default() };
+        let result = rdb_file::write(server, &job, name.as_ref(), about, Shards::Free);
         drop(stand_in);
         match result {
             Ok(()) => tracing::info!("Background saving terminated with success"),
@@ -117,23 +130,32 @@ pub fn save(server: &'static Server, ctx: &mut Ctx<'_>) -> Result<(), Busy> {
     Ok(())
 }
 
-/// SAVE: returns when all is saved; whether it is. All shards must be held; they are let go meanwhile, unless `keep`.
-pub fn save_now(server: &Server, ctx: &mut Ctx<'_>, keep: bool) -> Result<bool, Busy> {
+/// SAVE: returns when all is saved; whether it is. No shard may be held, unless they are pinned.
+pub fn save_now(server: &Server, ctx: &mut Ctx<'_>) -> Result<bool, Busy> {
+    if ctx.locks.is_pinned() {
+        return save_held(server, ctx, None);
+    }
+    let (job, changes) = begin_file(server, ctx)?;
+    let about = About { position: server.replicas.place_of_cut(server), ..About::default() };
+    Ok(finish(server, &job, changes, about, Shards::Free))
+}
+
+/// [`save_now`] for one who holds all shards, and does not let them go. `position`: where in the stream the data are.
+pub fn save_held(server: &Server, ctx: &mut Ctx<'_>, position: Option<Position>) -> Result<bool, Busy> {
     let (job, changes) = begin(server, ctx, Purpose::Save)?;
+    let about = About { position, ..About::default() };
+    Ok(finish(server, &job, changes, about, Shards::Held(ctx)))
+}
+
+fn finish(server: &Server, job: &Job, changes: u64, about: About, shards: Shards<'_, '_>) -> bool {
     server.persistence.saves.note(|books| books.count += 1);
     let name = server.config.get().dbfilename.clone();
-    let shards = if keep || ctx.locks.is_pinned() {
-        Shards::Held(ctx)
-    } else {
-        ctx.locks.release();
-        Shards::Free
-    };
-    let saved = rdb_file::write(server, &job, name.as_ref(), About::default(), shards).is_ok();
+    let saved = rdb_file::write(server, job, name.as_ref(), about, shards).is_ok();
     if saved {
         note_end(server, true, changes, None);
     }
-    end(server, &job);
-    Ok(saved)
+    end(server, job);
+    saved
 }
 
 /// A save in the background has begun.
@@ -184,7 +206,6 @@ pub fn look(server: &'static Server) {
         tracing::info!("{made} changes in {since} seconds. Saving...");
     }
     let mut ctx = own_context(server);
-    ctx.locks.hold_all();
     // Another may have begun in between: then that will do.
     let _ = save(server, &mut ctx);
 }

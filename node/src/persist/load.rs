@@ -22,6 +22,7 @@ use protocol::number::parse_u64;
 use protocol::rdb::{Error, File, KeyRecord, Kind, Reader, Record};
 use replication::Stamp;
 
+use crate::replicas::history::Position;
 use crate::server::Server;
 
 /// Keys and bytes that make a batch.
@@ -77,6 +78,16 @@ pub struct Policy {
     pub replace: bool,
     /// Libraries of functions are kept for the caller: they come into force with the data.
     pub shelve_aside: bool,
+    /// The server goes on where the one was that wrote the file: as a master, or as a replica.
+    pub resumes: Option<Resumes>,
+}
+
+/// What a server is that goes on where another was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resumes {
+    /// Its replicas hear of keys that have expired meanwhile.
+    Master,
+    Replica,
 }
 
 /// Where the keys go.
@@ -290,6 +301,9 @@ struct Decoder<'s> {
     keys: u64,
     expired: u64,
     empty: u64,
+    /// What the file has said so far of where its data are in a history: its name, and the bytes of it.
+    history: (Option<String>, Option<u64>),
+    resumed: bool,
 }
 
 type Give<'g> = &'g mut dyn FnMut(&mut Batch) -> Result<(), LoadError>;
@@ -313,6 +327,8 @@ impl<'s> Decoder<'s> {
             keys: 0,
             expired: 0,
             empty: 0,
+            history: (None, None),
+            resumed: false,
         }
     }
 
@@ -418,6 +434,9 @@ impl<'s> Decoder<'s> {
         let deadline = head.expire_ms.map(|at| at.max(0) as u64);
         if !self.policy.keep_expired && deadline.is_some_and(|at| at < self.now_ms) {
             self.expired += 1;
+            if self.resumed && self.policy.resumes == Some(Resumes::Master) {
+                self.server.replicas.expired_in_file(self.server, self.batch.db, &head.key);
+            }
             self.batch.bytes.truncate(start);
             return Ok(());
         }
@@ -469,12 +488,33 @@ impl<'s> Decoder<'s> {
                 let db = parse_u64(&value).unwrap_or(0) as usize;
                 self.server.persistence.loading.stream_db.store(db, std::sync::atomic::Ordering::Relaxed);
             }
+            b"repl-id" if value.len() == 40 => {
+                self.history.0 = Some(text());
+                self.resume();
+            }
+            b"repl-offset" => {
+                self.history.1 = parse_u64(&value);
+                self.resume();
+            }
             b"aof-base" if value == b"1" => tracing::info!("RDB is base AOF"),
             b"aof-preamble" if value == b"1" => tracing::info!("RDB has an AOF tail"),
             _ if name.starts_with(b"%") => {
                 tracing::info!("RDB '{}': {}", String::from_utf8_lossy(name), text());
             }
             _ => tracing::debug!("Unrecognized RDB AUX field: '{}'", String::from_utf8_lossy(name)),
+        }
+    }
+
+    /// The data are where the file says they are in a history. Behind keys that have expired that would come too late.
+    fn resume(&mut self) {
+        let Some(resumes) = self.policy.resumes else { return };
+        if let (Some(id), Some(offset)) = &self.history
+            && self.expired == 0
+        {
+            let db = self.server.persistence.loading.stream_db.load(std::sync::atomic::Ordering::Relaxed);
+            let position = Position { id: id.clone(), offset: *offset, db };
+            self.server.replicas.resume_from(&position, resumes == Resumes::Replica);
+            self.resumed = true;
         }
     }
 

@@ -11,6 +11,7 @@ use protocol::rdb::FileWriter;
 
 use super::snapshot::{Job, Purpose};
 use crate::config::Config;
+use crate::replicas::history::Position;
 use crate::server::Server;
 use crate::worker::unix_ms;
 
@@ -19,12 +20,14 @@ use crate::worker::unix_ms;
 const SYNC_EVERY: u64 = 4 << 20;
 
 /// What a file tells about itself.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct About {
     /// It is the base of an append-only file.
     pub aof_base: bool,
     /// It is for a replica, which goes on with a master's stream that has selected this database.
     pub stream_db: Option<usize>,
+    /// Where the data are in the history that replicas follow.
+    pub position: Option<Position>,
 }
 
 /// The beginning of a file, with the libraries of functions that belong to it.
@@ -34,8 +37,13 @@ pub fn head(config: &Config, libraries: &[Vec<u8>], about: About) -> FileWriter 
     file.aux(b"redis-bits", b"64");
     file.aux(b"ctime", (unix_ms() / 1000).to_string().as_bytes());
     file.aux(b"used-mem", crate::memory::used().to_string().as_bytes());
-    if let Some(db) = about.stream_db {
+    let stream_db = about.position.as_ref().map(|position| position.db).or(about.stream_db);
+    if let Some(db) = stream_db {
         file.aux(b"repl-stream-db", db.to_string().as_bytes());
+    }
+    if let Some(Position { id, offset, .. }) = &about.position {
+        file.aux(b"repl-id", id.as_bytes());
+        file.aux(b"repl-offset", offset.to_string().as_bytes());
     }
     file.aux(b"aof-base", if about.aof_base { b"1" } else { b"0" });
     libraries.iter().for_each(|library| file.function(library));

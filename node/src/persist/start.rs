@@ -5,7 +5,8 @@ use std::io;
 use std::path::Path;
 use std::time::Instant;
 
-use super::load::{self, LoadError, Policy, Shards};
+use super::load::{self, LoadError, Policy, Resumes, Shards};
+use crate::config::Config;
 use crate::process;
 use crate::server::Server;
 use crate::worker::{self, unix_ms};
@@ -28,8 +29,9 @@ pub fn load_all(server: &'static Server) -> Result<(), String> {
         crate::aof::load::at_start(server)?;
         false
     } else {
-        load_file(server, path, Policy::default(), Shards::Free)?
+        load_file(server, path, policy(&config), Shards::Free)?
     };
+    server.replicas.go_on(server);
     server.persistence.saves.note(|books| {
         books.last_s = unix_ms() / 1000;
         books.changes = worker::changes(server);
@@ -38,6 +40,16 @@ pub fn load_all(server: &'static Server) -> Result<(), String> {
         tracing::info!("DB loaded from disk: {:.3} seconds", began.elapsed().as_secs_f64());
     }
     Ok(())
+}
+
+/// What is made of the file at the start. A replica leaves it to its master to say what has expired.
+fn policy(config: &Config) -> Policy {
+    let resumes = match (config.active_replica, config.replicaof.0.is_empty()) {
+        (true, _) => None,
+        (false, true) => Some(Resumes::Master),
+        (false, false) => Some(Resumes::Replica),
+    };
+    Policy { resumes, keep_expired: resumes == Some(Resumes::Replica), ..Policy::default() }
 }
 
 /// Loads an RDB file; false if it is not there.

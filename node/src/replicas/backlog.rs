@@ -5,9 +5,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Room in a block, and up to where it is filled: most commands then fit in what is left.
+/// Room in a block, at least and at most: whole blocks are let go of, so it is a small part of what is to be kept.
+const BLOCK_MIN: usize = 4 * 1024;
 const BLOCK: usize = 64 * 1024;
-const FULL: usize = BLOCK / 16 * 15;
+/// Blocks that make up what is to be kept.
+const BLOCKS: u64 = 16;
 
 /// Bytes that follow each other.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ impl Block {
 #[derive(Debug)]
 pub struct Backlog {
     blocks: VecDeque<Arc<Block>>,
+    /// Room in the next block.
+    block: usize,
     first: u64,
     end: u64,
 }
@@ -39,7 +43,7 @@ pub struct Backlog {
 impl Backlog {
     /// Nothing yet: the first byte will have this number.
     pub fn new(first: u64) -> Backlog {
-        Backlog { blocks: VecDeque::new(), first, end: first }
+        Backlog { blocks: VecDeque::new(), block: BLOCK, first, end: first }
     }
 
     /// The number of the first byte that is still here, or will be.
@@ -68,16 +72,18 @@ impl Backlog {
 
     /// Goes on at the end. `write` appends to what it is given.
     pub fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        // Most commands fit in what is left of a block then.
+        let full = self.block / 16 * 15;
         // After a full block there will be another one; else nobody knows how much will come.
-        let busy = self.blocks.back().is_some_and(|block| block.bytes.len() >= FULL);
-        let last = self.blocks.back_mut().and_then(Arc::get_mut).filter(|block| block.bytes.len() < FULL);
+        let busy = self.blocks.back().is_some_and(|block| block.bytes.len() >= full);
+        let last = self.blocks.back_mut().and_then(Arc::get_mut).filter(|block| block.bytes.len() < full);
         match last {
             Some(block) => {
                 write(&mut block.bytes);
                 self.end = block.end();
             }
             None => {
-                let bytes = Vec::with_capacity(if busy { BLOCK } else { 0 });
+                let bytes = Vec::with_capacity(if busy { self.block } else { 0 });
                 let mut block = Block { start: self.end, bytes };
                 write(&mut block.bytes);
                 self.end = block.end();
@@ -92,12 +98,17 @@ impl Backlog {
         self.blocks.get(next).filter(|block| block.start <= position).cloned()
     }
 
-    /// Lets go of blocks that nobody needs: all of their bytes are before this one.
+    /// So many bytes are to be kept.
+    pub fn set_size(&mut self, bytes: u64) {
+        self.block = ((bytes / BLOCKS) as usize).clamp(BLOCK_MIN, BLOCK);
+    }
+
+    /// Nobody needs what is before this byte. Whole blocks go; of the first that stays only the rest is to be had.
     pub fn trim(&mut self, keep_from: u64) {
         while self.blocks.front().is_some_and(|block| block.end() <= keep_from) {
             self.blocks.pop_front();
         }
-        self.first = self.blocks.front().map_or(self.end, |block| block.start);
+        self.first = self.first.max(keep_from.min(self.end));
     }
 }
 
@@ -128,11 +139,12 @@ mod tests {
     }
 
     #[test]
-    fn whole_blocks_go() {
+    fn what_nobody_needs_goes() {
         let mut backlog = Backlog::new(101);
         (0..4).for_each(|n| add(&mut backlog, &vec![n; BLOCK]));
         backlog.trim(101 + BLOCK as u64 - 1);
-        assert_eq!(backlog.first(), 101);
+        assert_eq!((backlog.first(), backlog.covers(101)), (100 + BLOCK as u64, false));
+        assert!(backlog.at(101).is_some(), "it goes with its block");
         backlog.trim(101 + BLOCK as u64);
         assert_eq!((backlog.first(), backlog.len()), (101 + BLOCK as u64, 3 * BLOCK as u64));
         assert!(backlog.at(101).is_none());

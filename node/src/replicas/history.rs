@@ -17,6 +17,17 @@ pub fn new_id() -> String {
     format!("{}{}", random(), &random()[..8])
 }
 
+/// A place in a history: who has the data as they are there can go on from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The name of the history.
+    pub id: String,
+    /// Bytes so far.
+    pub offset: u64,
+    /// The database that a reader has selected there.
+    pub db: usize,
+}
+
 /// See the [module's page](self).
 #[derive(Debug)]
 pub struct History {
@@ -31,11 +42,21 @@ pub struct History {
     selected: Option<u32>,
     /// It is another's: its bytes are passed on as they come, and nothing of our own is added.
     relayed: bool,
+    /// The server is about to end, and has said where this history does.
+    sealed: bool,
 }
 
 impl Default for History {
     fn default() -> History {
-        History { id: new_id(), second: None, offset: 0, backlog: None, selected: None, relayed: false }
+        History {
+            id: new_id(),
+            second: None,
+            offset: 0,
+            backlog: None,
+            selected: None,
+            relayed: false,
+            sealed: false,
+        }
     }
 }
 
@@ -60,6 +81,19 @@ impl History {
     /// Begins a history of its own, which has nothing to do with the one before: nobody can go on from that.
     pub fn begin_anew(&mut self) {
         (self.id, self.second) = (new_id(), None);
+    }
+
+    /// Goes on, under a new name, where a server was that had these data: its replicas can follow.
+    pub fn resume(&mut self, from: &Position) {
+        self.adopt(&new_id(), from.offset);
+        self.second = Some((from.id.clone(), from.offset + 1));
+    }
+
+    /// Where it is; `None`: nobody has wanted to know yet.
+    pub fn position(&self) -> Option<Position> {
+        self.backlog.as_ref()?;
+        let db = self.selected.unwrap_or(0) as usize;
+        Some(Position { id: self.id.clone(), offset: self.offset, db })
     }
 
     /// The data are another's now, as they were at this offset. What was kept of the history before is worth nothing.
@@ -95,6 +129,11 @@ impl History {
         known && self.backlog.as_ref().is_some_and(|backlog| backlog.covers(position))
     }
 
+    /// Nothing is added from now on; false: it goes on after all.
+    pub fn seal(&mut self, on: bool) {
+        self.sealed = on;
+    }
+
     /// Keeps the end of the stream from now on.
     pub fn keep(&mut self) {
         if self.backlog.is_none() {
@@ -112,6 +151,17 @@ impl History {
         self.write(|out| out.extend_from_slice(bytes));
     }
 
+    /// Goes on with the removal of a key.
+    pub fn append_removal(&mut self, db: usize, key: &[u8]) {
+        let (number, chosen) = (db.to_string(), self.selected.replace(db as u32) == Some(db as u32));
+        self.write(|out| {
+            if !chosen {
+                feed::encode(out, [&b"SELECT"[..], number.as_bytes()].into_iter());
+            }
+            feed::encode(out, [&b"DEL"[..], key].into_iter());
+        });
+    }
+
     /// Goes on with a command that concerns no database.
     pub fn append_command(&mut self, words: &[&[u8]]) {
         self.write(|out| feed::encode(out, words.iter().copied()));
@@ -125,7 +175,7 @@ impl History {
     }
 
     fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        if let Some(backlog) = &mut self.backlog {
+        if let Some(backlog) = self.backlog.as_mut().filter(|_| !self.sealed) {
             backlog.append(write);
             self.offset = backlog.end() - 1;
         }
@@ -155,5 +205,20 @@ mod tests {
         history.adopt(&"a".repeat(40), 500);
         assert!(history.continues(&"a".repeat(40), 501) && !history.continues(&new, 14));
         assert_eq!(history.second(), (NO_ID, -1));
+    }
+
+    #[test]
+    fn a_history_outlives_its_process() {
+        let mut history = History::default();
+        assert_eq!(history.position(), None);
+        history.keep();
+        history.append(b"0123456789");
+        let position = history.position().unwrap();
+        let mut next = History::default();
+        next.resume(&position);
+        assert!(next.continues(&position.id, 11) && !next.continues(&position.id, 10));
+        assert!(next.id() != position.id && next.offset() == 10);
+        next.append(b"x");
+        assert!(next.continues(&position.id, 11) && !next.continues(&position.id, 12));
     }
 }

@@ -3,7 +3,7 @@
 //! In reading order: [`history`] is what the data's past is called and how far it has come, [`backlog`] keeps its end,
 //! [`handshake`] is what a replica says of itself, [`link`] is one replica, [`sender`] what its connection sends,
 //! [`sync`] makes snapshots for those who cannot go on with the stream, [`transfer`] brings one to several as it is made,
-//! [`waits`] lets clients wait for replicas, [`watch`] looks after it all by the clock.
+//! [`bookmark`] finds the place of a file's snapshot, [`waits`] lets clients wait for replicas, [`watch`] looks after it all by the clock.
 //!
 //! All replicas get the same stream of bytes: the commands of the feed, in order. One that follows another server passes
 //! that one's stream on instead, byte by byte ([`Replicas::relay`]). Replicas read from the backlog at their own pace; it
@@ -14,6 +14,7 @@
 //! While there is no replica and no backlog nothing is written down.
 
 pub mod backlog;
+pub mod bookmark;
 pub mod handshake;
 pub mod history;
 pub mod link;
@@ -36,7 +37,7 @@ use crate::persist::background;
 use crate::server::Server;
 use crate::worker::unix_ms;
 use backlog::Block;
-use history::History;
+use history::{History, Position};
 use link::Link;
 use sync::Sync;
 use waits::Waits;
@@ -73,6 +74,14 @@ pub struct Counters {
     pub bytes: AtomicU64,
 }
 
+impl Counters {
+    /// Starts those anew that count what has happened.
+    pub fn reset(&self) {
+        let Counters { full, partial, partial_refused, .. } = self;
+        [full, partial, partial_refused].iter().for_each(|count| count.store(0, Relaxed));
+    }
+}
+
 #[derive(Default)]
 struct State {
     history: History,
@@ -81,6 +90,8 @@ struct State {
     looked_to: u64,
     /// The snapshot under way.
     sync: Option<Sync>,
+    /// The snapshot whose place is wanted for its file.
+    bookmark: Option<bookmark::Bookmark>,
     clock: watch::Clock,
 }
 
@@ -127,6 +138,31 @@ impl Replicas {
         self.disconnect_all(server);
     }
 
+    /// The data are those of a file, which says where in a history they were: a master's replicas can go on from there, or
+    /// this replica can with its own master.
+    pub fn resume_from(&self, position: &Position, is_replica: bool) {
+        self.history(|history| match is_replica {
+            true => history.adopt(&position.id, position.offset),
+            false => history.resume(position),
+        });
+    }
+
+    /// Writes the stream down from the start on, if a file has said where it goes on.
+    pub fn go_on(&self, server: &'static Server) {
+        let found = self.history(|history| history.backlog.is_some().then(|| history.second().0.to_owned()));
+        if let Some(id) = found {
+            tracing::info!("Replicas, or this one, can go on with the history of the file ({id})");
+            server.pump.listen(server, Who::Replicas);
+        }
+    }
+
+    /// A key was found to have expired while a file was loaded that is gone on from: replicas still have it.
+    pub fn expired_in_file(&self, server: &Server, db: usize, key: &[u8]) {
+        let mut state = self.state.lock();
+        state.history.append_removal(db, key);
+        state.trim(&server.config.get());
+    }
+
     /// Passes on what came from this server's own master, while [`still`](crate::upstream::Upstream::still) would wait.
     pub fn relay(&self, server: &Server, bytes: &[u8]) {
         let mut state = self.state.lock();
@@ -144,6 +180,25 @@ impl Replicas {
             server.pump.wake();
             std::thread::sleep(LOOK);
         }
+    }
+
+    /// Sends replicas a command that nobody has run: for tests.
+    pub fn mislead(&self, server: &Server, words: &[&[u8]]) {
+        let mut state = self.state.lock();
+        if !state.history.is_relayed() {
+            state.history.append_command(words);
+            self.settle(server, &mut state);
+        }
+    }
+
+    /// Asks replicas how far they are, and returns how far they can be.
+    pub fn ask(&self, server: &Server) -> u64 {
+        let mut state = self.state.lock();
+        if !state.history.is_relayed() {
+            state.history.append_command(&[b"REPLCONF", b"GETACK", b"*"]);
+            self.settle(server, &mut state);
+        }
+        state.history.offset()
     }
 
     /// The block of the stream that a byte is in.
@@ -308,6 +363,7 @@ impl State {
         let end = self.history.offset() + 1;
         let Some(backlog) = &mut self.history.backlog else { return };
         let needed = self.links.iter().filter_map(|link| link.position()).min().unwrap_or(u64::MAX);
+        backlog.set_size(config.repl_backlog_size);
         backlog.trim(needed.min(end.saturating_sub(config.repl_backlog_size)));
     }
 }
@@ -325,6 +381,7 @@ impl Consumer for Replicas {
             if sync::is_due(&state, version) {
                 sync::place(&mut state, &self.placed);
             }
+            bookmark::look(&mut state, version);
             state.history.append_group(group);
         }
     }
@@ -340,12 +397,17 @@ impl Consumer for Replicas {
         if sync::is_due(&state, promise.saturating_add(1)) {
             sync::place(&mut state, &self.placed);
         }
+        if bookmark::is_wanted(&state) {
+            bookmark::look(&mut state, promise.saturating_add(1));
+            self.placed.notify_all();
+        }
         if self.waits.place(promise, state.history.offset()) {
             state.history.append_command(&[b"REPLCONF", b"GETACK", b"*"]);
         }
         self.settle(server, &mut state);
         self.promise.store(promise, Release);
-        self.placing.store(state.sync.as_ref().is_some_and(Sync::is_unplaced), Relaxed);
+        let unplaced = state.sync.as_ref().is_some_and(Sync::is_unplaced) || bookmark::is_wanted(&state);
+        self.placing.store(unplaced, Relaxed);
     }
 
     fn hurries(&self) -> bool {

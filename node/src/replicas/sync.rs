@@ -9,14 +9,14 @@ use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::*;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use engine::ctx::Ctx;
 use parking_lot::{Condvar, MutexGuard};
 use protocol::rdb::FileWriter;
 
 use super::handshake::Parts;
-use super::history::new_id;
+use super::history::{Position, new_id};
 use super::link::{Link, Payload, Stage};
 use super::transfer::Transfer;
 use super::{Replicas, State};
@@ -30,6 +30,8 @@ use crate::worker::unix_ms;
 
 /// How long one who waits for a snapshot's place goes without looking whether it is still wanted.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long the beginning of a file waits for it: entries that are about to change wait meanwhile.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// A snapshot for replicas, under way.
 pub struct Sync {
@@ -289,7 +291,8 @@ fn through_file(server: &'static Server, begun: &Begun) {
     tracing::info!("Background saving started by pid {}", std::process::id());
     let config = server.config.get();
     let path = Path::new(&config.dbfilename);
-    let result = rdb_file::write(server, job, path, About::default(), Shards::Free);
+    let about = About { position: position(server, begun), ..About::default() };
+    let result = rdb_file::write(server, job, path, about, Shards::Free);
     match &result {
         Ok(()) => tracing::info!("Background saving terminated with success"),
         Err(e) if e.kind() == ErrorKind::Interrupted => {
@@ -301,6 +304,17 @@ fn through_file(server: &'static Server, begun: &Begun) {
         background::note_end(server, result.is_ok(), begun.changes, Some(job.started));
     }
     hand_out(server, result.is_ok(), path);
+}
+
+/// Where the snapshot is in the stream, if that is soon known: who has its file can go on from there.
+fn position(server: &Server, begun: &Begun) -> Option<Position> {
+    let (replicas, began) = (&server.replicas, Instant::now());
+    let mut state = replicas.state.lock();
+    while state.sync.as_ref().is_some_and(Sync::is_unplaced) && began.elapsed() < PATIENCE {
+        replicas.placed.wait_for(&mut state, LOOK);
+    }
+    let (offset, id) = (state.sync.as_ref()?.offset?, state.history.id().to_owned());
+    Some(Position { id, offset, db: begun.stream_db.unwrap_or(0) })
 }
 
 /// Gives the file to those who wait for it, or closes them if there is none.

@@ -33,6 +33,7 @@ pub fn look(server: &'static Server) {
         }
         state.clock.looked_ms = now;
         if state.links.is_empty() && state.history.backlog.is_none() {
+            state.clock.pinged_ms = now;
             return;
         }
         state.keep_alive();
@@ -61,10 +62,12 @@ impl State {
 
     fn ping(&mut self, server: &Server, now: u64) {
         let period = u64::from(server.config.get().repl_ping_replica_period) * SECOND_MS;
-        if self.links.is_empty()
-            || self.history.is_relayed()
-            || now.saturating_sub(self.clock.pinged_ms) < period
-        {
+        if self.links.is_empty() || self.history.is_relayed() {
+            // The first one is due a period after the first replica has come.
+            self.clock.pinged_ms = now;
+            return;
+        }
+        if now.saturating_sub(self.clock.pinged_ms) < period {
             return;
         }
         self.clock.pinged_ms = now;

@@ -75,7 +75,7 @@ impl<'l> Applier<'l> {
             buffer: Vec::new(),
             open: Vec::new(),
             reply: Reply::default(),
-            db: 0,
+            db: link.db.load(std::sync::atomic::Ordering::Relaxed),
             origins: HashMap::new(),
             merged: None,
             peer: None,
@@ -329,7 +329,10 @@ impl<'l> Applier<'l> {
                 "== CRITICAL == This replica is sending an error to its master: '{reply}' after processing the command '{name}'"
             );
         }
-        if server.config.get().propagation_error_behavior != PropagationError::Ignore {
+        let config = server.config.get();
+        // A replica that others write to has every reason to differ.
+        let strict = self.link.mode == Mode::Follow && config.replica_read_only;
+        if strict && config.propagation_error_behavior != PropagationError::Ignore {
             panic!("'{name}' of the master failed, and propagation-error-behavior says to stop: {reply}");
         }
     }

@@ -11,14 +11,12 @@ use protocol::ErrorReply;
 
 use crate::config::Config;
 use crate::config::values::Master;
+use crate::pause::Why;
 use crate::persist::background;
 use crate::server::Server;
-use crate::worker::unix_ms;
 
 /// Between two looks at how far the replicas are.
 const LOOK: Duration = Duration::from_millis(5);
-/// Clients wait for as long as it takes.
-const FOR_EVER: u64 = u64::MAX >> 1;
 
 /// What is under way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,7 +70,7 @@ impl Failover {
         }
         *phase = Phase::Waiting;
         let attempt = self.attempt.fetch_add(1, AcqRel) + 1;
-        server.pause.pause(FOR_EVER, true, unix_ms());
+        server.pause.hold(Why::Failover, true);
         match &wish.target {
             Some(Master { host, port }) => tracing::info!("FAILOVER requested to {host}:{port}."),
             None => tracing::info!("FAILOVER requested."),
@@ -81,7 +79,7 @@ impl Failover {
             std::thread::Builder::new().name("failover".into()).spawn(move || wait(server, attempt, &wish));
         if let Err(e) = spawned {
             *phase = Phase::None;
-            server.pause.unpause();
+            server.pause.hold(Why::Failover, false);
             return Err(ErrorReply::err(format!("Can't start a thread: {e}")));
         }
         Ok(())
@@ -94,7 +92,7 @@ impl Failover {
             return None;
         }
         self.attempt.fetch_add(1, AcqRel);
-        server.pause.unpause();
+        server.pause.hold(Why::Failover, false);
         server.clients.all().iter().for_each(|client| client.nudge());
         Some(ended)
     }
@@ -130,7 +128,10 @@ fn wait(server: &'static Server, attempt: u64, wish: &Wish) {
         if wish.timeout_ms.is_some_and(|ms| began.elapsed() >= Duration::from_millis(ms)) {
             match wish.target.clone().filter(|_| wish.force) {
                 Some(target) => {
-                    tracing::warn!("Failover target is forced to take over: it may lack something");
+                    let Master { host, port } = &target;
+                    tracing::warn!(
+                        "Failover to {host}:{port} time out exceeded, failing over. It may lack something"
+                    );
                     return ask(server, attempt, target);
                 }
                 None => drop(failover.abort(server, "Replica never caught up before timeout")),

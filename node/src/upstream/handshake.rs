@@ -119,8 +119,11 @@ impl Handshake<'_> {
                     Ok(taken)
                 }
                 None => {
-                    failover
-                        .abort(self.link.server, &format!("PSYNC FAILOVER was answered {}", shown(&line)));
+                    let answer = shown(&line);
+                    failover.abort(
+                        self.link.server,
+                        &format!("Failover target rejected psync request: {answer}"),
+                    );
                     Err(Broken::Unwanted)
                 }
             };

@@ -70,14 +70,20 @@ pub struct Link {
 }
 
 impl Link {
-    pub fn start(server: &'static Server, master: Master, mode: Mode) -> std::io::Result<Arc<Link>> {
+    /// `db`: what the stream has selected where it is gone on with.
+    pub fn start(
+        server: &'static Server,
+        master: Master,
+        mode: Mode,
+        db: usize,
+    ) -> std::io::Result<Arc<Link>> {
         let link = Arc::new(Link {
             server,
             master,
             mode,
             status: Status::default(),
             unwanted: AtomicBool::new(false),
-            db: AtomicUsize::new(0),
+            db: AtomicUsize::new(db),
             applying: Mutex::new(()),
             socket: Mutex::new(None),
             rested: Mutex::new(()),

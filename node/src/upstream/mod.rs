@@ -20,6 +20,7 @@ pub mod wire;
 
 use std::sync::atomic::{AtomicBool, Ordering::*};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -28,6 +29,9 @@ use crate::config::values::Master;
 use crate::persist::background;
 use crate::server::Server;
 use link::{Link, Mode};
+
+/// How long somebody waits for a moment in which nothing of a master's goes into the data: a snapshot may take longer.
+const CALM: Duration = Duration::from_millis(100);
 
 /// See the [module's page](self).
 #[derive(Default)]
@@ -65,7 +69,7 @@ impl Upstream {
 
     /// Begins to merge what a master sends. To be ended by [`Upstream::part`].
     pub fn merge(&self, server: &'static Server, master: Master) -> std::io::Result<Arc<Link>> {
-        let link = Link::start(server, master, Mode::Merge)?;
+        let link = Link::start(server, master, Mode::Merge, 0)?;
         self.merging.lock().push(link.clone());
         Ok(link)
     }
@@ -88,7 +92,8 @@ impl Upstream {
     /// Follows this master from now on, and no other; `None`: goes its own way. The caller must hold no shard.
     pub fn follow(&self, server: &'static Server, master: Option<Master>) -> std::io::Result<()> {
         let _turning = self.turning.lock();
-        if let Some(old) = self.followed.lock().take() {
+        let old = self.followed.lock().take();
+        if let Some(old) = &old {
             old.stop();
         }
         let was_replica = self.is_replica.swap(master.is_some(), Relaxed);
@@ -108,7 +113,13 @@ impl Upstream {
             }
         }
         let link = match master {
-            Some(master) => Some(Link::start(server, master, Mode::Follow)?),
+            Some(master) => {
+                // Where the stream is gone on with, this is what its reader has selected.
+                let own =
+                    || server.replicas.history(|history| history.position()).map(|position| position.db);
+                let db = old.map(|old| old.db.load(Relaxed)).or_else(own).unwrap_or(0);
+                Some(Link::start(server, master, Mode::Follow, db)?)
+            }
             None => None,
         };
         *self.followed.lock() = link;
@@ -120,6 +131,14 @@ impl Upstream {
     /// The database that a reader of the master's stream has selected at its end. To be asked for by [`Upstream::still`].
     pub fn stream_db(&self) -> Option<usize> {
         self.followed().map(|link| link.db.load(Relaxed))
+    }
+
+    /// Runs something while nothing of a master's goes into the data, which it is told; if that can't be had soon, all the
+    /// same. The caller must hold no shard.
+    pub fn calm<T>(&self, run: impl FnOnce(bool) -> T) -> T {
+        let link = self.followed();
+        let applying = link.as_ref().map(|link| link.applying.try_lock_for(CALM));
+        run(applying.as_ref().is_none_or(Option::is_some))
     }
 
     /// Runs something while nothing of a master's goes into the data. The caller must hold no shard.

@@ -209,7 +209,7 @@ fn beside(payload: &mut Payload<'_>, applier: &mut Applier<'_>, same: bool) -> R
     let fresh = server.keyspace.sibling();
     let len = payload.size();
     loading.add_total(len.unwrap_or(0));
-    let policy = Policy { keep_expired: true, replace: true, shelve_aside: true };
+    let policy = Policy { keep_expired: true, replace: true, shelve_aside: true, ..Policy::default() };
     let loaded = load::load_into(server, &fresh, payload, len, policy, unix_ms())
         .map_err(|e| e.to_string())
         .and_then(|_| payload.finish().map_err(|e| crate::process::reason(&e)));

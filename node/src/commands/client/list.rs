@@ -4,7 +4,6 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use engine::command::CommandId;
 use protocol::{Args, ErrorReply, OwnedArgs, number};
 
 use super::DONE;
@@ -111,19 +110,12 @@ pub fn line(c: &Client, now_ms: u64) -> String {
         waiting + mail,
         c.memory(),
         if waiting > 0 { "rw" } else { "r" },
-        command(c),
+        c.last_command().unwrap_or("NULL"),
         names.user,
         c.resp.load(Relaxed)
     );
     let _ = write!(text, " lib-name={} lib-ver={}", names.lib_name, names.lib_ver);
     text
-}
-
-fn command(client: &Client) -> &'static str {
-    match client.command.load(Relaxed) {
-        u32::MAX => "NULL",
-        n => CommandId(n as u16).facts().full_name,
-    }
 }
 
 /// The client's state as letters.

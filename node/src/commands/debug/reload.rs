@@ -55,7 +55,7 @@ fn reload(call: &mut Call<'_>) -> Result<(), ErrorReply> {
 
 fn reload_held(call: &mut Call<'_>, options: &Options) -> Result<(), ErrorReply> {
     let (server, ctx) = (call.worker.server, &mut *call.ctx);
-    if !options.no_save && !background::save_now(server, ctx, true).unwrap_or(false) {
+    if !options.no_save && !background::save_held(server, ctx, None).unwrap_or(false) {
         return Err(ErrorReply::new("ERR"));
     }
     if !options.no_flush {

@@ -101,6 +101,14 @@ fn change_replication_id(call: &mut Call<'_>) -> Result<(), ErrorReply> {
     Ok(())
 }
 
+/// What replicas are sent need not be what was done here.
+fn replicate(call: &mut Call<'_>) -> Result<(), ErrorReply> {
+    let words: Vec<_> = call.args.rest(2).iter().collect();
+    call.worker.server.replicas.mislead(call.worker.server, &words);
+    call.out.ok();
+    Ok(())
+}
+
 fn rewrite_all(call: &mut Call<'_>) -> Result<(), ErrorReply> {
     rewrite_file(call.worker.server, true)?;
     call.out.ok();
@@ -168,6 +176,13 @@ pub(super) const SUBS: &[Sub] = &[
         "For tests of Redis: buffers have no timer here.",
     ),
     sub("CHANGE-REPL-ID", 0..=0, change_replication_id, "", "Gives the node a new replication id."),
+    sub(
+        "REPLICATE",
+        1..=ANY,
+        replicate,
+        "<command> [<arg> ...]",
+        "Sends replicas a command that is not run here.",
+    ),
     sub("CONFIG-REWRITE-FORCE-ALL", 0..=0, rewrite_all, "", "CONFIG REWRITE, with defaults as well."),
     sub("MALLCTL", 1..=2, no_jemalloc, "<key> [<value>]", "Not supported: the allocator is not jemalloc."),
     sub(

@@ -1,5 +1,7 @@
 //! The end of the process: asked for by SHUTDOWN, at once, or by a signal, at the next housekeeping. Until then SHUTDOWN
-//! ABORT takes a signal back.
+//! ABORT takes a signal back. Before the end, replicas that are behind get some time: see [`departure`].
+
+pub mod departure;
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::*};
@@ -9,11 +11,12 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::client::{Client, flag};
 use crate::config::values::ShutdownFlags;
+use crate::pause::Why;
 use crate::persist::background;
 use crate::persist::snapshot::Purpose;
 use crate::process;
 use crate::server::Server;
-use crate::worker::unix_ms;
+use crate::worker::{Worker, unix_ms};
 
 /// Whether the end has been asked for, and by which signal.
 #[derive(Default)]
@@ -21,6 +24,8 @@ pub struct Shutdown {
     asked: AtomicU8,
     /// The end comes when the last client leaves.
     soft: AtomicBool,
+    /// Replicas are being waited for.
+    pub departure: departure::Departures,
 }
 
 /// A signal that asks for the end.
@@ -64,9 +69,10 @@ impl Shutdown {
     }
 
     /// Takes it back; false if nobody had asked.
-    pub fn abort(&self) -> bool {
+    pub fn abort(&self, worker: &Worker) -> bool {
         let soft = self.soft.swap(false, AcqRel);
-        let asked = self.asked.swap(0, AcqRel) != 0 || soft;
+        let departing = departure::end(worker);
+        let asked = self.asked.swap(0, AcqRel) != 0 || soft || departing;
         if asked {
             tracing::info!("Shutdown manually aborted.");
         }
@@ -98,7 +104,7 @@ pub async fn heed_signals(server: &'static Server) {
     }
 }
 
-/// Ends the process if a signal has asked for it.
+/// Ends the process if a signal has asked for it, or has replicas waited for until then.
 pub fn look(server: &'static Server) {
     let deserted = || server.shutdown.is_soft() && !server.clients.all().iter().any(|client| is_user(client));
     let Some(by) = server.shutdown.asked_by().or_else(|| deserted().then_some(Signal::Terminate)) else {
@@ -106,6 +112,9 @@ pub fn look(server: &'static Server) {
     };
     let config = server.config.get();
     let flags = if by == Signal::Interrupt { config.shutdown_on_sigint } else { config.shutdown_on_sigterm };
+    if server.shutdown.departure.is_on() || departure::begin(server, flags, None) {
+        return;
+    }
     let mut ctx = Ctx::new(&server.keyspace, server.seed);
     ctx.env.tuning = crate::settings::tuning(&config, server);
     ctx.env.tick(unix_ms());
@@ -114,7 +123,7 @@ pub fn look(server: &'static Server) {
     tracing::warn!(
         "{name} received but errors trying to shut down the server, check the logs for more information"
     );
-    server.shutdown.abort();
+    server.shutdown.asked.store(0, Release);
 }
 
 /// Whether somebody uses the server through this connection, rather than another server.
@@ -130,6 +139,14 @@ pub struct Refused;
 pub fn leave(server: &Server, ctx: &mut Ctx<'_>, flags: ShutdownFlags) -> Result<Infallible, Refused> {
     let config = server.config.get();
     tracing::info!("User requested shutdown...");
+    if server.aof.books().starting {
+        if !flags.force {
+            tracing::warn!("Writing initial AOF, can't exit");
+            tracing::warn!("Errors trying to shut down: see above");
+            return Err(Refused);
+        }
+        tracing::warn!("Writing initial AOF. Exit anyway.");
+    }
     let loading = server.persistence.loading.is_active();
     if server.persistence.job().is_some_and(|job| job.purpose == Purpose::Save) {
         tracing::warn!("There is a child saving an .rdb. Killing it!");
@@ -142,9 +159,12 @@ pub fn leave(server: &Server, ctx: &mut Ctx<'_>, flags: ShutdownFlags) -> Result
     }
     if !loading && (flags.save || !flags.nosave && !config.save.rules().is_empty()) {
         tracing::info!("Saving the final RDB snapshot before exiting.");
-        ctx.locks.hold_all();
-        if !background::save_now(server, ctx, true).unwrap_or(false) && !flags.force {
+        server.pause.hold(Why::Shutdown, true);
+        let position = server.replicas.seal(server, ctx);
+        if !background::save_held(server, ctx, position).unwrap_or(false) && !flags.force {
+            server.replicas.history(|history| history.seal(false));
             ctx.locks.release();
+            server.pause.hold(Why::Shutdown, false);
             tracing::warn!("Error trying to save the DB, can't exit.");
             return Err(Refused);
         }
