@@ -33,6 +33,8 @@ pub mod memcached;
 pub mod memory;
 pub mod mesh;
 pub mod monitors;
+#[cfg_attr(not(feature = "s3"), path = "offsite/none.rs")]
+pub mod offsite;
 pub mod pause;
 pub mod persist;
 pub mod process;

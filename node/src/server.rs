@@ -24,6 +24,7 @@ use crate::latency::LatencyMonitor;
 use crate::memcached::flush::DelayedFlush;
 use crate::mesh::Mesh;
 use crate::monitors::Monitors;
+use crate::offsite::Offsite;
 use crate::pause::Pause;
 use crate::persist::Persistence;
 use crate::pubsub::PubSub;
@@ -71,6 +72,7 @@ pub struct Server {
     pub reclaim: Reclaim,
     pub persistence: Persistence,
     pub aof: Aof,
+    pub offsite: Offsite,
     pub pump: Pump,
     pub samples: Samples,
     pub switches: Switches,
@@ -135,6 +137,7 @@ impl Server {
             reclaim: Reclaim::start().map_err(|e| format!("Can't start a thread: {e}"))?,
             persistence,
             aof: Aof::default(),
+            offsite: Offsite::default(),
             pump: Pump::default(),
             samples: Samples::default(),
             switches: Switches::default(),

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 /// Every crate of ours and the crates of ours it may name. A crate that is not listed may not exist.
-const ALLOWED: [(&str, &[&str]); 8] = [
+const ALLOWED: [(&str, &[&str]); 9] = [
+    ("everwrite-backup", &[]),
     ("everwrite-proto", &[]),
     ("everwrite-protocol", &[]),
     ("everwrite-replication", &[]),
@@ -15,6 +16,7 @@ const ALLOWED: [(&str, &[&str]); 8] = [
     (
         "everwrite",
         &[
+            "everwrite-backup",
             "everwrite-proto",
             "everwrite-protocol",
             "everwrite-replication",

@@ -1,4 +1,4 @@
-//! `everwrite check-rdb` and `everwrite check-aof`: whether a file is sound, and where it is not.
+//! `everwrite check-rdb` and `everwrite check-aof`: whether a file is sound, and where it is not. And `everwrite restore`.
 //!
 //! They are also what the program is when it is called `redis-check-rdb` or `redis-check-aof`.
 
@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use aof::Mode;
 use clap::{Parser, Subcommand};
 
-/// Looks at files without a server.
+/// Does something with files, without a server.
 #[derive(Debug, Parser)]
 #[command(name = "everwrite", disable_version_flag = true)]
 struct Check {
@@ -22,6 +22,8 @@ struct Check {
 
 #[derive(Debug, Subcommand)]
 enum Tool {
+    #[cfg(feature = "s3")]
+    Restore(crate::offsite::restore::Restore),
     /// Reads an RDB file to its end and tells what is wrong with it.
     #[command(name = "check-rdb", visible_alias = "redis-check-rdb")]
     Rdb { file: PathBuf },
@@ -46,9 +48,11 @@ pub fn run(program: &OsString, args: &[OsString]) -> Option<ExitCode> {
             .contains(&name.as_str())
             .then_some(name)
     };
+    let restores = cfg!(feature = "s3") && args.first().is_some_and(|word| word == "restore");
     let words: Vec<OsString> = match (named(program), args.first().and_then(named)) {
         (Some(tool), _) => std::iter::once(tool.into()).chain(args.iter().cloned()).collect(),
         (None, Some(_)) => args.to_vec(),
+        (None, None) if restores => args.to_vec(),
         (None, None) => return None,
     };
     let parsed = match Check::try_parse_from(std::iter::once("everwrite".into()).chain(words)) {
@@ -59,6 +63,8 @@ pub fn run(program: &OsString, args: &[OsString]) -> Option<ExitCode> {
         }
     };
     let sound = match parsed {
+        #[cfg(feature = "s3")]
+        Tool::Restore(wish) => crate::offsite::restore::run(&wish),
         Tool::Rdb { file } => rdb::check(&file),
         Tool::Aof { fix: true, file, .. } => aof::check(&file, Mode::Fix),
         Tool::Aof { truncate_to_timestamp: Some(until_s), file, .. } => {

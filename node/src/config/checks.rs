@@ -15,6 +15,16 @@ pub fn file_name(row: &Row, text: &str) -> Result<(), String> {
     if text.contains('/') { Err(format!("{} can't be a path, just a filename", row.name)) } else { Ok(()) }
 }
 
+/// An object in S3, or nothing.
+pub fn s3_object(row: &Row, text: &str) -> Result<(), String> {
+    let parts = text.strip_prefix("s3://").and_then(|rest| rest.split_once('/'));
+    match parts {
+        Some((bucket, key)) if !bucket.is_empty() && !key.is_empty() && !key.ends_with('/') => Ok(()),
+        None if text.is_empty() => Ok(()),
+        _ => Err(format!("{} must be of the form s3://bucket/key", row.name)),
+    }
+}
+
 /// A file name without a directory that is not empty.
 pub fn named_file(row: &Row, text: &str) -> Result<(), String> {
     not_empty(row, text)?;

@@ -319,8 +319,18 @@ directives! {
         multithread_load_enabled: bool, "multithread-load-enabled" [], "no", yes_no(), Live, Inert, KeyDb, [];
         /// Size tables by the snapshot's hints.
         allow_rdb_resize_op: bool, "allow-rdb-resize-op" [], "yes", yes_no(), Live, Inert, KeyDb, [];
-        /// Object (s3://bucket/key) to keep the snapshot in.
-        db_s3_object: String, "db-s3-object" [], "", text(), Boot, Later, KeyDb, [OMIT_EMPTY];
+        /// Object (`s3://bucket/key`) that each saved snapshot is sent to as well; a start without a snapshot fetches it from there.
+        db_s3_object: String, "db-s3-object" [], "", text_like(s3_object), Boot, Now, KeyDb, [OMIT_EMPTY];
+        /// Copies of it that are kept beside it, each under its key with the time of the snapshot behind it; 0 for none.
+        db_s3_keep: u32, "db-s3-keep" [], "0", int(0, 10_000), Live, Now, Everwrite, [];
+        /// URL of the storage; empty for `AWS_ENDPOINT_URL`, or Amazon's own.
+        db_s3_endpoint: String, "db-s3-endpoint" [], "", text(), Boot, Now, Everwrite, [OMIT_EMPTY];
+        /// Region of the bucket; empty for `AWS_REGION`.
+        db_s3_region: String, "db-s3-region" [], "", text(), Boot, Now, Everwrite, [OMIT_EMPTY];
+        /// Access key; empty for `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or the machine's role.
+        db_s3_access_key: String, "db-s3-access-key" [], "", text(), Boot, Now, Everwrite, [OMIT_EMPTY];
+        /// Its secret.
+        db_s3_secret_key: Secret, "db-s3-secret-key" [], "", own(), Boot, Now, Everwrite, [SENSITIVE, OMIT_EMPTY];
     }
     "Append-only file" {
         /// Log every write, to be replayed at start.

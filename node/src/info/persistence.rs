@@ -38,6 +38,7 @@ pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
     lines.put("rdb_last_load_keys_expired", loaded(&persistence.loading.expired));
     lines.put("rdb_last_load_keys_loaded", loaded(&persistence.loading.keys));
     write_log(info, lines);
+    crate::offsite::write_info(info, lines);
     if loading {
         write_loading(info, lines);
     }

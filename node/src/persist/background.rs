@@ -112,7 +112,10 @@ pub fn save(server: &'static Server, ctx: &mut Ctx<'_>) -> Result<(), Busy> {
         let result = rdb_file::write(server, &job, name.as_ref(), about, Shards::Free);
         drop(stand_in);
         match result {
-            Ok(()) => tracing::info!("Background saving terminated with success"),
+            Ok(()) => {
+                tracing::info!("Background saving terminated with success");
+                server.offsite.send(server, name.as_ref());
+            }
             Err(_) if job.killed().is_some_and(|signal| signal != libc::SIGUSR1) => {
                 let signal = job.killed().unwrap_or_default();
                 tracing::warn!("Background saving terminated by signal {signal}");
@@ -131,7 +134,7 @@ pub fn save(server: &'static Server, ctx: &mut Ctx<'_>) -> Result<(), Busy> {
 }
 
 /// SAVE: returns when all is saved; whether it is. No shard may be held, unless they are pinned.
-pub fn save_now(server: &Server, ctx: &mut Ctx<'_>) -> Result<bool, Busy> {
+pub fn save_now(server: &'static Server, ctx: &mut Ctx<'_>) -> Result<bool, Busy> {
     if ctx.locks.is_pinned() {
         return save_held(server, ctx, None);
     }
@@ -141,18 +144,23 @@ pub fn save_now(server: &Server, ctx: &mut Ctx<'_>) -> Result<bool, Busy> {
 }
 
 /// [`save_now`] for one who holds all shards, and does not let them go. `position`: where in the stream the data are.
-pub fn save_held(server: &Server, ctx: &mut Ctx<'_>, position: Option<Position>) -> Result<bool, Busy> {
+pub fn save_held(
+    server: &'static Server,
+    ctx: &mut Ctx<'_>,
+    position: Option<Position>,
+) -> Result<bool, Busy> {
     let (job, changes) = begin(server, ctx, Purpose::Save)?;
     let about = About { position, ..About::default() };
     Ok(finish(server, &job, changes, about, Shards::Held(ctx)))
 }
 
-fn finish(server: &Server, job: &Job, changes: u64, about: About, shards: Shards<'_, '_>) -> bool {
+fn finish(server: &'static Server, job: &Job, changes: u64, about: About, shards: Shards<'_, '_>) -> bool {
     server.persistence.saves.note(|books| books.count += 1);
     let name = server.config.get().dbfilename.clone();
     let saved = rdb_file::write(server, job, name.as_ref(), about, shards).is_ok();
     if saved {
         note_end(server, true, changes, None);
+        server.offsite.send(server, name.as_ref());
     }
     end(server, job);
     saved

@@ -29,6 +29,7 @@ pub fn load_all(server: &'static Server) -> Result<(), String> {
         crate::aof::load::at_start(server)?;
         false
     } else {
+        crate::offsite::bring(&config)?;
         load_file(server, path, policy(&config), Shards::Free)?
     };
     server.replicas.go_on(server);

@@ -136,7 +136,11 @@ pub struct Refused;
 
 /// Ends the process: nothing is changed any more, the data are saved if that is wanted, and its files tell no longer of a
 /// running server.
-pub fn leave(server: &Server, ctx: &mut Ctx<'_>, flags: ShutdownFlags) -> Result<Infallible, Refused> {
+pub fn leave(
+    server: &'static Server,
+    ctx: &mut Ctx<'_>,
+    flags: ShutdownFlags,
+) -> Result<Infallible, Refused> {
     let config = server.config.get();
     tracing::info!("User requested shutdown...");
     if server.aof.books().starting {
@@ -169,6 +173,7 @@ pub fn leave(server: &Server, ctx: &mut Ctx<'_>, flags: ShutdownFlags) -> Result
             return Err(Refused);
         }
     }
+    server.offsite.finish();
     process::remove_traces(&config);
     tracing::info!("Everwrite is now ready to exit, bye bye...");
     std::process::exit(0)
