@@ -162,9 +162,9 @@ mod tests {
             store.put(key, &file(b"x"), &mut |_| true).unwrap();
         }
         let times: Vec<u64> = (1..6).map(|n| n * 1_000_000_000_000).collect();
-        times
-            .iter()
-            .for_each(|ms| drop(store.put(&key_at("a/dump.rdb", *ms), &file(b"x"), &mut |_| true).unwrap()));
+        for ms in &times {
+            store.put(&key_at("a/dump.rdb", *ms), &file(b"x"), &mut |_| true).unwrap();
+        }
         assert_eq!(store.prune("a/dump.rdb", 2).unwrap(), 3);
         let left: Vec<_> = store.copies("a/dump.rdb").unwrap().into_iter().map(|copy| copy.key).collect();
         assert_eq!(left, times[3..].iter().map(|ms| key_at("a/dump.rdb", *ms)).collect::<Vec<_>>());

@@ -6,7 +6,7 @@ use harness::mesh::Mesh;
 use harness::proxy::Proxy;
 use harness::wait::wait_until;
 use harness::{Client, Kind, Server, Value};
-use std::io::{BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
@@ -213,4 +213,151 @@ fn what_a_keydb_is_told_reaches_all_nodes() {
         words.last().is_some_and(|word| word.text() == expected)
     });
     assert_eq!((merged(&mesh, "failed"), merged(&mesh, "ignored")), ("0".into(), "4".into()));
+}
+
+/// A KeyDB server that follows a node: what it says, and what it is sent.
+struct KeyDbReplica {
+    reader: BufReader<TcpStream>,
+    out: TcpStream,
+}
+
+impl KeyDbReplica {
+    fn connect(address: SocketAddr) -> KeyDbReplica {
+        let out = TcpStream::connect(address).expect("a connection");
+        out.set_read_timeout(Some(SOON)).unwrap();
+        KeyDbReplica { reader: BufReader::new(out.try_clone().unwrap()), out }
+    }
+
+    fn ask(&mut self, words: &[&str]) -> String {
+        self.out.write_all(&request(words)).unwrap();
+        self.line()
+    }
+
+    /// The next line that says something.
+    fn line(&mut self) -> String {
+        loop {
+            let mut line = String::new();
+            self.reader.read_line(&mut line).expect("a line");
+            if !line.trim_end().is_empty() {
+                return line.trim_end().to_owned();
+            }
+        }
+    }
+
+    /// Introduces itself as KeyDB does; the node's UUID.
+    fn introduce(&mut self) -> String {
+        assert_eq!(self.ask(&["REPLPING"]), "+PONG");
+        assert_eq!(self.ask(&["REPLCONF", "listening-port", "7777"]), "+OK");
+        assert_eq!(self.ask(&["REPLCONF", "capa", "eof", "capa", "psync2", "capa", "activeExpire"]), "+OK");
+        assert_eq!(self.ask(&["REPLCONF", "uuid", "nonsense"]), "-ERR Invalid UUID");
+        let answer = self.ask(&["REPLCONF", "uuid", UUID]);
+        answer.strip_prefix('+').filter(|uuid| uuid.len() == 36).expect("a UUID").to_owned()
+    }
+
+    fn snapshot(&mut self) -> Vec<u8> {
+        let line = self.line();
+        let mark = line.strip_prefix("$EOF:").expect("a snapshot of unknown length").as_bytes().to_vec();
+        let (mut bytes, mut next) = (Vec::new(), [0]);
+        while !bytes.ends_with(&mark) {
+            self.reader.read_exact(&mut next).expect("a byte");
+            bytes.push(next[0]);
+        }
+        bytes.truncate(bytes.len() - mark.len());
+        bytes
+    }
+
+    /// The command in the next envelope, its database and its time. What KeyDB takes as it is is passed over.
+    fn envelope(&mut self, node: &str) -> (Vec<String>, String, u64) {
+        loop {
+            let Ok(Value::Array(words)) = harness::decode::read_value(&mut self.reader) else {
+                panic!("a command")
+            };
+            let words: Vec<String> = words.iter().map(Value::text).collect();
+            match &words[..] {
+                [name, ..] if ["PING", "REPLCONF", "SELECT"].contains(&&name[..]) => {}
+                [name, uuid, payload, db, time] => {
+                    assert_eq!((&name[..], &uuid[..]), ("RREPLAY", node));
+                    let inner = harness::decode::read_value(&mut payload.as_bytes()).expect("a command");
+                    let Value::Array(inner) = inner else { panic!("{payload}") };
+                    let command = inner.iter().map(Value::text).collect();
+                    return (command, db.clone(), time.parse().expect("a time"));
+                }
+                _ => panic!("not in an envelope: {words:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_keydb_that_follows_a_node_gets_what_its_clients_write() {
+    let mesh = Mesh::start_with(2, &["--repl-diskless-sync-delay", "0"]);
+    let mut client = mesh.client(0);
+    for n in 0..300 {
+        ask(&mut client, &format!("RPUSH list element:{n}"));
+        ask(&mut client, &format!("HSET {} f{n} v", if n < 10 { "small" } else { "hash" }));
+        ask(&mut client, &format!("ZADD {} {n} m{n}", if n < 10 { "few" } else { "zset" }));
+        ask(&mut client, &format!("SADD {} {n}", if n < 10 { "ints" } else { "set" }));
+        ask(&mut client, &format!("XADD stream 1-{} f v", n + 1));
+    }
+    for line in [
+        "SADD set x",
+        "SET text v EX 1000",
+        "SET int 12",
+        "XGROUP CREATE stream g 0",
+        "XREADGROUP GROUP g c COUNT 3 STREAMS stream >",
+    ] {
+        ask(&mut client, line);
+    }
+    let mut keydb = KeyDbReplica::connect(mesh.nodes[0].address());
+    let refused = keydb.ask(&["PSYNC", "?", "-1"]);
+    assert!(refused.starts_with("-ERR This node is part of a mesh"), "{refused}");
+    let node = keydb.introduce();
+    let answer = keydb.ask(&["PSYNC", "?", "-1"]);
+    let words: Vec<&str> = answer.split(' ').collect();
+    let ["+FULLRESYNC", replid, offset] = words[..] else { panic!("{answer}") };
+    let snapshot = keydb.snapshot();
+    assert!(snapshot.starts_with(b"REDIS0009"));
+    // A real server reads it, and has the same data.
+    let mut reader = Server::start(Kind::Redis);
+    reader.terminate();
+    std::fs::write(reader.dir().join("dump.rdb"), &snapshot).unwrap();
+    reader.start_again();
+    assert_eq!(harness::mesh::digest(&mut reader.client()), harness::mesh::digest(&mut client));
+    keydb.out.write_all(&request(&["REPLCONF", "ACK", offset])).unwrap();
+
+    ask(&mut client, "SELECT 3");
+    ask(&mut client, "SET k 1");
+    let (command, db, first) = keydb.envelope(&node);
+    assert_eq!((command, &db[..]), (vec!["SET".to_owned(), "k".into(), "1".into()], "3"));
+    // What another member writes comes from that one, and what KeyDB servers send does not go back.
+    let (master, replicas) = self::keydb(self::snapshot(&[]));
+    follow(&mesh, master);
+    let (mut link, _) = replicas.recv_timeout(SOON).expect("it is followed");
+    link.write_all(&envelope(OTHER, &request(&["INCR", "foreign"]), "0", 77)).unwrap();
+    ask(&mut mesh.client(1), "SET other 1");
+    everywhere(&mesh, "GET foreign", "\"1\"");
+    everywhere(&mesh, "GET other", "\"1\"");
+    for line in ["MULTI", "INCR k", "LPUSH l x", "EXEC"] {
+        ask(&mut client, line);
+    }
+    let mut last = first;
+    for expected in ["MULTI", "INCR k", "LPUSH l x", "EXEC"] {
+        let (command, _, time) = keydb.envelope(&node);
+        assert_eq!(command.join(" "), expected);
+        assert!(time > last, "{time} after {last}");
+        last = time;
+    }
+    assert_eq!(ask(&mut client, "RREPLAY x y"), "-ERR Command must be sent from a master");
+    ask(&mut client, "SPUBLISH channel message");
+    wait_until("what KeyDB does not know is withheld", SOON, || {
+        harness::mesh::info(&mut mesh.client(0), "keydb_commands_withheld") == "1"
+    });
+    // A link that was cut goes on where it was.
+    let end = harness::mesh::info(&mut mesh.client(0), "master_repl_offset").parse::<u64>().unwrap();
+    drop(keydb);
+    let mut keydb = KeyDbReplica::connect(mesh.nodes[0].address());
+    assert_eq!(keydb.introduce(), node);
+    assert_eq!(keydb.ask(&["PSYNC", replid, &(end + 1).to_string()]), format!("+CONTINUE {replid}"));
+    ask(&mut client, "SET k 2");
+    assert_eq!(keydb.envelope(&node).0.join(" "), "SET k 2");
 }

@@ -168,6 +168,11 @@ impl<'e> Locks<'e> {
         self.writer.feeds()
     }
 
+    /// All that is done under these locks is what another server, of no mesh, has sent.
+    pub fn for_another(&mut self) {
+        self.writer.is_for_another();
+    }
+
     /// The version of the last group.
     pub fn last_version(&self) -> u64 {
         self.writer.last()

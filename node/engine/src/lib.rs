@@ -27,6 +27,7 @@ mod room;
 pub mod shard;
 pub mod snapshot;
 pub mod stored;
+pub mod stored9;
 pub mod table;
 pub mod thin;
 pub mod tuning;

@@ -45,7 +45,7 @@ pub fn write(value: ValueRef<'_>, due: u64, out: &mut Writer) {
     }
 }
 
-fn text(entry: Entry<'_>, out: &mut Writer) {
+pub(crate) fn text(entry: Entry<'_>, out: &mut Writer) {
     match entry {
         Entry::Str(bytes) => out.text(bytes),
         Entry::Int(n) => out.int(n),

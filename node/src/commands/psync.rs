@@ -12,6 +12,7 @@ use crate::dispatch::{Call, Next};
 use crate::replicas::handshake::{Handshake, Parts};
 use crate::replicas::link::Link;
 use crate::replicas::sender::Sender;
+use crate::upstream::rreplay::UUID;
 use crate::worker::unix_ms;
 
 const DONE: Result<Next, ErrorReply> = Ok(Next::Done);
@@ -42,10 +43,30 @@ fn replconf(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
             // For one that follows: this server is asked by its own master, not by a client.
             return DONE;
         }
+        if is(option, "uuid") && call.worker.server.mesh.is_on() {
+            return meet_keydb(call, value);
+        }
         note(&mut call.session.peer.get_or_insert_default().about, option, value)?;
     }
     call.out.ok();
     DONE
+}
+
+/// A KeyDB server says who it is, and wants to know who this is.
+fn meet_keydb(call: &mut Call<'_>, uuid: &[u8]) -> Result<Next, ErrorReply> {
+    let known = std::str::from_utf8(uuid).is_ok_and(|text| crate::mesh::identity::parse_uuid(text).is_some());
+    if uuid.len() != UUID || !known {
+        return Err(ErrorReply::new("ERR Invalid UUID"));
+    }
+    let about = &mut call.session.peer.get_or_insert_default().about;
+    (about.keydb, about.parts) = (true, Parts::KEYDB);
+    call.out.simple(call.worker.server.upstream.uuid());
+    DONE
+}
+
+/// RREPLAY is between servers: KeyDB takes it from a master only, and so does this one (`upstream/rreplay.rs`).
+fn rreplay(_: &mut Call<'_>) -> Result<Next, ErrorReply> {
+    Err(ErrorReply::new("ERR Command must be sent from a master"))
 }
 
 /// Only a replica's word counts, and it is not answered.
@@ -84,7 +105,7 @@ fn note(about: &mut Handshake, option: &[u8], value: &[u8]) -> Result<(), ErrorR
 
 /// `functions`, or nothing at all.
 fn parts(value: &[u8]) -> Result<Parts, ErrorReply> {
-    let mut parts = Parts { data: false, functions: false };
+    let mut parts = Parts { data: false, functions: false, old: false };
     for word in value.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty()) {
         if !is(word, "functions") {
             let shown = error::shown(word, usize::MAX);
@@ -171,8 +192,8 @@ fn join(call: &mut Call<'_>, old: bool) -> Result<Arc<Link>, ErrorReply> {
         return Err(NO_MASTER_LINK);
     }
     // The stream holds what this node's clients write: a replica would fall behind without anybody's knowing.
-    let snapshot_only = call.session.peer.get_or_insert_default().about.rdb_only;
-    if call.worker.server.mesh.is_on() && !snapshot_only {
+    let about = &call.session.peer.get_or_insert_default().about;
+    if call.worker.server.mesh.is_on() && !about.rdb_only && !about.keydb {
         tracing::warn!("A replica is refused: what this node's peers write is not passed on to replicas yet");
         return Err(IN_A_MESH);
     }
@@ -197,4 +218,5 @@ fn attach(call: &mut Call<'_>, link: Arc<Link>, first: Vec<u8>) {
     peer.sender = Some(Sender::new(link, first));
 }
 
-pub const ROWS: &[NodeRow] = &[row("REPLCONF", replconf), row("PSYNC", psync), row("SYNC", sync)];
+pub const ROWS: &[NodeRow] =
+    &[row("REPLCONF", replconf), row("PSYNC", psync), row("SYNC", sync), row("RREPLAY", rreplay)];

@@ -182,6 +182,7 @@ fn write_target(info: &Info<'_>, status: &Status, i: usize, target: &Target, lin
 
 fn write_mesh(info: &Info<'_>, status: &Status, lines: &mut Lines) {
     let Some(me) = status.me else { return };
+    lines.put("keydb_commands_withheld", info.server.replicas.history(|history| history.withheld()));
     lines.put("mesh_uuid", show_uuid(me.uuid));
     lines.put("mesh_incarnation", me.incarnation);
     lines.put("mesh_takes_writes", u8::from(status.serves));

@@ -58,7 +58,7 @@ pub fn after_flush(server: &'static Server, ctx: &mut Ctx<'_>) {
     let saves = !server.config.get().save.rules().is_empty();
     if saves && ctx.locks.holds_all() && server.persistence.job().is_none() {
         // A failure is in the log, and the rules will try again.
-        if save_now(server, ctx, true).unwrap_or(false) {
+        if save_held(server, ctx, None).unwrap_or(false) {
             // The flush itself is counted when its batch ends.
             let own = ctx.out.dirty;
             server.persistence.saves.note(|books| books.changes += own);

@@ -19,6 +19,9 @@ use crate::worker::unix_ms;
 /// sync would have to do it all.
 const SYNC_EVERY: u64 = 4 << 20;
 
+/// The version that Redis 5 and 6 and KeyDB read.
+const OLD: u16 = 9;
+
 /// What a file tells about itself.
 #[derive(Clone, Debug, Default)]
 pub struct About {
@@ -26,13 +29,18 @@ pub struct About {
     pub aof_base: bool,
     /// It is for a replica, which goes on with a master's stream that has selected this database.
     pub stream_db: Option<usize>,
+    /// It is of version 9.
+    pub old: bool,
     /// Where the data are in the history that replicas follow.
     pub position: Option<Position>,
 }
 
 /// The beginning of a file, with the libraries of functions that belong to it.
 pub fn head(config: &Config, libraries: &[Vec<u8>], about: About) -> FileWriter {
-    let mut file = FileWriter::new(config.rdbcompression, config.rdbchecksum);
+    let mut file = match about.old {
+        true => FileWriter::of_version(OLD, config.rdbcompression, config.rdbchecksum),
+        false => FileWriter::new(config.rdbcompression, config.rdbchecksum),
+    };
     file.aux(b"redis-ver", crate::REDIS_VERSION.as_bytes());
     file.aux(b"redis-bits", b"64");
     file.aux(b"ctime", (unix_ms() / 1000).to_string().as_bytes());

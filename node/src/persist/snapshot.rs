@@ -32,6 +32,8 @@ pub enum Purpose {
     Rewrite,
     /// A replica.
     Replica,
+    /// A server that knows no later RDB than version 9.
+    OldReplica,
 }
 
 /// A snapshot under way, as INFO and whoever wants to end it see it.
@@ -59,7 +61,8 @@ impl Job {
     /// Fixes the moment that the snapshot shows: now. All shards must be held.
     pub fn cut(&self, ctx: &mut Ctx<'_>, stamps: bool, commands: bool, libraries: Vec<Vec<u8>>) {
         let (now_ms, clock, tuning) = (ctx.env.now_ms, ctx.env.clock, ctx.env.tuning.clone());
-        let options = Options { now_ms, clock, tuning, stamps, commands };
+        let old = self.purpose == Purpose::OldReplica;
+        let options = Options { now_ms, clock, tuning, stamps, commands, old };
         let _ = self.libraries.set(libraries);
         let cut = Cut::begin(&mut ctx.locks, options, self.queue.clone());
         let first = self.cut.set(cut).is_ok();

@@ -5,10 +5,14 @@
 pub struct Parts {
     pub data: bool,
     pub functions: bool,
+    /// In version 9 of RDB, without what came later.
+    pub old: bool,
 }
 
 impl Parts {
-    pub const ALL: Parts = Parts { data: true, functions: true };
+    pub const ALL: Parts = Parts { data: true, functions: true, old: false };
+    /// What a KeyDB server can read.
+    pub const KEYDB: Parts = Parts { data: true, functions: false, old: true };
 }
 
 /// See the [module's page](self).
@@ -24,6 +28,8 @@ pub struct Handshake {
     /// It wants a snapshot, and not the stream.
     pub rdb_only: bool,
     pub parts: Parts,
+    /// It is a KeyDB server that takes writes, too: it wants commands in envelopes.
+    pub keydb: bool,
     /// It asked with SYNC: it knows nothing of offsets, and acknowledges nothing.
     pub old: bool,
 }
@@ -37,6 +43,7 @@ impl Default for Handshake {
             psync2: false,
             rdb_only: false,
             parts: Parts::ALL,
+            keydb: false,
             old: false,
         }
     }

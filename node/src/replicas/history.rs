@@ -7,6 +7,7 @@
 use engine::journal::feed;
 
 use super::backlog::Backlog;
+use super::envelopes::Envelopes;
 
 /// The second name while there is none.
 pub const NO_ID: &str = "0000000000000000000000000000000000000000";
@@ -42,6 +43,8 @@ pub struct History {
     selected: Option<u32>,
     /// It is another's: its bytes are passed on as they come, and nothing of our own is added.
     relayed: bool,
+    /// It is for KeyDB servers: each command goes in an envelope.
+    envelopes: Option<Envelopes>,
     /// The server is about to end, and has said where this history does.
     sealed: bool,
 }
@@ -55,6 +58,7 @@ impl Default for History {
             backlog: None,
             selected: None,
             relayed: false,
+            envelopes: None,
             sealed: false,
         }
     }
@@ -134,6 +138,16 @@ impl History {
         self.sealed = on;
     }
 
+    /// Readers are KeyDB servers from now on, who know this one by a UUID.
+    pub fn put_into_envelopes(&mut self, uuid: &str) {
+        self.envelopes.get_or_insert_with(|| Envelopes::new(uuid));
+    }
+
+    /// Commands that were not put into envelopes: KeyDB does not know them.
+    pub fn withheld(&self) -> u64 {
+        self.envelopes.as_ref().map_or(0, |envelopes| envelopes.withheld)
+    }
+
     /// Keeps the end of the stream from now on.
     pub fn keep(&mut self) {
         if self.backlog.is_none() {
@@ -168,7 +182,12 @@ impl History {
     }
 
     /// Goes on with a group; more than one command are a transaction.
-    pub fn append_group(&mut self, group: &[u8]) {
+    pub fn append_group(&mut self, version: u64, group: &[u8]) {
+        if let Some(mut envelopes) = self.envelopes.take() {
+            self.write(|out| envelopes.pass_on(out, version, group));
+            self.envelopes = Some(envelopes);
+            return;
+        }
         let mut selected = self.selected;
         self.write(|out| feed::pass_on(out, group, &mut selected, |op| !op.is_remark()));
         self.selected = selected;

@@ -1,6 +1,7 @@
 //! Replicas: servers that follow this one over PSYNC, as Redis's replicas do.
 //!
-//! In reading order: [`history`] is what the data's past is called and how far it has come, [`backlog`] keeps its end,
+//! In reading order: [`history`] is what the data's past is called and how far it has come, [`backlog`] keeps its end, [`envelopes`] is how KeyDB
+//! servers get it,
 //! [`handshake`] is what a replica says of itself, [`link`] is one replica, [`sender`] what its connection sends,
 //! [`sync`] makes snapshots for those who cannot go on with the stream, [`transfer`] brings one to several as it is made,
 //! [`bookmark`] finds the place of a file's snapshot, [`waits`] lets clients wait for replicas, [`watch`] looks after it all by the clock.
@@ -15,6 +16,7 @@
 
 pub mod backlog;
 pub mod bookmark;
+pub mod envelopes;
 pub mod handshake;
 pub mod history;
 pub mod link;
@@ -257,6 +259,9 @@ impl Replicas {
                 history::NO_ID
             );
         }
+        if link.about.keydb {
+            state.history.put_into_envelopes(server.upstream.uuid());
+        }
         state.links.push(link.clone());
         sync::join(&mut state, link);
         drop(state);
@@ -382,7 +387,7 @@ impl Consumer for Replicas {
                 sync::place(&mut state, &self.placed);
             }
             bookmark::look(&mut state, version);
-            state.history.append_group(group);
+            state.history.append_group(version, group);
         }
     }
 

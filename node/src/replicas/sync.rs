@@ -199,8 +199,9 @@ fn begin(server: &'static Server, parts: Parts, diskless: bool) -> Option<Begun>
 fn cut(server: &'static Server, parts: Parts, diskless: bool) -> Option<Begun> {
     let mut ctx = background::own_context(server);
     ctx.locks.hold_all();
+    let purpose = if parts.old { Purpose::OldReplica } else { Purpose::Replica };
     let (job, changes) = if parts.data {
-        let (job, changes) = background::begin(server, &mut ctx, Purpose::Replica).ok()?;
+        let (job, changes) = background::begin(server, &mut ctx, purpose).ok()?;
         (Some(job), changes)
     } else {
         (None, 0)
@@ -274,7 +275,7 @@ fn head(server: &Server, begun: &Begun, parts: Parts) -> FileWriter {
         Some(job) => job.libraries().to_vec(),
         None => server.libraries.texts(),
     };
-    let about = About { stream_db: begun.stream_db, ..About::default() };
+    let about = About { stream_db: begun.stream_db, old: parts.old, ..About::default() };
     rdb_file::head(&server.config.get(), &libraries, about)
 }
 

@@ -65,9 +65,13 @@ pub struct Applier<'l> {
 
 impl<'l> Applier<'l> {
     pub fn new(link: &'l Link) -> Applier<'l> {
+        let worker = Worker::beside(link.server);
+        if link.mode == Mode::Merge {
+            worker.ctx.borrow_mut().locks.for_another();
+        }
         Applier {
             link,
-            worker: Worker::beside(link.server),
+            worker,
             client: Arc::new(Client::new(0, 0, String::new(), String::new(), -1, 0)),
             session: None,
             parser: Parser::new(),

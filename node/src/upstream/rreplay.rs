@@ -138,6 +138,10 @@ impl Applier<'_> {
         let view = command.view();
         if view.at(0).eq_ignore_ascii_case(b"keydb.mvccrestore") {
             match restore(view) {
+                // KeyDB passes on all that it took from a snapshot of ours.
+                Some(_) if self.is_as_new_here(session.db, view) => {
+                    self.link.status.ignored.fetch_add(1, Relaxed);
+                }
                 Some(restore) => self.command(&mut session, restore.view()),
                 None => self.note_failure("KEYDB.MVCCRESTORE", "it holds no value"),
             }
@@ -147,6 +151,18 @@ impl Applier<'_> {
         if self.origins.len() < ORIGINS_MAX || session.multi.is_some() {
             self.origins.insert(origin, session);
         }
+    }
+
+    /// Whether the key of a `KEYDB.MVCCRESTORE` was written here at the time it names, or later.
+    fn is_as_new_here(&self, db: usize, args: Args<'_>) -> bool {
+        let (key, time) = (args.at(1), args.get(2).and_then(parse_u64));
+        let Some(time) = time.filter(|time| *time != 0 && *time != u64::MAX) else { return false };
+        let mut ctx = self.worker.ctx.borrow_mut();
+        ctx.db = db;
+        ctx.begin();
+        let shard = ctx.keyspace.shard_of(ctx.hash(key));
+        ctx.locks.hold_one(shard);
+        ctx.key(key).entry().is_some_and(|entry| entry.stamp().version >= time)
     }
 
     fn session_of_origin(&self) -> Session {

@@ -236,9 +236,14 @@ pub struct FileWriter {
 impl FileWriter {
     /// Begins a file; `compress` and `checksum` are what `rdbcompression` and `rdbchecksum` say.
     pub fn new(compress: bool, checksum: bool) -> Self {
+        FileWriter::of_version(VERSION, compress, checksum)
+    }
+
+    /// A file of an older version: the caller writes only what that one has.
+    pub fn of_version(version: u16, compress: bool, checksum: bool) -> Self {
         let mut writer = Writer::new(compress);
         writer.raw(MAGIC);
-        writer.raw(format!("{VERSION:04}").as_bytes());
+        writer.raw(format!("{version:04}").as_bytes());
         FileWriter { writer, crc: checksum.then(Crc64::new) }
     }
 

@@ -29,7 +29,6 @@ const REASONS: &[(&str, &str)] = &[
     ("KEYDB.NHGET", NO_NESTED_HASHES),
     ("KEYDB.NHSET", NO_NESTED_HASHES),
     ("REPLTAKEOVER", NO_REPLICAS_BY_SLOT),
-    ("RREPLAY", "taken only on links that this node has opened itself (replicaof)"),
     ("SCRIPT FLAGS", NO_SCRIPT_FLAGS),
     ("SCRIPT LATENCY", "LATENCY HISTOGRAM tells how long scripts take, all together"),
     ("SCRIPT LIST", "scripts are known by their digests (SCRIPT EXISTS, SCRIPT SHOW)"),

@@ -8,7 +8,8 @@
 //! group = op*      op = database:u32le length:u32le command     command: an array of bulk strings
 //! ```
 //!
-//! The database's highest bit says that the command is for replicas only: it changes no data. More than one operation in
+//! The database's highest bit says that the command is for replicas only: it changes no data; the next that another server,
+//! which is no member of the mesh, has sent it. More than one operation in
 //! a group are a transaction. A remark (see [`Writer::remark`]) is no operation; it stands in the place of a command.
 
 use super::Writer;
@@ -19,6 +20,8 @@ pub struct Op<'a> {
     pub db: u32,
     /// It has changed data; what has not (a message) is for replicas only.
     pub changes: bool,
+    /// It was another server's before it was done here.
+    pub foreign: bool,
     /// As an array of bulk strings.
     pub command: &'a [u8],
 }
@@ -28,6 +31,7 @@ pub const TAG: &str = "#everwrite-tag:";
 
 const HEAD: usize = 8;
 const NO_CHANGE: u32 = 1 << 31;
+const FOREIGN: u32 = 1 << 30;
 
 /// The operations of a group.
 pub fn ops(mut group: &[u8]) -> impl Iterator<Item = Op<'_>> {
@@ -37,7 +41,8 @@ pub fn ops(mut group: &[u8]) -> impl Iterator<Item = Op<'_>> {
         let (command, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
         group = rest;
         let db = u32::from_le_bytes(*db);
-        Some(Op { db: db & !NO_CHANGE, changes: db & NO_CHANGE == 0, command })
+        let (changes, foreign) = (db & NO_CHANGE == 0, db & FOREIGN != 0);
+        Some(Op { db: db & !(NO_CHANGE | FOREIGN), changes, foreign, command })
     })
 }
 
@@ -115,6 +120,7 @@ impl Writer {
     }
 
     fn operation<'a>(&mut self, db: u32, words: impl ExactSizeIterator<Item = &'a [u8]>) {
+        let db = if self.foreign { db | FOREIGN } else { db };
         self.add(|w| {
             let at = w.0.len();
             w.0.extend_from_slice(&db.to_le_bytes());

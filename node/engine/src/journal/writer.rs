@@ -33,6 +33,8 @@ pub struct Writer {
     last: u64,
     /// Writes of the group under way.
     subs: u32,
+    /// What is written down is another server's, of no mesh.
+    pub(super) foreign: bool,
     /// Writes down commands beside the effects, under the same versions: see [`super::feed`].
     feed: Option<Box<Writer>>,
 }
@@ -50,6 +52,7 @@ impl Writer {
             version: 0,
             last: 0,
             subs: 0,
+            foreign: false,
             feed: None,
         }
     }
@@ -75,6 +78,13 @@ impl Writer {
     pub fn mute_feed(&mut self, muted: bool) {
         if let Some(feed) = &mut self.feed {
             feed.muted = muted;
+        }
+    }
+
+    /// All commands that are written down from now on are another server's.
+    pub fn is_for_another(&mut self) {
+        if let Some(feed) = &mut self.feed {
+            feed.foreign = true;
         }
     }
 

@@ -23,6 +23,8 @@ pub struct Options {
     pub stamps: bool,
     /// Entries are written as commands instead of RDB records.
     pub commands: bool,
+    /// Records are those of version 9 of RDB.
+    pub old: bool,
 }
 
 /// Some keys of one database, as RDB records or commands.

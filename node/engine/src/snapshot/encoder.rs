@@ -6,6 +6,7 @@ use super::Options;
 use crate::access;
 use crate::entry::EntryRef;
 use crate::stored;
+use crate::stored9;
 use crate::value::ValueRef;
 
 /// Auxiliary field before a key: the version of its last write.
@@ -64,15 +65,20 @@ impl Encoder {
         }
         let (idle_s, frequency) = self.use_of(entry);
         self.writer.key_head(&KeyHead {
-            kind: stored::kind(value, due),
+            kind: if self.options.old { stored9::kind(value, due) } else { stored::kind(value, due) },
             key: entry.key(),
             expire_ms: entry.deadline().map(|at| at as i64),
             idle_s,
             frequency,
         });
-        stored::write(value, due, &mut self.writer);
+        match self.options.old {
+            true => stored9::write(value, due, &mut self.writer),
+            false => stored::write(value, due, &mut self.writer),
+        }
         self.deadlines(value, due);
-        if let ValueRef::Tagged(string) = value {
+        if let ValueRef::Tagged(string) = value
+            && !self.options.old
+        {
             self.writer.aux(TAG, itoa::Buffer::new().format(string.tag).as_bytes());
         }
     }

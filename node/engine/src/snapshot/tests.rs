@@ -159,7 +159,7 @@ proptest! {
         let keyspace = Keyspace::new(3, 1);
         let mut ctx = Ctx::new(&keyspace, 1);
         ctx.env.tick(1_000);
-        let options = Options { now_ms: 1_000, clock: 1, tuning: Tuning::default(), stamps: false, commands: false };
+        let options = Options { now_ms: 1_000, clock: 1, tuning: Tuning::default(), stamps: false, commands: false, old: false };
         let mut encoder = Encoder::new(&options);
         before.iter().for_each(|step| take(&mut ctx, step, &mut encoder, None));
         // One snapshot after the other: the second relies on what the first has left.
@@ -180,8 +180,14 @@ proptest! {
 fn an_aborted_snapshot_leaves_nothing_behind() {
     let keyspace = Keyspace::new(1, 1);
     let mut ctx = Ctx::new(&keyspace, 1);
-    let options =
-        Options { now_ms: 1_000, clock: 1, tuning: Tuning::default(), stamps: false, commands: false };
+    let options = Options {
+        now_ms: 1_000,
+        clock: 1,
+        tuning: Tuning::default(),
+        stamps: false,
+        commands: false,
+        old: false,
+    };
     let mut encoder = Encoder::new(&options);
     (0..500).for_each(|key| take(&mut ctx, &Step::Set { db: 0, key, value: key }, &mut encoder, None));
     for aborted in [true, false] {

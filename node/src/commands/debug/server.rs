@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use protocol::{ErrorReply, error, number};
 
-use super::{Sub, sub};
+use super::{ANY, Sub, sub};
 use crate::commands::config::rewrite_file;
 use crate::dispatch::Call;
 use crate::replicas::history::History;

@@ -18,7 +18,26 @@ impl Stream {
         }
         out.length(self.entries_added);
         out.length(self.groups.len() as u64);
-        self.groups.iter().for_each(|group| group.write(out));
+        for group in &self.groups {
+            out.stream_group(&group.name, group.last_id, group.entries_read);
+            group.write(out);
+        }
+    }
+
+    /// Writes the stream as kind 15, without what Redis 7.0 added.
+    pub fn write_old(&self, out: &mut Writer) {
+        out.length(self.nodes.len() as u64);
+        for (key, node) in self.nodes.iter() {
+            out.stream_node(key, node.as_bytes());
+        }
+        out.length(self.len);
+        out.mark(self.last_id);
+        out.length(self.groups.len() as u64);
+        for group in &self.groups {
+            out.text(&group.name);
+            out.mark(group.last_id);
+            group.write(out);
+        }
     }
 
     /// The stream that was read, which has been checked but for what is pending with nobody.
@@ -44,8 +63,8 @@ impl Stream {
 }
 
 impl Group {
+    /// What follows the head.
     fn write(&self, out: &mut Writer) {
-        out.stream_group(&self.name, self.last_id, self.entries_read);
         out.length(self.pending_len() as u64);
         for (id, pending) in self.pending_range(StreamId::ZERO, StreamId::MAX) {
             out.pending(&rdb::Pending {
