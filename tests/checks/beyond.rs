@@ -48,6 +48,11 @@ fn a_redis_that_follows_has_the_same() {
         "HIMPORT PREPARE set name age",
         "HIMPORT SET h set me 7",
         "CL.THROTTLE user 5 10 1000",
+        "ZADD y 1 a 2 b 7 c",
+        "ZADD z 1.5 a 2 b",
+        "ZUNIONSTORE counts 2 y z WEIGHTS 2 0.5 AGGREGATE COUNT",
+        "ZINTERSTORE both 2 y z AGGREGATE COUNT",
+        "ZINTERSTORE max 2 y z AGGREGATE MAX",
         "MULTI",
         "HIMPORT SET g set you 8",
         "LMOVEM c d LEFT RIGHT",
@@ -55,6 +60,8 @@ fn a_redis_that_follows_has_the_same() {
     ] {
         ok(&mut m, line);
     }
+    assert_eq!(ok(&mut m, "ZRANGE counts 0 -1 WITHSCORES"), list(&["c", "2", "a", "2.5", "b", "2.5"]));
+    assert_eq!(ok(&mut m, "SUNIONCARD 2 nothing nobody APPROX LIMIT 3"), Value::Int(0));
     assert_eq!(ok(&mut m, "HGETALL h"), list(&["name", "me", "age", "7"]));
     assert_eq!(m.cmd("WAIT 1 20000").unwrap(), Value::Int(1));
     for line in [
@@ -66,6 +73,9 @@ fn a_redis_that_follows_has_the_same() {
         "HGETALL h",
         "HGETALL g",
         "GET user",
+        "ZRANGE counts 0 -1 WITHSCORES",
+        "ZRANGE both 0 -1 WITHSCORES",
+        "ZRANGE max 0 -1 WITHSCORES",
         "PEXPIRETIME user",
         "DBSIZE",
     ] {

@@ -5,13 +5,14 @@ use engine::command::{CommandId, id};
 use engine::ctx::Ctx;
 use engine::types::string::IntText;
 use engine::value::ValueRef;
+use protocol::listpack::Entry;
 use protocol::number::parse_u64;
 use protocol::{Args, OwnedArgs};
 
 use super::reply;
 
-/// Members removed by one SREM, at most.
-const REMOVED_AT_ONCE: usize = 1024;
+/// Members that one SREM or ZADD names, at most.
+const AT_ONCE: usize = 1024;
 
 /// The commands to pass on for one that has changed something; `None`: itself, as it is.
 pub fn rewrite(ctx: &Ctx<'_>, id: CommandId, args: Args<'_>, reply: &[u8]) -> Option<Vec<OwnedArgs>> {
@@ -34,6 +35,7 @@ pub fn rewrite(ctx: &Ctx<'_>, id: CommandId, args: Args<'_>, reply: &[u8]) -> Op
         id::ZMPOP | id::BZMPOP => vec![state.many_popped(reply, [b"ZPOPMIN", b"ZPOPMAX"])?],
         id::BLMOVE => vec![state.words(&[b"LMOVE", &args[1], &args[2], &args[3], &args[4]])],
         id::LMOVEM | id::BLMOVEM => state.moved(reply),
+        id::ZUNIONSTORE | id::ZINTERSTORE => return state.counted(),
         id::SADDEX => state.added_members(),
         id::FIELDEXPIRE => state.expiring_fields(),
         id::CL_THROTTLE => vec![state.string(&args[1])],
@@ -159,7 +161,7 @@ impl State<'_, '_> {
             let head = [&b"SREM"[..], key].into_iter();
             OwnedArgs::from_slices(head.chain(members.iter().map(Vec::as_slice)))
         };
-        members.chunks(REMOVED_AT_ONCE).map(removal).collect()
+        members.chunks(AT_ONCE).map(removal).collect()
     }
 
     /// LMPOP and its kin: the reply says from which key and how many.
@@ -200,6 +202,27 @@ impl State<'_, '_> {
         words.splice(0..0, [if to_head { &b"LPUSH"[..] } else { b"RPUSH" }, to]);
         let push = self.words(&words);
         if from == to { vec![push, pop] } else { vec![pop, push] }
+    }
+
+    /// ZUNIONSTORE and ZINTERSTORE with AGGREGATE COUNT, which Redis does not know: what came of it.
+    fn counted(&self) -> Option<Vec<OwnedArgs>> {
+        let aggregate = self.args.iter().rposition(|word| is(word, "AGGREGATE"))?;
+        is(self.args.get(aggregate + 1)?, "COUNT").then_some(())?;
+        let key = &self.args[1];
+        let mut commands = vec![self.del(key)];
+        if let Some(ValueRef::Zset(zset)) = self.ctx.peek(key).map(|entry| entry.value()) {
+            let pair = |(member, score): (Entry<'_>, f64)| {
+                let mut text = Vec::new();
+                protocol::number::fmt_f64(&mut text, score);
+                [text, member.text(&mut itoa::Buffer::new()).to_vec()]
+            };
+            let pairs: Vec<[Vec<u8>; 2]> = zset.iter().map(pair).collect();
+            commands.extend(pairs.chunks(AT_ONCE).map(|chunk| {
+                let words = chunk.iter().flatten().map(Vec::as_slice);
+                OwnedArgs::from_slices([&b"ZADD"[..], key].into_iter().chain(words))
+            }));
+        }
+        Some(commands)
     }
 
     /// SADDEX: members, then their deadlines.

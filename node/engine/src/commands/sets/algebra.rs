@@ -109,8 +109,9 @@ fn sdiffstore(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow
     store(ctx, args, Operation::Difference, "sdiffstore", out)
 }
 
-/// `numkeys key ... [LIMIT limit]`: the keys, and the limit if it is not 0.
-fn keys_and_limit<'a>(args: Args<'a>) -> Result<(Args<'a>, usize), ErrorReply> {
+/// `numkeys key ... [LIMIT limit]`: the keys, and the limit if it is not 0. `approx`: APPROX may stand there, too; what is exact
+/// is near enough.
+fn keys_and_limit<'a>(args: Args<'a>, approx: bool) -> Result<(Args<'a>, usize), ErrorReply> {
     let count = int(&args[0]).ok().and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0);
     let count = count.ok_or(NUMKEYS_NOT_POSITIVE)?;
     let after = args.rest(1);
@@ -120,6 +121,10 @@ fn keys_and_limit<'a>(args: Args<'a>) -> Result<(Args<'a>, usize), ErrorReply> {
     let mut limit = 0;
     let mut options = after.rest(count);
     while !options.is_empty() {
+        if approx && is(&options[0], "APPROX") {
+            options = options.rest(1);
+            continue;
+        }
         let value = options.get(1).filter(|_| is(&options[0], "LIMIT")).ok_or(SYNTAX)?;
         limit = int(value).ok().and_then(|n| usize::try_from(n).ok()).ok_or(LIMIT_NEGATIVE)?;
         options = options.rest(2);
@@ -128,7 +133,7 @@ fn keys_and_limit<'a>(args: Args<'a>) -> Result<(Args<'a>, usize), ErrorReply> {
 }
 
 fn card(ctx: &Ctx<'_>, args: Args<'_>, operation: Operation, out: &mut Reply) -> Result<Flow, ErrorReply> {
-    let (keys, limit) = keys_and_limit(args.rest(1))?;
+    let (keys, limit) = keys_and_limit(args.rest(1), operation == Operation::Union)?;
     let mut found = 0;
     operation.run(&operands(ctx, keys)?, |_| {
         found += 1;
@@ -147,7 +152,7 @@ fn sdiffcard(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow,
 }
 
 fn sintercard(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
-    let (keys, limit) = keys_and_limit(args.rest(1))?;
+    let (keys, limit) = keys_and_limit(args.rest(1), false)?;
     let mut found = 0;
     Operation::Intersection.run(&operands(ctx, keys)?, |_| {
         found += 1;

@@ -54,16 +54,22 @@ impl<'a> Operand<'a> {
 struct Weighted<'a> {
     operand: Operand<'a>,
     weight: f64,
+    /// A member counts the weight, whatever its score.
+    counts: bool,
 }
 
 impl<'a> Weighted<'a> {
     /// The weighted score; not a number for infinity times nothing.
     fn score(self, member: Entry<'_>) -> Option<f64> {
-        self.operand.score(member).map(|score| self.weight * score)
+        self.operand.score(member).map(|score| self.of(score))
     }
 
     fn iter(self) -> impl Iterator<Item = (Entry<'a>, f64)> {
-        self.operand.iter().map(move |(member, score)| (member, number_or_0(self.weight * score)))
+        self.operand.iter().map(move |(member, score)| (member, number_or_0(self.of(score))))
+    }
+
+    fn of(self, score: f64) -> f64 {
+        if self.counts { self.weight } else { self.weight * score }
     }
 }
 
@@ -76,6 +82,8 @@ fn number_or_0(score: f64) -> f64 {
 #[derive(Clone, Copy)]
 enum Aggregate {
     Sum,
+    /// The sum of the weights of those that have it: how many there are. From Redis 8.8.
+    Count,
     Min,
     Max,
 }
@@ -84,6 +92,7 @@ impl Aggregate {
     fn parse(word: &[u8]) -> Result<Aggregate, ErrorReply> {
         match word {
             word if is(word, "SUM") => Ok(Aggregate::Sum),
+            word if is(word, "COUNT") => Ok(Aggregate::Count),
             word if is(word, "MIN") => Ok(Aggregate::Min),
             word if is(word, "MAX") => Ok(Aggregate::Max),
             _ => Err(SYNTAX),
@@ -92,7 +101,7 @@ impl Aggregate {
 
     fn of(self, a: f64, b: f64) -> f64 {
         match self {
-            Aggregate::Sum => number_or_0(a + b),
+            Aggregate::Sum | Aggregate::Count => number_or_0(a + b),
             Aggregate::Min => {
                 if b < a {
                     b
@@ -163,6 +172,8 @@ impl<'a> Request<'a> {
             let taken = request.option(word, rest.rest(1), options)?;
             rest = rest.rest(1 + taken);
         }
+        let counts = matches!(request.aggregate, Aggregate::Count);
+        request.operands.iter_mut().for_each(|weighted| weighted.counts = counts);
         Ok(request)
     }
 
@@ -255,7 +266,7 @@ fn operands<'a>(ctx: &'a Ctx<'_>, keys: Args<'_>) -> Result<Vec<Weighted<'a>>, E
         Some(ValueRef::Zset(zset)) => Ok(Operand::Zset(zset)),
         Some(_) => Err(WRONGTYPE),
     };
-    keys.iter().map(|key| Ok(Weighted { operand: operand(key)?, weight: 1.0 })).collect()
+    keys.iter().map(|key| Ok(Weighted { operand: operand(key)?, weight: 1.0, counts: false })).collect()
 }
 
 /// Puts a result in the place of a key, or removes the key if there is none; how many elements it has.
