@@ -68,7 +68,7 @@ impl CellMark {
         effect: Effect,
         once: bool,
     ) -> (CellMark, Option<Option<Cell>>) {
-        let known = once && ops.iter().any(|(at, _)| *at == place);
+        let known = once && ops.binary_search_by_key(&place, |(at, _)| *at).is_ok();
         if place <= since || known {
             return (CellMark::Window { base, since, ops }, None);
         }

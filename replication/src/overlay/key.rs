@@ -432,7 +432,7 @@ impl Marks {
 
     fn flush<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place) {
         self.register.insert(place, Change::to(None), fold.once);
-        if fold.once && self.log.contains(&(place, Event::Flush)) {
+        if fold.once && self.holds(place, &Event::Flush) {
             return;
         }
         self.capture(fold);
@@ -444,7 +444,7 @@ impl Marks {
     /// The key had no type before this effect, as far as is known.
     fn adopt<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place, kind: Kind) {
         let event = Event::Adopt(kind);
-        if self.log.contains(&(place, event.clone())) {
+        if self.holds(place, &event) {
             return;
         }
         self.capture(fold);
@@ -500,7 +500,7 @@ impl Marks {
         deadline: Option<u64>,
     ) {
         let event = Event::PutAbsent(value.clone(), deadline);
-        if fold.once && self.log.contains(&(place, event.clone())) {
+        if fold.once && self.holds(place, &event) {
             return;
         }
         self.capture(fold);
@@ -519,7 +519,7 @@ impl Marks {
     /// The key was made here: its type is this one now, and its deadline is gone.
     fn create<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place, kind: Kind) {
         let event = Event::Create(kind);
-        if fold.once && self.log.contains(&(place, event.clone())) {
+        if fold.once && self.holds(place, &event) {
             return;
         }
         self.register.insert(place, Change::to(None), fold.once);
@@ -589,7 +589,7 @@ impl Marks {
 
     fn edit<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place, effect: &Effect, last: bool) {
         let event = Event::Edit(effect.clone());
-        if fold.once && self.log.contains(&(place, event.clone())) {
+        if fold.once && self.holds(place, &event) {
             return;
         }
         self.capture(fold);
@@ -789,6 +789,12 @@ impl Marks {
         if self.base_text.is_none() {
             self.base_text = Some(fold.plain.text(fold.key));
         }
+    }
+
+    /// Whether the log has an event: by its place, for the log is long where much is written.
+    fn holds(&self, place: Place, event: &Event) -> bool {
+        let from = self.log.partition_point(|(at, _)| *at < place);
+        self.log[from..].iter().take_while(|(at, _)| *at == place).any(|(_, other)| other == event)
     }
 
     fn insert(&mut self, place: Place, event: Event) {
