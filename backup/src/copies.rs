@@ -102,14 +102,17 @@ fn is_time(text: &str) -> bool {
 mod tests {
     use std::io::{Seek, Write};
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
     use object_store::memory::InMemory;
 
     use super::*;
 
     fn file(bytes: &[u8]) -> std::fs::File {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let number = MADE.fetch_add(1, Relaxed);
         let path =
-            std::env::temp_dir().join(format!("everwrite-backup-{}-{}", std::process::id(), bytes.len()));
+            std::env::temp_dir().join(format!("everwrite-backup-{}-{number}", std::process::id()));
         let mut file =
             std::fs::File::options().read(true).write(true).create(true).truncate(true).open(&path).unwrap();
         std::fs::remove_file(&path).unwrap();

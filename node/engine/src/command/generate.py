@@ -76,7 +76,7 @@ STICK                        | dragonfly | * | * | write fast | keyspace write f
 REPLICATION                  | everwrite | 0.1.0 | -2 | | slow | server |
 REPLICATION ATTACH           | everwrite | 0.1.0 | 3 | admin noscript stale | admin slow dangerous | server |
 REPLICATION CLOCK            | everwrite | 0.1.0 | 2 | admin noscript loading stale | admin slow dangerous | server |
-REPLICATION CONFLICTS        | everwrite | 0.1.0 | 2 | admin noscript loading stale | admin slow dangerous | server |
+REPLICATION CONFLICTS        | everwrite | 0.1.0 | -2 | admin noscript loading stale | admin slow dangerous | server |
 REPLICATION DETACH           | everwrite | 0.1.0 | 3 | admin noscript stale | admin slow dangerous | server |
 REPLICATION FORGET           | everwrite | 0.1.0 | 3 | admin noscript stale | admin slow dangerous | server |
 REPLICATION HELP             | everwrite | 0.1.0 | 2 | loading stale | slow | server |
