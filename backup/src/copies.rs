@@ -111,8 +111,7 @@ mod tests {
     fn file(bytes: &[u8]) -> std::fs::File {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let number = MADE.fetch_add(1, Relaxed);
-        let path =
-            std::env::temp_dir().join(format!("everwrite-backup-{}-{number}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("everwrite-backup-{}-{number}", std::process::id()));
         let mut file =
             std::fs::File::options().read(true).write(true).create(true).truncate(true).open(&path).unwrap();
         std::fs::remove_file(&path).unwrap();

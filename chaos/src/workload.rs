@@ -258,7 +258,7 @@ impl<'a> Client<'a> {
                 self.write(&key, false, Effect::Put { value, deadline: None, absent: false });
             }
             8 if kind.is_some() && !self.store.overlay.has(&key) => {
-                self.write(&key, false, Effect::Evict { cut: self.horizon });
+                self.write(&key, false, Effect::Evict { cut: self.store.overlay.levels().horizon });
             }
             9 if rng.once_in(6) => self.write(&Key { db: 0, name: Vec::new() }, false, Effect::ClearDb),
             _ => {

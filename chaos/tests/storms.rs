@@ -11,7 +11,7 @@ fn number(name: &str, default: u64) -> u64 {
 #[test]
 fn every_node_has_the_fold_of_what_it_received_and_all_agree_at_quiet() {
     let from = number("SEED", 0);
-    for seed in from..from + number("SEEDS", 60) {
+    for seed in from..from + number("SEEDS", 2_000) {
         if let Err(error) = storm::run(seed, Rules::default()) {
             panic!("{error}");
         }
