@@ -591,8 +591,13 @@ impl Overlay {
         theirs: &mut Overlay,
         covered: impl Fn(Place) -> bool,
     ) {
+        let known_there = |place: Place, settled: u64| match place.origin {
+            // A delete that every node computes alike.
+            u16::MAX => place.version <= settled,
+            _ => covered(place),
+        };
         for (place, write) in self.export(mine) {
-            if !covered(place) {
+            if !known_there(place, theirs.settled) {
                 theirs.fold(their_store, place, &write, true);
             }
         }
