@@ -134,34 +134,40 @@ impl Message {
 
     pub fn encode(&self) -> Vec<u8> {
         let mut w = Writer::default();
+        self.encode_to(&mut w);
+        w.0
+    }
+
+    /// Appends the message. Effects are copied once.
+    pub fn encode_to(&self, w: &mut Writer) {
         match self {
             Message::Hello(hello) => {
                 w.int(1);
                 w.int(u64::from(hello.protocol));
-                put_author(&mut w, hello.author);
+                put_author(w, hello.author);
                 w.int(hello.boot);
-                put_vector(&mut w, &hello.vector);
+                put_vector(w, &hello.vector);
                 w.int(hello.clock_ms);
                 w.int(u64::from(hello.lost));
-                put_authors(&mut w, &hello.members);
+                put_authors(w, &hello.members);
             }
             Message::Part(part) => {
-                part.put_head(&mut w);
+                part.put_head(w);
                 w.0.extend_from_slice(&part.bytes);
             }
             Message::Beats(beats) => {
                 w.int(3);
-                put_beats(&mut w, beats);
+                put_beats(w, beats);
             }
             Message::Resync(vector) => {
                 w.int(4);
-                put_vector(&mut w, vector);
+                put_vector(w, vector);
             }
             Message::Snapshot(head) => {
                 w.int(5);
-                put_vector(&mut w, &head.vector);
+                put_vector(w, &head.vector);
                 w.int(head.horizon);
-                put_beats(&mut w, &head.beats);
+                put_beats(w, &head.beats);
             }
             Message::Close(reason) => {
                 w.int(6);
@@ -169,10 +175,9 @@ impl Message {
             }
             Message::Held(vector) => {
                 w.int(7);
-                put_vector(&mut w, vector);
+                put_vector(w, vector);
             }
         }
-        w.0
     }
 
     pub fn decode(bytes: &[u8]) -> Result<Message, Malformed> {

@@ -147,6 +147,16 @@ impl Driver {
     }
 
     fn open_log(&mut self, mut files: Files) -> std::io::Result<()> {
+        let config = self.server.config.get();
+        for (set, name) in [
+            (config.aof_timestamp_enabled, "aof-timestamp-enabled yes"),
+            (config.aof_disable_auto_gc, "aof-disable-auto-gc yes"),
+            (!config.aof_use_rdb_preamble, "aof-use-rdb-preamble no"),
+        ] {
+            if set {
+                tracing::warn!("{name} has no effect on the log of a member of a mesh");
+            }
+        }
         let (_, file) = files.next_log()?;
         let disk = Disk::start(self.server, file)?;
         self.server.aof.begin_member(self.server, &disk.desk);

@@ -20,6 +20,10 @@ pub struct Pen {
     server: &'static Server,
     desk: Arc<Desk>,
     file: File,
+    /// Bytes in the file, all of whole records; `None`: not asked yet.
+    size: Option<u64>,
+    /// The last try did not work.
+    failing: bool,
     /// Something was written since the last synchronisation.
     unsynced: bool,
     synced: Instant,
@@ -36,7 +40,7 @@ struct Work {
 
 impl Pen {
     pub fn new(server: &'static Server, desk: Arc<Desk>, file: File) -> Pen {
-        Pen { server, desk, file, unsynced: false, synced: Instant::now() }
+        Pen { server, desk, file, size: None, failing: false, unsynced: false, synced: Instant::now() }
     }
 
     pub fn run(mut self) {
@@ -77,8 +81,15 @@ impl Pen {
             return false;
         }
         let policy = self.policy();
+        let aof = &self.server.aof;
+        let waits = self.server.config.get().no_appendfsync_on_rewrite && aof.books().rewriting;
         let due = match policy {
             AppendFsync::Always => true,
+            AppendFsync::EverySec if waits => {
+                // Looked at again in a second.
+                self.synced = Instant::now();
+                false
+            }
             AppendFsync::EverySec => self.synced.elapsed() >= EVERY_SECOND,
             AppendFsync::No => false,
         };
@@ -100,7 +111,10 @@ impl Pen {
     fn insist(&mut self, mut work: impl FnMut(&mut Pen) -> io::Result<()>) -> bool {
         loop {
             let error = work(self).err();
-            self.server.aof.note_error(self.server, error.as_ref().map(process::reason));
+            if error.is_some() || self.failing {
+                self.server.aof.note_error(self.server, error.as_ref().map(process::reason));
+            }
+            self.failing = error.is_some();
             if error.is_none() {
                 return true;
             }
@@ -116,14 +130,19 @@ impl Pen {
         match part {
             Part::Turn(file) => {
                 self.sync()?;
-                self.file = file.try_clone()?;
+                (self.file, self.size) = (file.try_clone()?, None);
             }
             Part::Bytes(bytes) => {
-                let before = self.file.metadata()?.len();
+                let before = match self.size {
+                    Some(size) => size,
+                    None => self.file.metadata()?.len(),
+                };
+                self.size = Some(before);
                 if let Err(e) = self.file.write_all(bytes) {
                     self.file.set_len(before)?;
                     return Err(e);
                 }
+                self.size = Some(before + bytes.len() as u64);
                 self.unsynced = true;
             }
         }

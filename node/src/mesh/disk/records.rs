@@ -55,7 +55,7 @@ impl Record {
     /// Appends the record. `compress`: pieces, where that makes them smaller.
     pub fn put(&self, out: &mut Vec<u8>, compress: bool) {
         match self {
-            Record::Head(message) => put(out, 1, |out| out.extend_from_slice(&message.encode())),
+            Record::Head(message) => put(out, 1, |out| put_message(out, message)),
             Record::Piece(piece) => {
                 let packed = (compress && piece.len() >= COMPRESS_FROM)
                     .then(|| zstd::bulk::compress(piece, 1).ok())
@@ -70,7 +70,7 @@ impl Record {
                 }
             }
             Record::End(levels) => put(out, 4, |out| put_levels(out, *levels)),
-            Record::Groups(message) => put(out, 5, |out| out.extend_from_slice(&message.encode())),
+            Record::Groups(message) => put(out, 5, |out| put_message(out, message)),
             Record::Levels(levels) => put(out, 6, |out| put_levels(out, *levels)),
             Record::Merged => put(out, 7, |_| {}),
             Record::Functions(dump) => put(out, 8, |out| out.extend_from_slice(dump)),
@@ -95,6 +95,12 @@ impl Record {
             kind => return Err(Malformed::Tag(u64::from(*kind))),
         })
     }
+}
+
+fn put_message(out: &mut Vec<u8>, message: &Message) {
+    let mut w = Writer(std::mem::take(out));
+    message.encode_to(&mut w);
+    *out = w.0;
 }
 
 fn put_levels(out: &mut Vec<u8>, levels: Levels) {
