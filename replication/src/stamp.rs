@@ -66,6 +66,12 @@ impl Place {
     pub fn stamp(self) -> Stamp {
         Stamp { version: self.version, origin: self.origin }
     }
+
+    /// Whether everybody has what stands here, where everything up to `settled` is settled. A delete that is computed may
+    /// stand at the end of that version and have been written later: an eviction does, where the horizon stands still.
+    pub fn is_settled(self, settled: u64) -> bool {
+        self < Place::end_of(settled)
+    }
 }
 
 /// A hybrid logical clock. One per shard, under the shard's lock, so minting a version shares nothing.

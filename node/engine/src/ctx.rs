@@ -742,7 +742,7 @@ impl KeyMut<'_, '_> {
     }
 
     /// The key goes by itself: that is a command, too.
-    fn feed_removal(&mut self, lazily: bool) {
+    pub(crate) fn feed_removal(&mut self, lazily: bool) {
         self.out.reclaimed += 1;
         if let Some(feed) = self.writer.feed() {
             let name: &[u8] = if lazily { b"UNLINK" } else { b"DEL" };

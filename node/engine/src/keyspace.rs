@@ -168,6 +168,11 @@ impl<'e> Locks<'e> {
         self.writer.feeds()
     }
 
+    /// See [`Writer::rest_feed`].
+    pub(crate) fn rest_feed(&mut self) {
+        self.writer.rest_feed();
+    }
+
     /// All that is done under these locks is what another server, of no mesh, has sent.
     pub fn for_another(&mut self) {
         self.writer.is_for_another();

@@ -255,7 +255,7 @@ impl Marks {
 
     /// Forgets what is settled, if that is all, or there is much. True if nothing is left.
     pub fn settle_some<P: Plain>(&mut self, settled: u64) -> bool {
-        if self.newest.version <= settled {
+        if self.newest.is_settled(settled) {
             return true;
         }
         let much = self.log.len() + self.adds.len() > MUCH || self.cells.len() > MUCH || self.list.is_some();
@@ -266,7 +266,7 @@ impl Marks {
     pub fn settle<P: Plain>(&mut self, settled: u64) -> bool {
         let took = self.took::<P>();
         let bare = self.register.settle(settled, &took);
-        let old = self.log.partition_point(|(at, _)| at.version <= settled);
+        let old = self.log.partition_point(|(at, _)| at.is_settled(settled));
         if old > 0 {
             let mut end = self.start();
             for (at, event) in self.log.drain(..old) {
@@ -285,7 +285,7 @@ impl Marks {
         if self.log.is_empty() && self.adds.is_empty() {
             self.base_text = None;
         }
-        if self.wipe.version <= settled {
+        if self.wipe.is_settled(settled) {
             self.wipe = Place::ZERO;
         }
         self.cells.retain(|_, mark| mark.settle::<P>(settled));

@@ -516,6 +516,11 @@ impl Overlay {
         Ok(newest)
     }
 
+    /// Passes over marks that were packed; an error if they make no sense.
+    pub fn check_marks(r: &mut Reader<'_>) -> Result<(), Malformed> {
+        Marks::unpack(r).map(drop)
+    }
+
     /// What is remembered of one key, as effects in order, the emptying of its database included.
     pub fn export_key<P: Plain>(&self, plain: &P, key: &Key) -> Vec<(Place, Effect)> {
         let mut all = match (self.marks(key.db, &key.name), plain.stamp(key)) {
@@ -593,7 +598,7 @@ impl Overlay {
     ) {
         let known_there = |place: Place, settled: u64| match place.origin {
             // A delete that every node computes alike.
-            u16::MAX => place.version <= settled,
+            u16::MAX => place.is_settled(settled),
             _ => covered(place),
         };
         for (place, write) in self.export(mine) {

@@ -64,7 +64,7 @@ impl Register {
 
     /// Forgets what is settled. True if nothing is left.
     pub fn settle(&mut self, settled: u64, took: &[Place]) -> bool {
-        let old = self.changes.partition_point(|(at, _)| at.version <= settled);
+        let old = self.changes.partition_point(|(at, _)| at.is_settled(settled));
         for (at, change) in self.changes.drain(..old) {
             self.base = fold(self.base, at, &change, took);
         }

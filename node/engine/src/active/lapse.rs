@@ -74,6 +74,7 @@ impl KeyMut<'_, '_> {
         let agreed = now.min((levels.agreed + 1) >> COUNTER_BITS);
         let (deadline, members) = (entry.deadline(), entry.next_member_deadline());
         if !self.is_marked() && deadline.is_some_and(|at| at <= agreed) {
+            self.feed_removal(self.env.tuning.lazyfree_expire);
             self.remove(true);
             self.shard.stats.expired += 1;
             self.changed(false);
@@ -87,6 +88,7 @@ impl KeyMut<'_, '_> {
     }
 
     fn remove_members_unasked(&mut self, agreed: u64) {
+        self.feed_members_gone(agreed);
         let (class, event, removed, left) = match self.value_mut() {
             Some(ValueMut::Hash(v)) => (notify::HASH, "hexpired", v.reclaim(agreed, RECLAIM_MAX), v.len()),
             Some(ValueMut::Set(v)) => (notify::SET, "sexpired", v.reclaim(agreed, RECLAIM_MAX), v.len()),
@@ -94,6 +96,14 @@ impl KeyMut<'_, '_> {
         };
         self.remove_if_empty(left == 0);
         self.after_members(removed, class, event);
+    }
+
+    /// Tells followers of members that go by themselves.
+    fn feed_members_gone(&mut self, now: u64) {
+        if self.writer.feeds() {
+            let due = self.due_members(now, RECLAIM_MAX);
+            due.iter().for_each(|name| self.feed_member_gone(name));
+        }
     }
 
     /// Whether something of the key is not settled yet that its stamp does not tell.
@@ -112,7 +122,9 @@ impl KeyMut<'_, '_> {
 
     /// Writes down that the key is evicted: of what this node has seen, and nothing newer.
     pub(crate) fn tell_evict(&mut self) {
-        let cut = self.shard.overlay.as_ref().map_or(0, |overlay| overlay.levels().horizon);
+        // Not below what anybody can have settled by now: there the eviction would be forgotten before it arrives.
+        let known_here = self.shard.overlay.as_ref().map_or(0, |overlay| overlay.levels().horizon);
+        let cut = known_here.max(self.writer.horizon());
         let (db, key, place) = (self.db as u32, self.key, self.next_place());
         let told = self.writer.add(|w| {
             replication::codec::put_head(w, db, false, key);

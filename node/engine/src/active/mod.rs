@@ -12,9 +12,11 @@
 //! A string that was put as a whole needs no mark: the stamp in its entry says it all. See
 //! [`Plain::stamp`](replication::overlay::Plain::stamp).
 //!
-//! Reading order: [`stage`], [`note`], [`lapse`], [`remote`], [`direct`], [`settle`], [`sync`].
+//! Reading order: [`stage`], [`note`], [`lapse`], [`remote`], [`direct`], [`echo`], [`settle`], [`sync`], [`inspect`].
 
 mod direct;
+mod echo;
+pub mod inspect;
 mod lapse;
 pub mod note;
 pub mod remote;

@@ -302,7 +302,16 @@ impl KeyMut<'_, '_> {
         let place = self.next_place();
         let told = self.tell_alone(&effect, &mut Nameless);
         self.note_all(place, told);
+        self.feed_member_gone(name);
         apply::apply(self, effect);
+    }
+
+    /// Tells followers of a member that goes because its time has come.
+    pub(super) fn feed_member_gone(&mut self, name: &[u8]) {
+        let word: &[u8] = if matches!(self.value(), Some(ValueRef::Hash(_))) { b"HDEL" } else { b"SREM" };
+        if let Some(feed) = self.writer.feed() {
+            feed.command(self.db, [word, self.key, name].into_iter());
+        }
     }
 
     /// Notes what was just written down, from `told` on.

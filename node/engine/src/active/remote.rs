@@ -28,6 +28,7 @@ pub fn apply(
         if matches!(first.effect, EffectRef::ClearDb) {
             ctx.locks.hold_all();
             ctx.locks.iter_mut().for_each(|shard| shard.clock.observe(version));
+            ctx.begin_echo();
             clear_db(ctx, Place::new(stamp, 0), &first);
             return Ok(());
         }
@@ -35,6 +36,7 @@ pub fn apply(
         let shard = ctx.keyspace.shard_of(hash);
         ctx.locks.hold_one(shard);
         ctx.locks.get_mut(shard).clock.observe(version);
+        ctx.begin_echo();
         apply_one(ctx, Place::new(stamp, 0), &first, hash);
         return Ok(());
     };
@@ -47,6 +49,7 @@ pub fn apply(
     for shard in ctx.locks.iter_mut() {
         shard.clock.observe(version);
     }
+    ctx.begin_echo();
     for (write, sub) in writes.iter().zip(0..) {
         match write.effect {
             EffectRef::ClearDb => clear_db(ctx, Place::new(stamp, sub), write),
@@ -80,6 +83,7 @@ fn apply_one(ctx: &mut Ctx<'_>, place: Place, write: &WriteRef<'_>, hash: u64) {
         let mut key = stage.key_at(write.db, write.name, hash);
         if let Some(changed) = key.apply_directly(place, write) {
             if changed {
+                key.echo_direct(write);
                 tell_of(&mut key, write);
             }
             return;

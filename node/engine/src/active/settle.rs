@@ -9,6 +9,7 @@ use crate::keyspace::Keyspace;
 /// Brings one shard up to date with how far the members are. What is left in the outbox must be seen to while the shard is
 /// held.
 pub fn settle(ctx: &mut Ctx<'_>, shard: usize, levels: Levels) {
+    ctx.keyspace.journal.reach(levels.horizon);
     if ctx.keyspace.journal.is_syncing() {
         // What all others have may be missing in what is still on its way, here or there.
         return;
@@ -18,6 +19,7 @@ pub fn settle(ctx: &mut Ctx<'_>, shard: usize, levels: Levels) {
 
 pub(super) fn settle_now(ctx: &mut Ctx<'_>, shard: usize, levels: Levels) {
     ctx.locks.hold_one(shard);
+    ctx.begin_echo();
     let (shard, writer) = ctx.locks.get_to_write(shard);
     let Some(mut overlay) = shard.overlay.take() else { return };
     let (env, out) = (&ctx.env, &mut ctx.out);

@@ -145,6 +145,9 @@ impl Plain for Stage<'_> {
     }
 
     fn set_deadline(&mut self, key: &Key, at: Option<u64>) {
+        if self.echoes() && self.entry(key).is_some() {
+            self.echo_deadline(key, at);
+        }
         let key = self.change(key);
         if let Some(pos) = key.pos {
             key.shard.dbs[key.db].set_deadline(key.hash, pos, at);
@@ -157,10 +160,16 @@ impl Plain for Stage<'_> {
         let (stamp, access) = (key.stamp(), key.access());
         let entry = Entry::new(key.key, value, None, stamp, access);
         key.put_entry(entry);
+        if key.writer.feeds() {
+            key.echo_whole();
+        }
     }
 
     fn remove(&mut self, key: &Key) {
         if self.entry(key).is_some() {
+            if self.echoes() {
+                self.echo_removal(key);
+            }
             self.change(key).remove(true);
         }
     }
@@ -188,6 +197,9 @@ impl Plain for Stage<'_> {
     }
 
     fn set_integer(&mut self, key: &Key, n: i64) {
+        if self.echoes() {
+            self.echo_integer(key, n);
+        }
         let mut key = self.change(key);
         string::apply_int(&mut key, n);
         key.restamp();
@@ -237,9 +249,17 @@ impl Plain for Stage<'_> {
                 Some(Cell::Text(value, _)) => Some(&value[..]),
                 _ => None,
             };
-            let mut key = self.change(key);
-            stream::fold_part(&mut key, name, value);
-            return key.restamp();
+            let before = self.part_before(key, name);
+            let mut place = self.change(key);
+            stream::fold_part(&mut place, name, value);
+            place.restamp();
+            if let Some(before) = before {
+                self.echo_part(key, name, &before);
+            }
+            return;
+        }
+        if self.echoes() {
+            self.echo_cell(key, kind, name, &cell);
         }
         let mut key = self.change(key);
         match cell {
@@ -271,18 +291,27 @@ impl Plain for Stage<'_> {
     }
 
     fn list_insert(&mut self, key: &Key, at: usize, element: Bytes) {
+        if self.echoes() {
+            self.echo_insert(key, at, &element);
+        }
         let mut key = self.change(key);
         list::apply_insert(&mut key, at, &element);
         key.restamp();
     }
 
     fn list_set(&mut self, key: &Key, at: usize, element: Bytes) {
+        if self.echoes() {
+            self.echo_set(key, at, &element);
+        }
         let mut key = self.change(key);
         list::apply_set(&mut key, at, &element);
         key.restamp();
     }
 
     fn list_remove(&mut self, key: &Key, at: usize) {
+        if self.echoes() {
+            self.echo_pop(key, at);
+        }
         let mut key = self.change(key);
         list::apply_del(&mut key, at, 1);
         key.restamp();

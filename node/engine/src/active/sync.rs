@@ -26,13 +26,13 @@ use crate::shard::Shard;
 use crate::types::{hash, set};
 use crate::value::ValueRef;
 
-const KEY: u64 = 1;
+pub(super) const KEY: u64 = 1;
 /// A key that is not there and that has marks.
-const MARKS: u64 = 2;
-const CLEARED: u64 = 3;
-const END: u64 = 4;
+pub(super) const MARKS: u64 = 2;
+pub(super) const CLEARED: u64 = 3;
+pub(super) const END: u64 = 4;
 /// What is settled where the records that follow come from.
-const SETTLED: u64 = 5;
+pub(super) const SETTLED: u64 = 5;
 
 /// Unit of positions in a table, bits: none are left out.
 const UNIT: u32 = 0;
@@ -300,6 +300,7 @@ impl Merge {
         for (db, place) in &self.cleared {
             for shard in 0..ctx.keyspace.shard_count() {
                 ctx.locks.hold_one(shard);
+                ctx.begin_echo();
                 let overlay = ctx.locks.get(shard).overlay.as_ref();
                 // What is settled has happened to all that came, and to all that was here.
                 if overlay.is_none_or(|overlay| overlay.levels().settled < place.version) {
@@ -418,6 +419,7 @@ impl Merge {
     ) -> Result<(), Malformed> {
         let number = ctx.keyspace.shard_of(ctx.keyspace.hash(&key.name));
         ctx.locks.hold_one(number);
+        ctx.begin_echo();
         let (shard, writer) = ctx.locks.get_to_write(number);
         let (env, out) = (&ctx.env, &mut ctx.out);
         let mut stage = Stage { shard, env, out, writer, stamp: Stamp::default(), touched: false };
@@ -429,10 +431,10 @@ impl Merge {
         let settled = overlay.levels().settled.min(self.settled);
         let known_there = |place: Place| match place.origin {
             // A delete that every node computes alike.
-            u16::MAX => place.version <= self.settled,
+            u16::MAX => place.is_settled(self.settled),
             _ => (self.covered)(place),
         };
-        mine.retain(|(place, _)| place.version > settled && !known_there(*place));
+        mine.retain(|(place, _)| !place.is_settled(settled) && !known_there(*place));
         overlay.forget(key);
         stage.remove(key);
         stage.shard.overlay = Some(overlay);
@@ -483,4 +485,5 @@ fn install(
             _ => {}
         }
     }
+    stage.echo_whole(key);
 }

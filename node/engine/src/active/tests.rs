@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use replication::effect::{Bytes, Effect, Key, Value, Write};
 use replication::naive::Naive;
-use replication::overlay::{Levels, Plain};
+use replication::overlay::{Levels, Overlay, Plain, Rules};
 use replication::{Place, Stamp, codec};
 
 use super::stage::{Stage, owned};
@@ -16,6 +16,24 @@ use crate::ctx::Ctx;
 use crate::journal::Drain;
 use crate::keyspace::Keyspace;
 use crate::types::stream::Part;
+
+mod follow;
+mod plays;
+mod storm;
+
+/// What a run is like.
+#[derive(Clone, Copy, Default)]
+struct Plan {
+    /// Also evictions, transactions, cuts between nodes, messages that come twice, and more nodes.
+    wide: bool,
+    rules: Rules,
+    /// A plain server follows each node.
+    followed: bool,
+    /// S8 is switched off: a full sync takes all that the other has for all there is.
+    replaces: bool,
+    /// Forgets what has arrived here, whoever else lacks it.
+    forgets: bool,
+}
 
 /// A small generator of random numbers.
 struct Dice(u64);
@@ -56,6 +74,8 @@ struct Node {
     have: Vec<u64>,
     /// A full sync has brought some of what is still to come, up to here.
     ahead: Vec<u64>,
+    forgets: bool,
+    follower: Option<follow::Follower>,
 }
 
 enum Message {
@@ -75,28 +95,86 @@ fn with_stage<T>(ctx: &mut Ctx<'_>, name: &[u8], see: impl FnOnce(&mut Stage<'_>
 
 impl Node {
     fn new(label: u16, nodes: usize) -> Node {
+        Node::with(label, nodes, Plan::default())
+    }
+
+    fn with(label: u16, nodes: usize, plan: Plan) -> Node {
         replication::hashing::hash_alike();
         let keyspace: &'static Keyspace = Box::leak(Box::new(Keyspace::new(2, 1)));
         keyspace.journal.listen(true);
+        for shard in 0..keyspace.shard_count() {
+            keyspace.cell(shard).lock.lock().overlay = Some(Box::new(Overlay::new(plan.rules)));
+        }
         activate(keyspace, Some(label));
         let mut console = Console::new(keyspace);
         console.ctx.locks.release();
         let (drain, naive) = Default::default();
         let zeros = vec![0; nodes];
         let [promise, horizon, known, settled, have, ahead] = [0; 6].map(|_| zeros.clone());
-        Node { label, keyspace, console, drain, naive, promise, horizon, known, settled, have, ahead }
+        let forgets = plan.forgets;
+        let follower = plan.followed.then(|| follow::Follower::of(keyspace));
+        Node {
+            label,
+            keyspace,
+            console,
+            drain,
+            naive,
+            promise,
+            horizon,
+            known,
+            settled,
+            have,
+            ahead,
+            forgets,
+            follower,
+        }
     }
 
     fn now(&self) -> u64 {
         self.console.ctx.env.now_ms
     }
 
-    /// Runs a command; the groups it wrote.
+    /// Runs a command, or several as one transaction; the groups it wrote.
     fn run(&mut self, line: &str) -> (String, Vec<(u64, Vec<u8>)>) {
         self.console.ctx.locks.hold_all();
-        let reply = shown(&self.console.run(line));
+        let reply = match line.strip_prefix("EVICT ") {
+            Some(name) => self.evict(name.as_bytes()),
+            None => {
+                self.console.ctx.begin();
+                self.console.in_exec = line.contains(" ; ");
+                let replies: Vec<String> =
+                    line.split(" ; ").map(|command| shown(&self.console.run(command))).collect();
+                self.console.in_exec = false;
+                replies.join(" ; ")
+            }
+        };
         self.console.ctx.locks.release();
-        (reply, self.written())
+        let groups = self.written();
+        let writes = groups.iter().flat_map(|(_, bytes)| codec::decode_writes(bytes).unwrap());
+        let mut keys: Vec<Key> = writes.map(|write| write.key).collect();
+        if keys.iter().any(|key| key.name.is_empty()) {
+            keys = self.naive.keys().cloned().collect();
+        }
+        self.follow(&keys);
+        (reply, groups)
+    }
+
+    /// Has the one who follows do what was done here.
+    fn follow(&mut self, written: &[Key]) {
+        if let Some(follower) = &mut self.follower {
+            follower.follow(&mut self.console, written);
+        }
+    }
+
+    /// Makes room by taking a key, if it may go.
+    fn evict(&mut self, name: &[u8]) -> String {
+        self.console.ctx.begin();
+        let mut key = self.console.ctx.key_in(0, name);
+        let may = key.exists() && key.may_evict();
+        if may {
+            key.evict(|| 0);
+        }
+        u8::from(may).to_string()
     }
 
     fn written(&mut self) -> Vec<(u64, Vec<u8>)> {
@@ -157,6 +235,9 @@ impl Node {
         self.known[me] = self.known[me].max(min(&self.horizon));
         self.settled[me] = self.settled[me].max(min(&self.known));
         let (horizon, known, settled) = (self.horizon[me], self.known[me], self.settled[me]);
+        if self.forgets {
+            return Levels { horizon, known: horizon, settled: horizon, agreed: horizon };
+        }
         Levels { horizon, known, settled, agreed: min(&self.settled) }
     }
 
@@ -234,6 +315,12 @@ impl Node {
     fn check(&mut self, key: &Key) -> Result<(), String> {
         if self.have.iter().zip(&self.ahead).any(|(have, ahead)| have < ahead) {
             return Ok(());
+        }
+        if self.follower.is_some() {
+            self.follow(&[]);
+        }
+        if let Some(follower) = &mut self.follower {
+            follower.check(&mut self.console, key)?;
         }
         let (seen, should) = (self.seen(key), self.should(key));
         if seen == should {
@@ -492,10 +579,11 @@ fn command(dice: &mut Dice, commands: &[&'static str], ids: &[String]) -> String
     template.split(' ').map(|part| word(part, dice)).collect::<Vec<_>>().join(" ")
 }
 
-fn run(seed: u64, commands: &[&'static str]) -> Result<(), String> {
+fn run(seed: u64, commands: &[&'static str], plan: Plan) -> Result<(), String> {
     let mut dice = Dice(seed);
-    let n = 2 + dice.below(2) as usize;
-    let mut nodes: Vec<Node> = (1..=n as u16).map(|label| Node::new(label, n)).collect();
+    let n = 2 + dice.below(if plan.wide { 3 } else { 2 }) as usize;
+    let mut nodes: Vec<Node> = (1..=n as u16).map(|label| Node::with(label, n, plan)).collect();
+    let mut cut: BTreeSet<(usize, usize)> = BTreeSet::new();
     let mut queues: BTreeMap<(usize, usize), VecDeque<Message>> = BTreeMap::new();
     let steps = 120 + dice.below(200);
     let mut now = 1_700_000_000_000;
@@ -516,8 +604,22 @@ fn run(seed: u64, commands: &[&'static str]) -> Result<(), String> {
         let fail = |e: String, trace: &[String]| {
             format!("step {step}: {e}\n{:#?}", &trace[trace.len().saturating_sub(30)..])
         };
+        if plan.wide && dice.below(25) == 0 {
+            cut.clear();
+            if step < steps && dice.below(3) > 0 {
+                let to = *dice.pick(&others);
+                cut.extend([(me, to), (to, me)]);
+                trace.push(format!("{now} {me} and {to} are cut off from each other"));
+            }
+        }
         if step < steps && dice.below(2) == 0 {
-            let line = command(&mut dice, commands, &ids);
+            let mut line = command(&mut dice, commands, &ids);
+            while plan.wide && !line.starts_with("EVICT") && dice.below(6) == 0 {
+                let next = command(&mut dice, commands, &ids);
+                if !next.starts_with("EVICT") {
+                    line = format!("{line} ; {next}");
+                }
+            }
             let (reply, groups) = nodes[me].run(&line);
             if line.starts_with("XADD")
                 && let Some(id) = reply.split('¶').nth(1).filter(|id| id.contains('-'))
@@ -537,22 +639,28 @@ fn run(seed: u64, commands: &[&'static str]) -> Result<(), String> {
                     nodes[me].check(&write.key).map_err(|e| fail(e, &trace))?;
                 }
                 for to in &others {
-                    queues.entry((me, *to)).or_default().push_back(Message::Group(
-                        seq,
-                        version,
-                        bytes.clone(),
-                    ));
+                    for _ in 0..if plan.wide && dice.below(10) == 0 { 2 } else { 1 } {
+                        let queue = queues.entry((me, *to)).or_default();
+                        queue.push_back(Message::Group(seq, version, bytes.clone()));
+                    }
                 }
             }
         } else if dice.below(40) == 0 {
             let from = *dice.pick(&others);
+            if cut.contains(&(from, me)) {
+                continue;
+            }
             nodes[from].console.ctx.env.tick(now);
             trace.push(format!("{now} {me} takes all from {from}"));
-            sync(&mut nodes, &mut queues, &versions, from, me, &mut dice).map_err(|e| fail(e, &trace))?;
+            sync(&mut nodes, &mut queues, &versions, (from, me), &mut dice, plan)
+                .map_err(|e| fail(e, &trace))?;
         } else if dice.below(3) == 0 {
             beat(&mut nodes, &mut queues, me).map_err(|e| fail(e, &trace))?;
         } else {
             let from = *dice.pick(&others);
+            if cut.contains(&(from, me)) {
+                continue;
+            }
             for _ in 0..dice.below(4) {
                 if let Some(message) = queues.entry((from, me)).or_default().pop_front() {
                     trace.push(format!("{now} {me} hears {from}"));
@@ -569,9 +677,9 @@ fn sync(
     nodes: &mut [Node],
     queues: &mut BTreeMap<(usize, usize), VecDeque<Message>>,
     versions: &[Vec<u64>],
-    from: usize,
-    me: usize,
+    (from, me): (usize, usize),
     dice: &mut Dice,
+    plan: Plan,
 ) -> Result<(), String> {
     let (head, naive) = (nodes[from].have.clone(), nodes[from].naive.clone());
     let horizon = nodes[from].horizon[from];
@@ -579,7 +687,8 @@ fn sync(
         head.iter().zip(versions).map(|(n, all)| n.checked_sub(1).map_or(0, |n| all[n as usize])).collect();
     let covered = move |place: Place| {
         let computed = place.origin == u16::MAX;
-        !computed && (place.version <= horizon || place.version <= last[place.origin as usize - 1])
+        plan.replaces
+            || !computed && (place.version <= horizon || place.version <= last[place.origin as usize - 1])
     };
     let never = vec![u64::MAX; nodes.len()];
     let before = std::mem::replace(&mut nodes[me].ahead, never);
@@ -684,6 +793,7 @@ fn finish(
                 return Err(format!("{key:?}: {first:?} at node 1, {here:?} at node {}", node.label));
             }
         }
+        storm::compare_digests(&mut nodes, &key)?;
     }
     Ok(())
 }
@@ -695,7 +805,7 @@ fn every_node_has_the_fold_of_what_it_received() {
     let (from, seeds) = (number("SEED", 0), number("SEEDS", 40));
     let commands = [COMMANDS, MORE_COMMANDS].concat();
     for seed in from..from + seeds {
-        if let Err(error) = run(seed, &commands) {
+        if let Err(error) = run(seed, &commands, Plan::default()) {
             panic!("seed {seed}: {error}");
         }
     }
@@ -705,14 +815,14 @@ fn every_node_has_the_fold_of_what_it_received() {
 /// another element.
 #[test]
 fn a_wiped_element_is_not_looked_for_by_its_position_later() {
-    run(314, COMMANDS).unwrap_or_else(|error| panic!("{error}"));
+    run(314, COMMANDS, Plan::default()).unwrap_or_else(|error| panic!("{error}"));
 }
 
 /// The stamp of a key that has marks was taken for that of its elements, which were settled.
 #[test]
 fn settled_elements_of_a_list_with_a_young_deadline_are_named_by_position() {
     for seed in [1093, 3937] {
-        run(seed, COMMANDS).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        run(seed, COMMANDS, Plan::default()).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     }
 }
 

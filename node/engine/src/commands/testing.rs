@@ -18,6 +18,8 @@ use crate::tuning::notify;
 pub struct Console<'e> {
     pub ctx: Ctx<'e>,
     pub resp3: bool,
+    /// Commands belong to one group, as in a transaction that has begun.
+    pub in_exec: bool,
 }
 
 impl<'e> Console<'e> {
@@ -25,7 +27,7 @@ impl<'e> Console<'e> {
         let mut ctx = Ctx::new(keyspace, 7);
         ctx.env.tick(1_700_000_000_000);
         ctx.locks.hold_all();
-        Console { ctx, resp3: false }
+        Console { ctx, resp3: false, in_exec: false }
     }
 
     /// Runs one line and returns the reply's bytes, or the word `(blocked)`.
@@ -84,7 +86,9 @@ impl<'e> Console<'e> {
         if !facts.admits(args.view()) {
             return Err(ErrorReply::wrong_arity(facts.full_name));
         }
-        self.ctx.begin();
+        if !self.in_exec {
+            self.ctx.begin();
+        }
         let result = (row.run)(&mut self.ctx, args.view(), out);
         // Commands that take shards by themselves have let go of all.
         self.ctx.locks.hold_all();

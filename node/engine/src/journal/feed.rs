@@ -119,6 +119,21 @@ impl Writer {
         self.operation(db as u32 | NO_CHANGE, words);
     }
 
+    /// Adds a command that does what a peer's effect has done here: it is no news to other members.
+    pub fn echo<'a>(&mut self, db: usize, words: impl ExactSizeIterator<Item = &'a [u8]>) {
+        self.operation(db as u32 | FOREIGN, words);
+    }
+
+    /// The same of commands that are encoded, one behind the other: they stay together.
+    pub fn echo_raw(&mut self, db: usize, commands: &[u8]) {
+        self.add(|w| {
+            let len = u32::try_from(commands.len()).expect("a key's commands are below 4 GB");
+            w.0.extend_from_slice(&(db as u32 | FOREIGN).to_le_bytes());
+            w.0.extend_from_slice(&len.to_le_bytes());
+            w.0.extend_from_slice(commands);
+        });
+    }
+
     fn operation<'a>(&mut self, db: u32, words: impl ExactSizeIterator<Item = &'a [u8]>) {
         let db = if self.foreign { db | FOREIGN } else { db };
         self.add(|w| {

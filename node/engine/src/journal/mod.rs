@@ -81,6 +81,8 @@ pub struct Journal {
     merges: AtomicIsize,
     /// Full syncs being given.
     exports: AtomicIsize,
+    /// Everything up to this version has arrived here.
+    horizon: AtomicU64,
 }
 
 impl Default for Journal {
@@ -95,6 +97,7 @@ impl Default for Journal {
             label: AtomicU16::new(0),
             merges: AtomicIsize::new(0),
             exports: AtomicIsize::new(0),
+            horizon: AtomicU64::new(0),
         }
     }
 }
@@ -170,6 +173,16 @@ impl Journal {
     /// Whether a full sync is being taken or given.
     pub fn is_syncing(&self) -> bool {
         self.is_merging() || self.exports.load(SeqCst) > 0
+    }
+
+    /// Everything up to this version has arrived here, as others are told.
+    pub(crate) fn reach(&self, horizon: u64) {
+        self.horizon.fetch_max(horizon, SeqCst);
+    }
+
+    /// The version up to which everything has arrived here. While a full sync goes on, the overlays know of less.
+    pub(crate) fn horizon(&self) -> u64 {
+        self.horizon.load(SeqCst)
     }
 
     /// Bytes on all desks.

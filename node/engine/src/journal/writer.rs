@@ -68,6 +68,13 @@ impl Writer {
         self.feed.as_deref_mut().filter(|feed| feed.on)
     }
 
+    /// No commands are written down until the next group begins.
+    pub fn rest_feed(&mut self) {
+        if let Some(feed) = &mut self.feed {
+            feed.on = false;
+        }
+    }
+
     /// Whether commands are written down, as of the last group.
     #[inline]
     pub fn feeds(&self) -> bool {
@@ -122,6 +129,11 @@ impl Writer {
     #[inline]
     pub fn label(&self) -> u16 {
         self.journal.label()
+    }
+
+    /// The version up to which everything has arrived here.
+    pub(crate) fn horizon(&self) -> u64 {
+        self.journal.horizon()
     }
 
     /// How many writes the group under way has: the number of the next.

@@ -9,7 +9,7 @@ use protocol::number::fmt_f64;
 
 use crate::entry::EntryRef;
 use crate::journal::feed;
-use crate::types::stream::Group;
+use crate::types::stream::{Group, Part};
 use crate::types::{Hash, List, Set, Stream, Zset};
 use crate::value::ValueRef;
 
@@ -169,35 +169,102 @@ fn stream_parts(key: &[u8], stream: &Stream, out: &mut Vec<u8>) {
         // An entry that is trimmed at once: only so is there a stream.
         command(out, &[b"XADD", key, b"MAXLEN", b"0", b"0-1", b"x", b"y"]);
     }
-    let mut words = Words::new(&[b"XSETID", key]);
-    words.id(stream.last_id());
-    words.push(b"ENTRIESADDED");
-    words.int(stream.entries_added() as i64);
-    words.push(b"MAXDELETEDID");
-    words.id(stream.max_deleted_id());
-    words.write(out);
+    set_id(key, stream, out);
     stream.groups().for_each(|group| consumer_group(key, group, out));
 }
 
-fn consumer_group(key: &[u8], group: &Group, out: &mut Vec<u8>) {
-    let mut words = Words::new(&[b"XGROUP", b"CREATE", key, &group.name]);
+/// Writes down what has become of a part of a stream. `known`: it was there before; `last`: the stream's last id then. False:
+/// it takes more than that.
+pub(crate) fn stream_part(
+    key: &[u8],
+    stream: &Stream,
+    part: Part<'_>,
+    known: bool,
+    last: StreamId,
+    out: &mut Vec<u8>,
+) -> bool {
+    match part {
+        Part::Entry(id) => match stream.get(id) {
+            Some(entry) if !known && id > last => {
+                let mut words = Words::new(&[b"XADD", key]);
+                words.id(id);
+                for (field, value) in entry.pairs() {
+                    words.entry(field);
+                    words.entry(value);
+                }
+                words.write(out);
+            }
+            None if known => command(out, &[b"XDEL", key, id.to_string().as_bytes()]),
+            None => {}
+            Some(_) => return false,
+        },
+        Part::Deleted | Part::Marks => set_id(key, stream, out),
+        Part::Group(name) => match stream.group(name) {
+            Some(group) if known => group_at(&[b"XGROUP", b"SETID", key, name], group, out),
+            Some(group) => group_at(&[b"XGROUP", b"CREATE", key, name], group, out),
+            None if known => command(out, &[b"XGROUP", b"DESTROY", key, name]),
+            None => {}
+        },
+        Part::Consumer { group, consumer } => {
+            let Some(found) = stream.group(group) else { return true };
+            let word: &[u8] = match found.consumers().get(consumer) {
+                Some(_) => b"CREATECONSUMER",
+                None => b"DELCONSUMER",
+            };
+            command(out, &[b"XGROUP", word, key, group, consumer]);
+        }
+        Part::Pending { group, id } => {
+            let Some(found) = stream.group(group) else { return true };
+            if found.pending(id).is_none() {
+                command(out, &[b"XACK", key, group, id.to_string().as_bytes()]);
+                return true;
+            }
+            let owner = found.consumers().iter().find(|consumer| consumer.pending.get(id).is_some());
+            let Some(owner) = owner else { return false };
+            claim(key, found, &owner.name, id, out);
+        }
+    }
+    true
+}
+
+fn set_id(key: &[u8], stream: &Stream, out: &mut Vec<u8>) {
+    let mut words = Words::new(&[b"XSETID", key]);
+    // In a mesh parts of a stream come one by one: Redis takes no numbers that contradict each other.
+    words.id(stream.last_id().max(stream.max_deleted_id()));
+    words.push(b"ENTRIESADDED");
+    words.int((stream.entries_added() as i64).max(stream.len() as i64));
+    words.push(b"MAXDELETEDID");
+    words.id(stream.max_deleted_id());
+    words.write(out);
+}
+
+fn group_at(words: &[&[u8]], group: &Group, out: &mut Vec<u8>) {
+    let mut words = Words::new(words);
     words.id(group.last_id);
     words.push(b"ENTRIESREAD");
     words.int(group.entries_read.map_or(-1, |n| n as i64));
     words.write(out);
+}
+
+fn claim(key: &[u8], group: &Group, consumer: &[u8], id: StreamId, out: &mut Vec<u8>) {
+    let Some(pending) = group.pending(id) else { return };
+    let mut words = Words::new(&[b"XCLAIM", key, &group.name, consumer, b"0"]);
+    words.id(id);
+    words.push(b"TIME");
+    words.int(pending.delivered_ms);
+    words.push(b"RETRYCOUNT");
+    words.int(pending.deliveries as i64);
+    words.push(b"JUSTID");
+    words.push(b"FORCE");
+    words.write(out);
+}
+
+fn consumer_group(key: &[u8], group: &Group, out: &mut Vec<u8>) {
+    group_at(&[b"XGROUP", b"CREATE", key, &group.name], group, out);
     for consumer in group.consumers().iter() {
         command(out, &[b"XGROUP", b"CREATECONSUMER", key, &group.name, &consumer.name]);
         for (id, ()) in consumer.pending.iter() {
-            let Some(pending) = group.pending(id) else { continue };
-            let mut words = Words::new(&[b"XCLAIM", key, &group.name, &consumer.name, b"0"]);
-            words.id(id);
-            words.push(b"TIME");
-            words.int(pending.delivered_ms);
-            words.push(b"RETRYCOUNT");
-            words.int(pending.deliveries as i64);
-            words.push(b"JUSTID");
-            words.push(b"FORCE");
-            words.write(out);
+            claim(key, group, &consumer.name, id, out);
         }
     }
 }

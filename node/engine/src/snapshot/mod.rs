@@ -21,7 +21,7 @@
 //!
 //! One value is written in one go, under its shard's lock: clients that want the same shard wait for it.
 
-mod commands;
+pub(crate) mod commands;
 mod cut;
 mod encoder;
 #[cfg(test)]

@@ -1,0 +1,70 @@
+//! Interleavings that were found wanting, or that a rule is about, each as a play.
+
+use super::*;
+
+/// Everybody is as far as `version`, and knows it.
+fn all_at(nodes: &mut [Node], version: u64) {
+    for node in nodes {
+        for levels in [&mut node.promise, &mut node.horizon, &mut node.known, &mut node.settled] {
+            levels.iter_mut().for_each(|level| *level = version);
+        }
+        node.settle();
+    }
+}
+
+fn key(name: &str) -> Key {
+    Key { db: 0, name: name.into() }
+}
+
+/// A clock that is ahead stands still: what a node evicts then stands where all others have settled already, before they hear
+/// of it. A full sync from one that has not must not bring the key back.
+#[test]
+fn an_eviction_where_the_horizon_stands_still_is_not_forgotten() {
+    let mut nodes = [Node::new(1, 2), Node::new(2, 2)];
+    for (version, bytes) in nodes[0].run("SET k v").1 {
+        nodes[1].receive(1, version, &bytes);
+    }
+    let still = (nodes[0].now() + 1_000) << 20;
+    all_at(&mut nodes, still);
+    let (reply, evicted) = nodes[0].run("EVICT k");
+    assert_eq!(reply, "1");
+    all_at(&mut nodes[..1], still);
+    let [a, b] = &mut nodes;
+    let mut export = Export::default();
+    let mut merge = Merge::begin(&mut a.console.ctx, Box::new(|_| false), Acquaintance::default());
+    while let Some(piece) = export.next(&mut b.console.ctx, 2_000) {
+        merge.take(&mut a.console.ctx, &piece).unwrap();
+        a.console.ctx.locks.release();
+    }
+    merge.end(&mut a.console.ctx).unwrap();
+    a.console.ctx.locks.release();
+    drop(export);
+    for (version, bytes) in evicted {
+        b.receive(1, version, &bytes);
+    }
+    assert_eq!((a.seen(&key("k")), b.seen(&key("k"))), (None, None));
+    // And once the clock has gone on, nothing is remembered.
+    all_at(&mut nodes, still + (1 << 20));
+    nodes.iter().for_each(|node| assert!(settle::size(node.keyspace).empty));
+}
+
+/// While a full sync goes on, overlays learn nothing of how far the others are, and these settle beyond what they say.
+#[test]
+fn what_is_evicted_during_a_full_sync_stands_where_nobody_has_settled() {
+    let mut nodes = [Node::new(1, 2), Node::new(2, 2)];
+    for (version, bytes) in nodes[0].run("SET k v").1 {
+        nodes[1].receive(1, version, &bytes);
+    }
+    let began = (nodes[0].now() + 1_000) << 20;
+    all_at(&mut nodes, began);
+    let mut export = Export::default();
+    let piece = export.next(&mut nodes[0].console.ctx, 1).unwrap();
+    assert!(!piece.is_empty());
+    let later = began + (500 << 20);
+    all_at(&mut nodes, later);
+    let (reply, evicted) = nodes[0].run("EVICT k");
+    assert_eq!(reply, "1");
+    let cuts = evicted.iter().flat_map(|(_, bytes)| codec::decode_writes(bytes).unwrap());
+    let cuts: Vec<Effect> = cuts.map(|write| write.effect).collect();
+    assert_eq!(cuts, [Effect::Evict { cut: later }]);
+}
