@@ -6,7 +6,7 @@ use crate::shared::Shared;
 use crate::vector::{Have, Vector};
 
 /// The protocol's version: peers with another one do not talk.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// The first word on a link, from both sides (S7).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +89,8 @@ pub enum Message {
     /// A full sync: the state that follows has all this. The data travels beside the message.
     Snapshot(Head),
     Close(Reason),
+    /// What the sender knows of functions: the driver's affair.
+    Libraries(Vec<u8>),
 }
 
 /// What a snapshot says about itself.
@@ -177,6 +179,10 @@ impl Message {
                 w.int(7);
                 put_vector(w, vector);
             }
+            Message::Libraries(told) => {
+                w.int(8);
+                w.bytes(told);
+            }
         }
     }
 
@@ -206,6 +212,7 @@ impl Message {
             }),
             6 => Message::Close(reason(r.int()?)?),
             7 => Message::Held(take_vector(&mut r)?),
+            8 => Message::Libraries(r.bytes()?.to_vec()),
             tag => return Err(Malformed::Tag(tag)),
         };
         r.end()?;

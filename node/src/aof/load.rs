@@ -24,6 +24,7 @@ use crate::persist::load::{Policy, Shards};
 use crate::persist::rdb_file::{self, About};
 use crate::persist::{background, start};
 use crate::process;
+use crate::scripting::ledger::Mark;
 use crate::scripting::{self, libraries};
 use crate::server::Server;
 
@@ -365,7 +366,7 @@ impl Player<'_> {
             }
             id::FUNCTION_RESTORE if view.len() > 2 => {
                 if view.get(3).is_some_and(|policy| policy.eq_ignore_ascii_case(b"flush")) {
-                    drop(self.server.libraries.flush());
+                    drop(self.server.libraries.clear());
                 }
                 for code in libraries::undump(&view[2])? {
                     self.server.libraries.load(&code, true)?;
@@ -373,9 +374,12 @@ impl Player<'_> {
             }
             id::FUNCTION_DELETE if view.len() > 2 => {
                 let name = String::from_utf8_lossy(&view[2]).into_owned();
-                let _ = self.server.libraries.change(|shelf| shelf.remove(&name).ok_or_else(String::new));
+                let _ = self
+                    .server
+                    .libraries
+                    .change(Mark::default(), |shelf| shelf.remove(&name).ok_or_else(String::new));
             }
-            id::FUNCTION_FLUSH => drop(self.server.libraries.flush()),
+            id::FUNCTION_FLUSH => drop(self.server.libraries.clear()),
             id => self.run(id, view).then_some(()).ok_or_else(|| unknown(view))?,
         }
         Ok(())

@@ -11,6 +11,7 @@ use super::scripting::{flush_mode, monitored, split_counted};
 use super::{NodeRow, row};
 use crate::dispatch::{Call, Next};
 use crate::feed;
+use crate::scripting::ledger::{self, Mark};
 use crate::scripting::libraries::{self, Library, Shelf};
 use crate::scripting::machine::Kind;
 use crate::scripting::run::{self, Order};
@@ -72,8 +73,9 @@ fn load(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     }
     let calling = call.worker.scripts.calling(call.worker);
     let (library, numbers) = libraries::build(&calling.machine, source).map_err(ErrorReply::err)?;
-    call.ctx.locks.hold_one(feed::APART);
-    let added = call.worker.server.libraries.change(|shelf| shelf.add(library.clone(), replace));
+    fits_into_mesh(call, source.len())?;
+    let mark = hold(call);
+    let added = call.worker.server.libraries.change(mark, |shelf| shelf.add(library.clone(), replace));
     if let Err(reason) = added {
         numbers.iter().for_each(|n| calling.machine.state().drop_kept(*n));
         return Err(ErrorReply::err(reason));
@@ -85,16 +87,37 @@ fn load(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     DONE
 }
 
+/// Keeps others from changing the libraries; when, and by whom, they are changed now.
+fn hold(call: &mut Call<'_>) -> Mark {
+    call.ctx.locks.hold_one(feed::APART);
+    call.ctx.ensure_group();
+    let origin = call.worker.server.mesh.status().me.map_or(0, |me| me.uuid);
+    Mark { version: call.ctx.locks.last_version(), origin }
+}
+
 /// Writes down what has changed the libraries, and lets others change them.
 fn note(call: &mut Call<'_>) {
     feed::note_apart(call.ctx, call.args, !call.session.in_exec);
     call.ctx.locks.release();
+    call.worker.server.mesh.order(crate::mesh::Order::Libraries);
+}
+
+/// Nodes send each other a library as a whole.
+fn fits_into_mesh(call: &Call<'_>, bytes: usize) -> Result<(), ErrorReply> {
+    if bytes > ledger::TEXT_MAX && call.worker.server.mesh.is_on() {
+        return Err(ErrorReply::err(format!(
+            "The nodes of a mesh can't send each other a library of more than {} bytes",
+            ledger::TEXT_MAX
+        )));
+    }
+    Ok(())
 }
 
 fn delete(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     let name = String::from_utf8_lossy(&call.args[2]).into_owned();
-    call.ctx.locks.hold_one(feed::APART);
-    let removed = call.worker.server.libraries.change(|shelf| shelf.remove(&name).ok_or_else(String::new));
+    let mark = hold(call);
+    let libraries = &call.worker.server.libraries;
+    let removed = libraries.change(mark, |shelf| shelf.remove(&name).ok_or_else(String::new));
     removed.map_err(|_| NO_LIBRARY)?;
     note(call);
     call.out.ok();
@@ -108,8 +131,8 @@ fn flush(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     let Some(lazily) = flush_mode(call) else {
         return Err(ErrorReply::new("ERR FUNCTION FLUSH only supports SYNC|ASYNC option"));
     };
-    call.ctx.locks.hold_one(feed::APART);
-    let shelf = call.worker.server.libraries.flush();
+    let mark = hold(call);
+    let shelf = call.worker.server.libraries.flush(mark);
     note(call);
     if lazily {
         call.worker.server.reclaim.free(Garbage::Other(Box::new(shelf)));
@@ -243,6 +266,7 @@ fn restore(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
         }
     };
     let texts = libraries::undump(&call.args[2]).map_err(ErrorReply::err)?;
+    fits_into_mesh(call, texts.iter().map(Vec::len).max().unwrap_or(0))?;
     restore_texts(call, &texts, policy).map_err(ErrorReply::err)?;
     note(call);
     call.out.ok();
@@ -270,8 +294,8 @@ fn restore_texts(call: &mut Call<'_>, texts: &[Vec<u8>], policy: Policy) -> Resu
         *shelf = next;
         Ok(())
     };
-    call.ctx.locks.hold_one(feed::APART);
-    let changed = call.worker.server.libraries.change(add_all);
+    let mark = hold(call);
+    let changed = call.worker.server.libraries.change(mark, add_all);
     for (library, numbers) in built {
         match &changed {
             Ok(()) => calling.keep_loaded(library, numbers),

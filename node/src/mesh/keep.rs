@@ -20,7 +20,6 @@ use super::frames::PIECE_BYTES;
 use super::thread::Shared;
 use crate::aof::rewrite;
 use crate::process;
-use crate::scripting::libraries;
 use crate::worker::unix_ms;
 
 /// How often it is written down how far the members are.
@@ -205,7 +204,7 @@ impl Driver {
             return;
         };
         keep.functions = libraries.generation();
-        keep.put(&Record::Functions(libraries.read(|shelf| libraries::dump(shelf, true))));
+        keep.put(&Record::Libraries(libraries.ledger(|ledger| ledger.record())));
     }
 
     /// A position that nothing written down leads to.
@@ -305,8 +304,8 @@ pub async fn write_base(shared: Rc<Shared>) {
     }
     drop(export);
     if fits {
-        let functions = shared.server.libraries.read(|shelf| libraries::dump(shelf, true));
-        let _ = base.put(Record::Functions(functions)).await;
+        let libraries = shared.server.libraries.ledger(|ledger| ledger.record());
+        let _ = base.put(Record::Libraries(libraries)).await;
         let _ = base.put(Record::End(levels)).await;
     }
     let result = base.end().await;

@@ -69,6 +69,8 @@ pub struct LinkState {
     pub incoming: Option<Incoming>,
     pub owes: Owes,
     pub sends_snapshot: bool,
+    /// The last change of the functions that the other end has been told of.
+    pub libraries: u64,
     /// Bytes of effects that were not acknowledged yet.
     pub unacknowledged: usize,
     pub acknowledged: Instant,
@@ -97,6 +99,7 @@ impl LinkState {
             incoming: None,
             owes: Owes::Nothing,
             sends_snapshot: false,
+            libraries: 0,
             unacknowledged: 0,
             acknowledged: now,
             stop: Some(stop),

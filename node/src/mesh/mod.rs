@@ -11,7 +11,7 @@
 //! Reading order: [`identity`] (who this node is), [`order`] and [`status`] (how the rest of the server talks to the
 //! mesh), [`driver`] (events and actions), [`link`], [`frames`] and [`outbox`] (what a link sends), [`conflicts`], [`serve`] and
 //! [`transport`] (its two ends), [`dial`] (keeping links to configured nodes), [`foreign`] (those that are no peers), [`thread`] (the loop),
-//! [`disk`] and [`keep`] (the log that brings a member back).
+//! [`disk`] and [`keep`] (the log that brings a member back), [`functions`] (what is told beside the data).
 
 pub mod conflicts;
 pub mod data;
@@ -20,6 +20,7 @@ pub mod disk;
 pub mod driver;
 pub mod foreign;
 pub mod frames;
+mod functions;
 pub mod identity;
 mod keep;
 pub mod link;

@@ -24,6 +24,8 @@ pub enum Order {
     Wait { ticket: Arc<Ticket>, mark: Arc<Mark>, holders: usize, timeout_ms: u64 },
     /// A replica holds more: somebody may have waited for that.
     Look,
+    /// Functions have changed.
+    Libraries,
     /// The log on disk is to be rewritten.
     Rewrite,
     /// A client waits until nothing can sort before what has been written so far (WAITSTABLE).

@@ -56,6 +56,7 @@ impl Driver {
                         _ => self.malformed(link, "the end of a snapshot that did not begin"),
                     }
                 }
+                Ok(Message::Libraries(told)) => self.hear_libraries(link, &told),
                 Ok(message) => {
                     if let (Message::Part(part), Some(state)) = (&message, self.links.get_mut(&link)) {
                         state.unacknowledged += part.bytes.len().max(1);
@@ -79,7 +80,7 @@ impl Driver {
         }
     }
 
-    fn malformed(&mut self, link: Link, what: &str) {
+    pub(super) fn malformed(&mut self, link: Link, what: &str) {
         let addr = self.links.get(&link).map(|state| state.addr.clone()).unwrap_or_default();
         let text = format!("Peer {addr} sent {what}");
         tracing::error!("{text}. The link is closed.");

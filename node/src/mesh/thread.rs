@@ -192,6 +192,7 @@ async fn obey(shared: Rc<Shared>, mut orders: UnboundedReceiver<Order>) {
             }
             Order::Follow(masters) => shared.follow(masters),
             Order::Look => shared.serve_waits(),
+            Order::Libraries => shared.driver.borrow_mut().tell_libraries(),
             Order::Rewrite => drop(shared.driver.borrow_mut().want_base()),
             Order::Wait { ticket, mark, holders, timeout_ms } => {
                 let mut driver = shared.driver.borrow_mut();
@@ -346,6 +347,7 @@ impl Shared {
             driver.drain();
             let base = driver.keep_log();
             driver.step(Event::Tick);
+            driver.tell_libraries();
             driver.look_at_overlay();
             driver.trust_if_alone();
             (!driver.links.is_empty(), base)

@@ -13,6 +13,7 @@ use parking_lot::RwLock;
 use protocol::dump;
 use protocol::rdb::{Reader, VERSION, Writer};
 
+use super::ledger::{self, Ledger, Mark};
 use super::machine::{Kind, Machine};
 use super::reach::Habit;
 use super::register::{self, Registered};
@@ -115,6 +116,13 @@ impl Shelf {
     }
 }
 
+/// What there is, and how it came to be.
+#[derive(Default)]
+struct State {
+    shelf: Shelf,
+    ledger: Ledger,
+}
+
 /// See the [module's page](self).
 #[derive(Default)]
 pub struct Libraries {
@@ -122,7 +130,7 @@ pub struct Libraries {
     generation: AtomicU64,
     /// Rises when all are removed: what workers have loaded is given back then.
     flushes: AtomicU64,
-    shelf: RwLock<Shelf>,
+    state: RwLock<State>,
 }
 
 impl Libraries {
@@ -137,30 +145,79 @@ impl Libraries {
 
     /// Looks at what is there.
     pub fn read<T>(&self, look: impl FnOnce(&Shelf) -> T) -> T {
-        look(&self.shelf.read())
+        look(&self.state.read().shelf)
     }
 
-    /// The one way to change what is there: what will be told to other nodes is told here.
-    pub fn change<T>(&self, change: impl FnOnce(&mut Shelf) -> Result<T, String>) -> Result<T, String> {
-        let mut shelf = self.shelf.write();
-        let result = change(&mut shelf)?;
+    /// Looks at how it came to be.
+    pub fn ledger<T>(&self, look: impl FnOnce(&Ledger) -> T) -> T {
+        look(&self.state.read().ledger)
+    }
+
+    /// Changes what is there. `mark`: when, and by whom; the default if a file does.
+    pub fn change<T>(
+        &self,
+        mark: Mark,
+        change: impl FnOnce(&mut Shelf) -> Result<T, String>,
+    ) -> Result<T, String> {
+        let State { shelf, ledger } = &mut *self.state.write();
+        let before = shelf.clone();
+        let result = change(shelf)?;
+        ledger.note(&before, shelf, mark);
         self.generation.fetch_add(1, Release);
         Ok(result)
     }
 
     /// Removes everything, which is returned: freeing it may take a while.
-    pub fn flush(&self) -> Shelf {
-        let mut shelf = self.shelf.write();
+    pub fn flush(&self, mark: Mark) -> Shelf {
+        let state = &mut *self.state.write();
+        state.ledger.note_flush(mark);
+        self.emptied(state)
+    }
+
+    /// Forgets everything, and that it was ever there: other data take the place of all there are.
+    pub fn clear(&self) -> Shelf {
+        let state = &mut *self.state.write();
+        state.ledger = std::mem::take(&mut state.ledger).cleared();
+        self.emptied(state)
+    }
+
+    fn emptied(&self, state: &mut State) -> Shelf {
         self.generation.fetch_add(1, Release);
         self.flushes.fetch_add(1, Release);
-        std::mem::take(&mut *shelf)
+        std::mem::take(&mut state.shelf)
     }
 
     /// Adds what a file holds: a text at a time, before or while nobody else changes anything.
     pub fn load(&self, source: &[u8], replace: bool) -> Result<(), String> {
         let machine = sandbox::furnish(Kind::Functions, false, 1);
         let (library, _) = build(&machine, source)?;
-        self.change(|shelf| shelf.add(library, replace))
+        self.change(Mark::default(), |shelf| shelf.add(library, replace))
+    }
+
+    /// Takes what another node has told, or this one's own log. An error is why a library cannot be used here.
+    pub fn take(&self, told: &[u8]) -> Result<(), String> {
+        let (flushed, told) = ledger::read(told).map_err(|e| format!("{e:?}"))?;
+        let State { shelf, ledger } = &mut *self.state.write();
+        let before = ledger.changes();
+        ledger.take_flush(flushed, shelf);
+        let mut failed = None;
+        for ledger::Told { name, mark, text } in told {
+            if !ledger.is_news(&name, mark) {
+                continue;
+            }
+            let library = match text.map(|text| rebuilt(&name, &text)).transpose() {
+                Ok(library) => library,
+                Err(reason) => {
+                    failed = Some(format!("Library {name}: {reason}"));
+                    continue;
+                }
+            };
+            ledger.take(name, mark, library, shelf);
+        }
+        if ledger.changes() != before {
+            self.generation.fetch_add(1, Release);
+        }
+        failed.map_or(Ok(()), Err)
     }
 
     /// The texts of all libraries, for a file.
@@ -184,6 +241,13 @@ pub fn build(machine: &Machine, source: &[u8]) -> Result<(Arc<Library>, Vec<c_in
     let registered = register::load(machine, header.code, false)?;
     let numbers = registered.iter().map(|f| f.function).collect();
     Ok((Arc::new(Library::new(header.name, source, &registered)), numbers))
+}
+
+/// The library that a text is of, which must have this name.
+fn rebuilt(name: &str, text: &[u8]) -> Result<Arc<Library>, String> {
+    let machine = sandbox::furnish(Kind::Functions, false, 1);
+    let (library, _) = build(&machine, text)?;
+    if library.name == name { Ok(library) } else { Err("its text has another name".into()) }
 }
 
 /// The texts of libraries as a payload.

@@ -19,6 +19,7 @@ pub mod cjson;
 pub mod cmsgpack;
 pub mod failure;
 pub mod incoming;
+pub mod ledger;
 pub mod libraries;
 pub mod lua;
 pub mod machine;

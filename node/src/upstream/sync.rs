@@ -179,7 +179,7 @@ fn replace(applier: &mut Applier<'_>, len: Option<u64>, source: &mut dyn Read) -
     tracing::info!("MASTER <-> REPLICA sync: Flushing old data");
     background::abort(server);
     empty(applier);
-    drop(server.libraries.flush());
+    drop(server.libraries.clear());
     tracing::info!("MASTER <-> REPLICA sync: Loading DB in memory");
     server.persistence.loading.add_total(len.unwrap_or(0));
     let policy = Policy { keep_expired: true, replace: true, ..Policy::default() };
@@ -222,7 +222,7 @@ fn beside(payload: &mut Payload<'_>, applier: &mut Applier<'_>, same: bool) -> R
     let logged = stop_log(server);
     background::abort(server);
     swap(applier, &fresh);
-    drop(server.libraries.flush());
+    drop(server.libraries.clear());
     for code in loading.take_functions() {
         if let Err(reason) = server.libraries.load(&code, true) {
             tracing::error!("A library of the master's can't be loaded: {reason}");

@@ -443,6 +443,7 @@ impl<S: Spill> Replica<S> {
                 self.pump(link, actions);
             }
             Message::Snapshot(head) => self.snapshot(link, head, actions),
+            Message::Libraries(_) => {}
         }
     }
 

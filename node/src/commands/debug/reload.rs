@@ -60,7 +60,7 @@ fn reload_held(call: &mut Call<'_>, options: &Options) -> Result<(), ErrorReply>
     }
     if !options.no_flush {
         (0..ctx.keyspace.databases()).for_each(|db| ctx.empty(db));
-        drop(server.libraries.flush());
+        drop(server.libraries.clear());
     }
     let name = server.config.get().dbfilename.clone();
     let policy = Policy { replace: options.merge, ..Policy::default() };

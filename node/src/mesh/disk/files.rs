@@ -24,10 +24,37 @@ pub struct Files {
     logs: Vec<u64>,
 }
 
+/// What a file is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Base,
+    /// The log with this number.
+    Log(u64),
+}
+
+impl Role {
+    /// As its name says. `None`: it is not of a member's log.
+    pub fn of(path: &Path) -> Option<Role> {
+        let (number, role) = parse(path.file_name()?.to_str()?)?;
+        Some(if role == "base" { Role::Base } else { Role::Log(number) })
+    }
+}
+
+/// Number and kind that a file's name tells.
+fn parse(name: &str) -> Option<(u64, &str)> {
+    let (number, role) = name.strip_prefix("member.")?.split_once('.')?;
+    ["base", "log"].contains(&role).then_some((number.parse().ok()?, role))
+}
+
 impl Files {
     /// What is there.
     pub fn find(config: &Config) -> io::Result<Files> {
-        let mut files = Files { dir: PathBuf::from(&config.appenddirname), ..Files::default() };
+        Files::within(PathBuf::from(&config.appenddirname))
+    }
+
+    /// What is in a directory.
+    pub fn within(dir: PathBuf) -> io::Result<Files> {
+        let mut files = Files { dir, ..Files::default() };
         let entries = match fs::read_dir(&files.dir) {
             Ok(entries) => entries,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(files),
@@ -35,17 +62,20 @@ impl Files {
         };
         for entry in entries {
             let name = entry?.file_name();
-            let mut words = name.to_str().unwrap_or_default().split('.');
-            let number = (words.next() == Some("member")).then(|| words.next()?.parse().ok()).flatten();
-            match (number, words.next(), words.next()) {
-                (Some(number), Some("base"), None) => files.bases.push(number),
-                (Some(number), Some("log"), None) => files.logs.push(number),
-                _ => {}
+            match name.to_str().and_then(parse) {
+                Some((number, "base")) => files.bases.push(number),
+                Some((number, _)) => files.logs.push(number),
+                None => {}
             }
         }
         files.bases.sort_unstable();
         files.logs.sort_unstable();
         Ok(files)
+    }
+
+    /// Whether no log follows this one.
+    pub fn is_last(&self, role: Role) -> bool {
+        matches!(role, Role::Log(number) if self.logs.iter().all(|other| *other <= number))
     }
 
     /// The base that counts.

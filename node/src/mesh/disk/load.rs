@@ -33,6 +33,7 @@ fn find(config: &Config) -> Result<Files, String> {
 struct Found {
     /// The functions there were.
     functions: Option<Vec<u8>>,
+    libraries: Option<Vec<u8>>,
     /// A peer's copy was merged that is not in the files: what peers wrote behind it cannot be used.
     merged: bool,
     /// Groups that were left out.
@@ -58,6 +59,9 @@ impl Driver {
             for code in libraries::undump(&dump)? {
                 self.server.libraries.load(&code, true)?;
             }
+        }
+        if let Some(told) = found.libraries {
+            self.server.libraries.take(&told)?;
         }
         if found.left_out > 0 {
             tracing::info!("{} chunks of peers' writes will be fetched from them again", found.left_out);
@@ -88,6 +92,7 @@ impl Driver {
                     self.server.persistence.loading.advance(piece.len() as u64);
                 }
                 Record::Functions(dump) => found.functions = Some(dump),
+                Record::Libraries(told) => found.libraries = Some(told),
                 Record::End(levels) => break levels,
                 record => return Err(wrong(&format!("{record:?} does not belong there"))),
             }
@@ -128,8 +133,8 @@ impl Driver {
                 path.display()
             )),
             stop => Err(format!(
-                "Bad file format reading the log of a member {}: {}. Its peers have what it had: without this file and \
-                 those with the same or a higher number it comes back with what is before them.",
+                "Bad file format reading the log of a member {}: {}. `everwrite check-aof` tells more. Its peers have what it had: \
+                 without member.* it comes back with their data.",
                 path.display(),
                 text(&stop)
             )),
@@ -153,6 +158,7 @@ impl Driver {
             Record::Merged => found.merged = true,
             Record::Head(Message::Snapshot(head)) => self.replica.restore(&head, &mut actions),
             Record::Functions(dump) => found.functions = Some(dump),
+            Record::Libraries(told) => found.libraries = Some(told),
             record => return Err(format!("{record:?} does not belong there")),
         }
         self.act(actions);

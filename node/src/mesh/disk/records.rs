@@ -18,6 +18,8 @@ use replication::overlay::Levels;
 pub const MAGIC: &[u8; 8] = b"EWMEMBR1";
 /// Bytes before a record's kind.
 const HEAD: usize = 12;
+/// The highest kind there is.
+const KIND_MAX: u8 = 9;
 /// Bytes that a piece must have to be worth compressing.
 const COMPRESS_FROM: usize = 512;
 
@@ -36,8 +38,10 @@ pub enum Record {
     Levels(Levels),
     /// A peer's copy was merged. Until the next base only what this node wrote itself can be used.
     Merged,
-    /// The functions that there are now, as FUNCTION DUMP gives them.
+    /// The functions that there are now, as FUNCTION DUMP gives them: what earlier versions wrote.
     Functions(Vec<u8>),
+    /// All that is known of functions, see [`crate::scripting::ledger`].
+    Libraries(Vec<u8>),
 }
 
 /// Appends a record.
@@ -74,6 +78,7 @@ impl Record {
             Record::Levels(levels) => put(out, 6, |out| put_levels(out, *levels)),
             Record::Merged => put(out, 7, |_| {}),
             Record::Functions(dump) => put(out, 8, |out| out.extend_from_slice(dump)),
+            Record::Libraries(told) => put(out, 9, |out| out.extend_from_slice(told)),
         }
     }
 
@@ -92,6 +97,7 @@ impl Record {
             6 => Record::Levels(take_levels(body)?),
             7 => Record::Merged,
             8 => Record::Functions(body.to_vec()),
+            9 => Record::Libraries(body.to_vec()),
             kind => return Err(Malformed::Tag(u64::from(*kind))),
         })
     }
@@ -159,7 +165,11 @@ impl<R: Read> Records<R> {
         let (len, sum) = (u32::from_le_bytes([a, b, c, d]) as usize, u64::from_le_bytes(sum));
         self.buffer.clear();
         if (&mut self.file).take(len as u64).read_to_end(&mut self.buffer).map_err(Stop::Io)? < len {
-            return Err(Stop::Torn);
+            // It may say that it is longer than it is: then others follow.
+            return Err(match holds_record(&self.buffer) {
+                true => self.damaged("its length is wrong"),
+                false => Stop::Torn,
+            });
         }
         // After a power failure a file may end with zeros that nobody wrote.
         if len == 0 || crc64::checksum(&self.buffer) != sum {
@@ -194,6 +204,27 @@ impl<R: Read> Records<R> {
     }
 }
 
+/// Bytes whose checksums are computed to find a record. After so many there is none.
+const SEARCH_MAX: usize = 256 << 20;
+
+/// Whether there is a whole record somewhere.
+fn holds_record(bytes: &[u8]) -> bool {
+    let mut left = SEARCH_MAX;
+    for at in 0..bytes.len().saturating_sub(HEAD) {
+        let [a, b, c, d, sum @ .., kind] = &bytes[at..=at + HEAD] else { return false };
+        let len = u32::from_le_bytes([*a, *b, *c, *d]) as usize;
+        let Some(body) = bytes.get(at + HEAD..at + HEAD + len).filter(|_| (1..=KIND_MAX).contains(kind))
+        else {
+            continue;
+        };
+        left = left.saturating_sub(len);
+        if len > 0 && left > 0 && crc64::checksum(body).to_le_bytes() == *sum {
+            return true;
+        }
+    }
+    false
+}
+
 fn read_up_to(file: &mut impl Read, into: &mut [u8]) -> Result<usize, Stop> {
     let mut n = 0;
     while n < into.len() {
@@ -218,6 +249,7 @@ mod tests {
             Record::Piece(vec![7; 2000]),
             Record::Piece(vec![8; 3]),
             Record::Functions(b"code".to_vec()),
+            Record::Libraries(b"told".to_vec()),
             Record::End(levels),
             Record::Levels(levels),
             Record::Merged,
@@ -277,6 +309,9 @@ mod tests {
             bytes[at] ^= 0x10;
             let (read, stop, _) = read(&bytes);
             assert!(stop.is_some(), "{at}");
+            let is_last = read.len() + 1 == records.len();
+            let magic = at < MAGIC.len();
+            assert!(magic || is_last || matches!(stop, Some(Stop::Damaged(_))), "{at}: {stop:?}");
             assert!(read.len() < records.len());
             assert_eq!(read, records[..read.len()]);
         }
