@@ -9,6 +9,8 @@ use protocol::rdb::{self, Reader, Record as RdbRecord};
 
 use crate::aof::manifest::{Manifest, Names, Part};
 use crate::aof::records::{Record, Records, Stop};
+use crate::mesh::disk::files::Role;
+use crate::mesh::disk::records::MAGIC;
 use crate::process;
 
 /// What is done about a file.
@@ -37,12 +39,23 @@ struct Found {
 
 /// Checks a file, or all that a manifest names; whether they are sound, or have been made so.
 pub fn check(path: &Path, mode: Mode) -> bool {
+    if is_of_member(path) {
+        return told(super::member::check(path, mode));
+    }
     let is_manifest = path.extension().is_some_and(|extension| extension == "manifest");
-    let result = if is_manifest { check_all(path, mode) } else { check_old(path, mode) };
+    told(if is_manifest { check_all(path, mode) } else { check_old(path, mode) })
+}
+
+fn told(result: Result<bool, String>) -> bool {
     result.unwrap_or_else(|reason| {
         println!("{reason}");
         false
     })
+}
+
+/// Whether a file, or all that counts in a directory, is of the log of a member of a mesh.
+fn is_of_member(path: &Path) -> bool {
+    Role::of(path).is_some() || path.is_dir() || begins_with(path, MAGIC)
 }
 
 fn check_old(path: &Path, mode: Mode) -> Result<bool, String> {
@@ -86,9 +99,13 @@ fn check_all(path: &Path, mode: Mode) -> Result<bool, String> {
 }
 
 fn begins_with_rdb(path: &Path) -> bool {
-    let mut magic = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(5).read_to_end(&mut magic));
-    read.is_ok() && magic == b"REDIS"
+    begins_with(path, b"REDIS")
+}
+
+fn begins_with(path: &Path, magic: &[u8]) -> bool {
+    let mut found = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(magic.len() as u64).read_to_end(&mut found));
+    read.is_ok() && found == magic
 }
 
 /// `last`: only of the last file the end may be cut off.
@@ -116,6 +133,12 @@ fn check_one(path: &Path, last: bool, mode: Mode) -> Result<bool, String> {
         println!("Failed to truncate AOF {name} because it is not the last file");
         return Ok(false);
     }
+    confirm_and_cut(path, size, valid)
+}
+
+/// Cuts a file off behind what is valid, if whoever is asked agrees.
+pub fn confirm_and_cut(path: &Path, size: u64, valid: u64) -> Result<bool, String> {
+    let (name, diff) = (path.display(), size - valid);
     print!(
         "This will shrink the AOF {name} from {size} bytes, with {diff} bytes, to {valid} bytes\nContinue? [y/N]: "
     );

@@ -3,6 +3,7 @@
 //! They are also what the program is when it is called `redis-check-rdb` or `redis-check-aof`.
 
 pub mod aof;
+pub mod member;
 pub mod rdb;
 
 use std::ffi::OsString;
@@ -27,7 +28,8 @@ enum Tool {
     /// Reads an RDB file to its end and tells what is wrong with it.
     #[command(name = "check-rdb", visible_alias = "redis-check-rdb")]
     Rdb { file: PathBuf },
-    /// Reads an append-only file, or all files of a manifest, and tells what is wrong.
+    /// Reads an append-only file, or all files of a manifest, or of the log of a member of a mesh (member.*, or the directory
+    /// they are in), and tells what is wrong.
     #[command(name = "check-aof", visible_alias = "redis-check-aof")]
     Aof {
         /// Cuts off what is wrong, after asking.
