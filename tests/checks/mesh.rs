@@ -222,14 +222,6 @@ fn a_copied_identity_is_refused_until_it_is_replaced() {
 }
 
 /// What is settled among the members, a newcomer has never heard of: its own full sync must not take it for deleted.
-/// Its stream lacks what its peers write: better no replica than one that falls behind unseen.
-#[test]
-fn a_member_takes_no_plain_replica() {
-    let mesh = Mesh::start(1);
-    let reply = mesh.client(0).cmd("PSYNC ? -1").unwrap();
-    assert!(reply.is_error() && reply.to_string().contains("part of a mesh"), "{reply}");
-}
-
 #[test]
 fn a_newcomer_with_data_of_its_own_takes_nothing_away() {
     let mesh = Mesh::start(2);

@@ -278,6 +278,74 @@ fn a_torn_end_is_cut_off_and_damage_stops_the_start() {
     assert!(told.contains("the base of a member's log"), "{told}");
 }
 
+/// What `everwrite check-aof` says of a file or directory, and whether it is content.
+fn check(options: &[&str], path: &Path, answer: &str) -> (bool, String) {
+    let mut tool = Command::new(Kind::Everwrite.program())
+        .arg("check-aof")
+        .args(options)
+        .arg(path)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    tool.stdin.take().unwrap().write_all(answer.as_bytes()).unwrap();
+    let output = tool.wait_with_output().unwrap();
+    (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn its_files_are_checked_and_a_torn_end_is_cut_off() {
+    let mut mesh = kept(2);
+    let (mut a, mut b) = (mesh.client(0), mesh.client(1));
+    (0..50).for_each(|i| drop(ok(&mut a, &format!("SET key{i} {i}"))));
+    MIXED.iter().for_each(|line| drop(ok(&mut b, line)));
+    mesh.wait_equal();
+    ok(&mut a, "BGREWRITEAOF");
+    wait_until("two bases' time", SOON, || files(&mesh.nodes[0], "base")[0].ends_with("member.2.base"));
+    wait_based(&mesh.nodes[0]);
+    (0..50).for_each(|i| drop(ok(&mut a, &format!("SET late{i} {i}"))));
+    let before = digest(&mut a);
+    mesh.nodes[0].kill();
+    let dir = mesh.nodes[0].dir().join("appendonlydir");
+    let (sound, told) = check(&[], &dir, "");
+    assert!(sound && told.contains("The base and all logs are valid"), "{told}");
+    assert!(told.contains("groups=50") && !told.contains("keys=0, groups=0"), "{told}");
+    let base = files(&mesh.nodes[0], "base").pop().unwrap();
+    let log = files(&mesh.nodes[0], "log").pop().unwrap();
+    let (sound, told) = check(&[], &base, "");
+    assert!(sound && told.contains("Member's base"), "{told}");
+
+    let whole = fs::read(&log).unwrap();
+    let position = format!("0x{:x}", whole.len());
+    fs::write(&log, [&whole[..], &whole[8..30]].concat()).unwrap();
+    let (sound, told) = check(&[], &dir, "");
+    assert!(!sound && told.contains(&position) && told.contains("--fix"), "{told}");
+    let (sound, told) = check(&["--fix"], &log, "n\n");
+    assert!(!sound && told.contains("Aborting"), "{told}");
+    assert_eq!(fs::read(&log).unwrap().len(), whole.len() + 22);
+    let (sound, told) = check(&["--fix"], &dir, "y\n");
+    assert!(sound && told.contains("Successfully truncated"), "{told}");
+    assert_eq!(fs::read(&log).unwrap(), whole);
+
+    // What is damaged within is not cut: more than the damage would go.
+    for at in [8, whole.len() / 2] {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 0x80;
+        fs::write(&log, &flipped).unwrap();
+        let (sound, told) = check(&["--fix"], &log, "y\n");
+        assert!(!sound && told.contains("cannot be mended by cutting"), "{told}");
+        assert_eq!(fs::read(&log).unwrap(), flipped);
+    }
+    fs::write(&log, &whole).unwrap();
+    let short = fs::read(&base).unwrap();
+    fs::write(&base, &short[..short.len() - 1]).unwrap();
+    let (sound, told) = check(&["--fix"], &dir, "y\n");
+    assert!(!sound && told.contains("Member's base"), "{told}");
+    fs::write(&base, &short).unwrap();
+    mesh.nodes[0].start_again();
+    assert_eq!(digest(&mut mesh.client(0)), before);
+}
+
 #[test]
 fn it_can_be_turned_on_and_off() {
     let mut mesh = Mesh::start(2);

@@ -22,9 +22,12 @@ const HOST_MAX: usize = 1025;
 
 const NO_MASTER_LINK: ErrorReply =
     ErrorReply::new("NOMASTERLINK Can't SYNC while not connected with my master");
-const IN_A_MESH: ErrorReply = ErrorReply::new(
-    "ERR This node is part of a mesh, and what its peers write is not passed on to replicas yet. Make the replica a member of \
-     the mesh, or take a snapshot (REPLCONF rdb-only 1)",
+const KEYDB_FOLLOWS: ErrorReply = ErrorReply::new(
+    "ERR KeyDB servers follow this node, which get their commands in envelopes: let the replica follow another member of the \
+     mesh, or take a snapshot (REPLCONF rdb-only 1)",
+);
+const REPLICAS_FOLLOW: ErrorReply = ErrorReply::new(
+    "ERR Replicas follow this node that are no KeyDB servers: let this one follow another member of the mesh",
 );
 const NEEDS_EOF: ErrorReply = ErrorReply::new("ERR Filtered replica requires EOF capability");
 
@@ -191,11 +194,9 @@ fn join(call: &mut Call<'_>, old: bool) -> Result<Arc<Link>, ErrorReply> {
     if call.worker.server.upstream.followed().is_some_and(|link| !link.status.is_up()) {
         return Err(NO_MASTER_LINK);
     }
-    // The stream holds what this node's clients write: a replica would fall behind without anybody's knowing.
     let about = &call.session.peer.get_or_insert_default().about;
-    if call.worker.server.mesh.is_on() && !about.rdb_only && !about.keydb {
-        tracing::warn!("A replica is refused: what this node's peers write is not passed on to replicas yet");
-        return Err(IN_A_MESH);
+    if !about.rdb_only && call.worker.server.replicas.speaks_otherwise(about.keydb) {
+        return Err(if about.keydb { REPLICAS_FOLLOW } else { KEYDB_FOLLOWS });
     }
     let about = Handshake { old, ..call.session.peer.get_or_insert_default().about.clone() };
     if about.parts != Parts::ALL && !about.eof {

@@ -138,9 +138,14 @@ impl History {
         self.sealed = on;
     }
 
-    /// Readers are KeyDB servers from now on, who know this one by a UUID.
-    pub fn put_into_envelopes(&mut self, uuid: &str) {
-        self.envelopes.get_or_insert_with(|| Envelopes::new(uuid));
+    /// Readers are KeyDB servers from now on, who know this one by a UUID, or servers that are none. Nobody goes on with what was
+    /// written for the others.
+    pub fn put_into_envelopes(&mut self, uuid: Option<&str>) {
+        if uuid.is_some() != self.envelopes.is_some() {
+            self.envelopes = uuid.map(Envelopes::new);
+            self.begin_anew();
+            self.selected = None;
+        }
     }
 
     /// Commands that were not put into envelopes: KeyDB does not know them.

@@ -247,6 +247,12 @@ impl Replicas {
         Some(bytes)
     }
 
+    /// Whether others follow who understand another stream than this one: KeyDB servers, or all that are none.
+    pub fn speaks_otherwise(&self, keydb: bool) -> bool {
+        let state = self.state.lock();
+        state.links.iter().any(|link| !link.about.rdb_only && link.about.keydb != keydb)
+    }
+
     /// Adds a replica that needs a snapshot. With the first one a history begins that can be followed.
     pub fn admit(&self, server: &'static Server, link: &Arc<Link>) {
         let mut state = self.state.lock();
@@ -259,8 +265,9 @@ impl Replicas {
                 history::NO_ID
             );
         }
-        if link.about.keydb {
-            state.history.put_into_envelopes(server.upstream.uuid());
+        if !link.about.rdb_only {
+            let uuid = link.about.keydb.then(|| server.upstream.uuid());
+            state.history.put_into_envelopes(uuid);
         }
         state.links.push(link.clone());
         sync::join(&mut state, link);
