@@ -13,6 +13,8 @@
 //! each call clears half a megabyte of table, which for the short strings of a typical snapshot costs more than all
 //! else, and since its offsets are 32 bit signed, wrong from 2 GB on.
 
+use std::cell::RefCell;
+
 use crate::malformed::Malformed;
 
 /// No string of fewer bytes is worth trying, as Redis has it.
@@ -88,6 +90,16 @@ fn copy_back(out: &mut Vec<u8>, distance: usize, count: usize) {
             out.push(out[at]);
         }
     }
+}
+
+thread_local! {
+    /// 64 KB, made when the thread first compresses. There may be many who write a little, but few threads.
+    static COMPRESSOR: RefCell<Compressor> = RefCell::new(Compressor::new());
+}
+
+/// [`Compressor::compress`] with a table of the thread's.
+pub fn compress(input: &[u8], out: &mut Vec<u8>) -> bool {
+    COMPRESSOR.with_borrow_mut(|compressor| compressor.compress(input, out))
 }
 
 /// Compresses one string after the other with one table.

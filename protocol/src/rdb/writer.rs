@@ -1,7 +1,7 @@
 //! Where values are written to.
 
 use super::{Kind, encoding};
-use crate::lzf::{Compressor, WORTH_TRYING};
+use crate::lzf::{self, WORTH_TRYING};
 use crate::number::{fmt_i64, parse_i64};
 
 /// The longest text that is tried as an integer: `-2147483648`.
@@ -9,21 +9,19 @@ const INT32_TEXT_MAX: usize = 11;
 
 /// Writes RDB's primitives into a buffer of its own.
 ///
-/// Made once and used for many objects: the table for compression stays with it. An object is its kind (in a file
+/// Made once and used for many objects. An object is its kind (in a file
 /// the key comes between), then what the [module's page](super) says: for a hash its [`length`](Self::length), then
 /// fields and values by [`text`](Self::text); for packed collections the bytes by [`text`](Self::text).
 #[derive(Debug)]
 pub struct Writer {
     out: Vec<u8>,
     compress: bool,
-    /// Made when first needed.
-    compressor: Option<Compressor>,
 }
 
 impl Writer {
     /// An empty buffer; `compress` is what `rdbcompression` says.
     pub fn new(compress: bool) -> Self {
-        Writer { out: Vec::new(), compress, compressor: None }
+        Writer { out: Vec::new(), compress }
     }
 
     /// What was written.
@@ -136,7 +134,7 @@ impl Writer {
         const HEAD_MAX: usize = 1 + 9 + 9;
         let start = self.out.len();
         self.raw(&[0; HEAD_MAX]);
-        let shrunk = self.compressor.get_or_insert_default().compress(text, &mut self.out);
+        let shrunk = lzf::compress(text, &mut self.out);
         let packed = self.out.len() - start - HEAD_MAX;
         if !shrunk {
             self.out.truncate(start);

@@ -7,8 +7,8 @@ use crate::db::{Detached, walk_segment};
 use crate::entry::{Entry, EntryRef};
 use crate::table::Table;
 
-/// Bytes copied aside that make a piece.
-const PIECE: usize = 32 * 1024;
+/// Bytes copied aside that make a piece. Each table gathers one, so they must be small beside the data of a table.
+const PIECE: usize = 8 * 1024;
 
 /// See the [module's page](super).
 pub struct Walk {

@@ -1,10 +1,9 @@
 //! Squeezed nodes: what `list-compress-depth` makes of those in the middle.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
 
 use protocol::listpack::Listpack;
-use protocol::lzf::{self, Compressor};
+use protocol::lzf;
 
 use super::node::{Body, Node};
 
@@ -12,11 +11,6 @@ use super::node::{Body, Node};
 const SQUEEZE_BYTES_MIN: usize = 48;
 /// Squeezing that saves less is not worth it.
 const SQUEEZE_GAIN_MIN: usize = 8;
-
-thread_local! {
-    /// Its table is larger than most nodes.
-    static COMPRESSOR: RefCell<Compressor> = RefCell::new(Compressor::new());
-}
 
 /// What was a listpack, or a plain element, as LZF.
 #[derive(Clone)]
@@ -62,7 +56,7 @@ impl Node {
             Body::Squeezed(_) => return,
         };
         let mut lzf = Vec::with_capacity(len);
-        let shrunk = COMPRESSOR.with_borrow_mut(|compressor| compressor.compress(bytes, &mut lzf));
+        let shrunk = lzf::compress(bytes, &mut lzf);
         if shrunk && lzf.len() + SQUEEZE_GAIN_MIN <= len {
             self.body = Body::Squeezed(Squeezed { lzf: lzf.into(), len: len as u32, plain });
         } else {
