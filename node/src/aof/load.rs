@@ -1,7 +1,8 @@
 //! Reading the append-only files when the server starts, and by DEBUG LOADAOF.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::Path;
 use std::time::Instant;
 
@@ -14,10 +15,11 @@ use protocol::{Args, Reply};
 
 use super::Aof;
 use super::author::Author;
+use super::batch::{self, Batch, Item};
 use super::log::Log;
 use super::manifest::{Entry, Manifest, Names, Part};
-use super::records::{Record, Records, Stop};
-use crate::dispatch::{self, Handler};
+use super::records::{Records, Stop};
+use crate::dispatch::{self, Handler, Hint};
 use crate::feed;
 use crate::feed::pump::Who;
 use crate::persist::load::{Policy, Shards};
@@ -30,6 +32,8 @@ use crate::server::Server;
 
 /// Bytes between two notes of how far loading is.
 const NOTE_EVERY: u64 = 1 << 20;
+/// Commands whose keys are brought into the cache together.
+const AHEAD: usize = 32;
 /// Bytes read at once.
 const BUFFER: usize = 256 * 1024;
 
@@ -256,7 +260,8 @@ fn load_file(
     let len = file.metadata().map_err(io)?.len();
     server.persistence.loading.add_total(len.saturating_sub(at));
     let source = BufReader::with_capacity(BUFFER, file);
-    let mut player = Player { server, ctx, valid: at, multi: None, noted: at, tag: None, author: None };
+    let (multi, tag, author, reply) = (None, None, None, Reply::default());
+    let mut player = Player { server, ctx, valid: at, multi, noted: at, tag, author, reply };
     player.ctx.db = 0;
     match player.play(Records::new(source, at)) {
         Ok(()) => Ok(()),
@@ -311,47 +316,94 @@ struct Player<'a> {
     tag: Option<u64>,
     /// Who runs scripts, since there was one.
     author: Option<Author>,
+    /// What commands answer, which is of no interest.
+    reply: Reply,
 }
 
 impl Player<'_> {
-    fn play<R: std::io::BufRead>(&mut self, mut records: Records<R>) -> Result<(), Broken> {
-        loop {
-            match records.read() {
-                Ok(Record::Annotation(text)) => {
-                    self.tag = text.strip_prefix(TAG.as_bytes()).and_then(parse_u64).or(self.tag)
+    fn play<R: BufRead + Send>(&mut self, records: Records<R>) -> Result<(), Broken> {
+        batch::each(records, |batch| {
+            let mut hints = [Hint::default(); AHEAD];
+            for begin in (0..batch.len()).step_by(AHEAD) {
+                let run = begin..batch.len().min(begin + AHEAD);
+                self.look_ahead(batch, run.clone(), &mut hints);
+                for (i, hint) in run.zip(hints) {
+                    self.item(batch.item(i), hint)?;
+                    self.is_at(batch.position(i));
                 }
-                Ok(Record::Command(args)) => self.take(args).map_err(Broken::Command)?,
-                Err(Stop::End) if self.multi.is_none() => return Ok(()),
-                Err(stop) => return Err(Broken::Stop(stop)),
             }
-            if self.multi.is_none() {
-                self.valid = records.position();
+            match batch.take_stop() {
+                None => Ok(()),
+                Some(Stop::End) if self.multi.is_none() => Ok(()),
+                Some(stop) => Err(Broken::Stop(stop)),
             }
-            if records.position() - self.noted >= NOTE_EVERY {
-                self.server.persistence.loading.advance(records.position() - self.noted);
-                self.noted = records.position();
+        })
+    }
+
+    /// Brings what commands will want into the cache: first the buckets of their keys, then the entries.
+    fn look_ahead(&self, batch: &Batch, run: Range<usize>, hints: &mut [Hint; AHEAD]) {
+        let (keyspace, db, pinned) = (self.ctx.keyspace, self.ctx.db, crossbeam_epoch::pin());
+        for (hint, i) in hints.iter_mut().zip(run.clone()) {
+            *hint = match batch.item(i) {
+                Item::Command(args) => self.hint(args),
+                Item::Annotation(_) => Hint::default(),
+            };
+            if let Some((_, hash)) = hint.key {
+                keyspace.prefetch_bucket(db, hash, &pinned);
             }
+        }
+        for (_, hash) in hints[..run.len()].iter().filter_map(|hint| hint.key) {
+            keyspace.prefetch_entry(db, hash, &pinned);
         }
     }
 
-    fn take(&mut self, args: protocol::OwnedArgs) -> Result<(), String> {
+    fn hint(&self, args: Args<'_>) -> Hint {
+        let facts = self.server.lookup.command(&args[0]).map(|id| id.facts());
+        let Some(facts) = facts.filter(|facts| !facts.is_container()) else { return Hint::default() };
+        let at = usize::try_from(facts.first_key).ok().filter(|at| *at > 0);
+        let key = at.and_then(|at| Some((at as u8, self.ctx.keyspace.hash(args.get(at)?))));
+        Hint { id: Some(facts.id), key }
+    }
+
+    fn item(&mut self, item: Item<'_>, hint: Hint) -> Result<(), Broken> {
+        match item {
+            Item::Annotation(text) => {
+                self.tag = text.strip_prefix(TAG.as_bytes()).and_then(parse_u64).or(self.tag);
+                Ok(())
+            }
+            Item::Command(args) => self.take(args, hint).map_err(Broken::Command),
+        }
+    }
+
+    /// What ends here has been done.
+    fn is_at(&mut self, position: u64) {
+        if self.multi.is_none() {
+            self.valid = position;
+        }
+        if position - self.noted >= NOTE_EVERY {
+            self.server.persistence.loading.advance(position - self.noted);
+            self.noted = position;
+        }
+    }
+
+    fn take(&mut self, view: Args<'_>, hint: Hint) -> Result<(), String> {
         let unknown = |args: Args<'_>| {
             let name = String::from_utf8_lossy(&args[0]).into_owned();
             format!("Unknown command '{name}' reading the append only file")
         };
-        let view = args.view();
-        let Ok(id) = self.server.lookup.resolve(view) else { return Err(unknown(view)) };
+        let resolved = hint.id.map_or_else(|| self.server.lookup.resolve(view), Ok);
+        let Ok(id) = resolved else { return Err(unknown(view)) };
         match id {
             id::MULTI => self.multi = Some(Vec::new()),
             id::EXEC => {
                 // Nobody sees the data meanwhile: one after the other is as good as all at once.
                 for args in self.multi.take().unwrap_or_default() {
-                    self.take(args)?;
+                    self.take(args.view(), Hint::default())?;
                 }
             }
             _ if self.multi.is_some() => {
                 if let Some(multi) = &mut self.multi {
-                    multi.push(args);
+                    multi.push(view.to_owned());
                 }
             }
             id::SELECT => {
@@ -380,7 +432,14 @@ impl Player<'_> {
                     .change(Mark::default(), |shelf| shelf.remove(&name).ok_or_else(String::new));
             }
             id::FUNCTION_FLUSH => drop(self.server.libraries.clear()),
-            id => self.run(id, view).then_some(()).ok_or_else(|| unknown(view))?,
+            id => {
+                if let Some((at, hash)) = hint.key {
+                    self.ctx.know_hash(view.at(usize::from(at)), hash);
+                }
+                let known = self.run(id, view);
+                self.ctx.forget_hash();
+                known.then_some(()).ok_or_else(|| unknown(view))?;
+            }
         }
         Ok(())
     }
@@ -404,8 +463,9 @@ impl Player<'_> {
             let locking = if matches!(locking, Locking::Own) { Locking::All } else { locking };
             dispatch::lock(self.ctx, id.facts(), locking, args);
         }
-        let mut reply = Reply::default();
-        let _ = run(self.ctx, args, &mut reply);
+        self.reply.buf.clear();
+        let _ = run(self.ctx, args, &mut self.reply);
+        self.reply.buf.shrink_to(BUFFER);
         if let (id::SET, Some(tag)) = (id, self.tag.take()) {
             feed::tag(self.ctx, &args[1], tag);
         }

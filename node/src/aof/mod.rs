@@ -1,11 +1,12 @@
 //! The append-only file: all that was done, as commands, so that nothing is lost that the policy promised to keep.
 //!
-//! In reading order: [`manifest`] names the files, [`records`] reads one, [`log`] writes one, [`rewrite`] replaces them by
+//! In reading order: [`manifest`] names the files, [`records`] reads one, in [`batch`]es, [`log`] writes one, [`rewrite`] replaces them by
 //! a snapshot and what came after it, [`load`] reads them all, scripts by an [`author`]. The feed brings the groups of commands, in order. Replies
 //! wait until what they tell of is in the file, or durable, as the policy says ([`crate::held`]): all that was done
 //! meanwhile shares the next write and the next synchronisation. With `everysec` that is the [`syncer`]'s.
 
 pub mod author;
+pub mod batch;
 pub mod load;
 pub mod log;
 pub mod manifest;

@@ -3,13 +3,19 @@
 use std::io::{self, BufRead};
 
 use protocol::OwnedArgs;
+use protocol::args::Span;
 use protocol::number::parse_u64;
+
+use super::batch::Batch;
 
 /// Longest line before a string or of an annotation.
 const LINE_MAX: usize = 1024;
 /// How much room is made for a string on its length's word alone.
 const TRUST: u64 = 1 << 20;
 const STRING_MAX: u64 = 4 << 30;
+
+/// Arguments are found by offsets of 32 bits.
+const TOO_LONG: Stop = Stop::Format("A command that is too long");
 
 #[derive(Debug)]
 pub enum Record {
@@ -70,16 +76,41 @@ impl<R: BufRead> Records<R> {
         }
     }
 
+    /// As [`Records::read`], onto the end of a batch.
+    pub fn read_onto(&mut self, batch: &mut Batch) -> Result<(), Stop> {
+        let at_hand = self.source.fill_buf()?;
+        if let Some(len) = whole(at_hand, batch.bytes.len(), &mut batch.spans) {
+            batch.bytes.extend_from_slice(&at_hand[..len]);
+            self.source.consume(len);
+            self.at += len as u64;
+            batch.close(false, self.at);
+            return Ok(());
+        }
+        let (record, annotation) = match self.read()? {
+            Record::Command(args) => (args, false),
+            Record::Annotation(line) => (OwnedArgs::from_slices([&line[..]]), true),
+        };
+        if !record.view().iter().all(|word| batch.push(word)) {
+            return Err(TOO_LONG);
+        }
+        batch.close(annotation, self.at);
+        Ok(())
+    }
+
     fn command(&mut self) -> Result<OwnedArgs, Stop> {
         let count = self.number(b'*')?;
         if !(1..=u64::from(u32::MAX)).contains(&count) {
             return Err(Stop::Format("A command of no words, or of too many"));
         }
-        let (mut args, mut word) = (OwnedArgs::default(), Vec::new());
+        let (mut args, mut word, mut total) = (OwnedArgs::default(), Vec::new(), 0);
         for _ in 0..count {
             let len = self.number(b'$')?;
             if len > STRING_MAX {
                 return Err(Stop::Format("A string that is too long"));
+            }
+            total += len;
+            if total > u64::from(u32::MAX) {
+                return Err(TOO_LONG);
             }
             self.bytes(len, &mut word)?;
             args.push(&word);
@@ -125,6 +156,42 @@ impl<R: BufRead> Records<R> {
         self.at += read as u64;
         if (read as u64) < len { Err(Stop::Short) } else { Ok(()) }
     }
+}
+
+/// The length of the command that `bytes` begin with, if it is plain and all there; the places of its words, were it put
+/// behind `before` bytes, are added to `spans`. `None`: whoever reads it piece by piece finds out what it is.
+fn whole(bytes: &[u8], before: usize, spans: &mut Vec<Span>) -> Option<usize> {
+    let had = spans.len();
+    let len = words(bytes, before, spans);
+    if len.is_none() {
+        spans.truncate(had);
+    }
+    len
+}
+
+fn words(bytes: &[u8], before: usize, spans: &mut Vec<Span>) -> Option<usize> {
+    u32::try_from(before + bytes.len()).ok()?;
+    let (count, mut at) = length(bytes, 0, b'*')?;
+    for _ in 0..Some(count).filter(|count| *count > 0)? {
+        let (len, start) = length(bytes, at, b'$')?;
+        let end = start.checked_add(len)?;
+        if bytes.get(end..)?.get(..2)? != b"\r\n" {
+            return None;
+        }
+        spans.push(Span::new(before + start, len));
+        at = end + 2;
+    }
+    Some(at)
+}
+
+/// The number in the line at `at` that begins with `mark`, and where the line ends.
+fn length(bytes: &[u8], at: usize, mark: u8) -> Option<(usize, usize)> {
+    const DIGITS: usize = 9;
+    let line = bytes.get(at..)?.strip_prefix(&[mark])?;
+    let digits = line.iter().take(DIGITS).take_while(|byte| byte.is_ascii_digit()).count();
+    let number = line[..digits].iter().fold(0, |n, digit| n * 10 + usize::from(digit - b'0'));
+    line[digits..].starts_with(b"\r\n").then_some(())?;
+    (digits > 0).then_some((number, at + 1 + digits + 2))
 }
 
 #[cfg(test)]
