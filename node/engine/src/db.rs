@@ -252,6 +252,11 @@ impl Db {
         step.next.is_none()
     }
 
+    /// Makes room for about so many entries, if there is none yet.
+    pub fn reserve(&mut self, entries: usize) {
+        self.table.reserve(entries);
+    }
+
     /// Adds an entry that was stored, see [`crate::load`]; false, and the entry is freed, if its key is there already.
     pub fn load(&mut self, hash: u64, key: &[u8], entry: Entry) -> bool {
         if self.find(hash, key).is_some() {

@@ -98,6 +98,12 @@ impl Keyspace {
         self.shards[self.shard_of(hash)].published[db].prefetch_item(hash << self.bits, hash, pinned);
     }
 
+    /// Makes room for about so many keys in a database that has none. Takes the shards one after the other.
+    pub fn reserve(&self, db: usize, keys: usize) {
+        let each = keys / self.shards.len();
+        self.shards.iter().for_each(|cell| cell.lock.lock().dbs[db].reserve(each));
+    }
+
     /// Keys and keys with a deadline in one database. Takes the shards one after the other.
     pub fn sizes(&self, db: usize) -> (usize, usize) {
         self.shards.iter().fold((0, 0), |(keys, expiring), cell| {

@@ -1,7 +1,7 @@
-//! Loading RDB: one thread reads and decodes, another puts what it gets into the shards.
+//! Loading RDB: one thread reads and decodes, others put what they get into the shards.
 //!
 //! Keys travel in batches: their bytes, and those of short strings, one behind the other in one buffer that goes to and
-//! fro. Whoever must not let go of the shards loads on one thread.
+//! fro. At most [`BATCHES`] of them wait; then the reader does. Whoever must not let go of the shards loads on one thread.
 
 use std::fmt;
 use std::io::Read;
@@ -30,6 +30,12 @@ const BATCH_KEYS: usize = 256;
 const BATCH_BYTES: usize = 64 * 1024;
 /// Batches on their way.
 const BATCHES: usize = 8;
+/// Threads that put keys into the shards. One has more to do than the reader, and less than two.
+const INSERTERS: usize = 2;
+/// Bytes of a file for each key that it announces for which room is made at once: what a damaged number costs is less than the
+/// file then. Where the length is unknown, so many keys are believed. Room for more is made as they come.
+const BYTES_PER_KEY: u64 = 16;
+const TRUST: u64 = 16 << 20;
 
 /// Why a file was not loaded.
 #[derive(Debug)]
@@ -182,14 +188,19 @@ pub fn load_into(
 ) -> Result<u64, LoadError> {
     std::thread::scope(|scope| {
         let (full, to_insert) = bounded::<Batch>(BATCHES);
-        let (emptied, spare) = bounded::<Batch>(BATCHES + 2);
-        let inserter = scope.spawn(move || insert(keyspace, policy, &to_insert, &emptied));
+        let (emptied, spare) = bounded::<Batch>(BATCHES + INSERTERS + 1);
+        let inserters = [(); INSERTERS].map(|()| {
+            let (to_insert, emptied) = (to_insert.clone(), emptied.clone());
+            scope.spawn(move || insert(keyspace, policy, &to_insert, &emptied))
+        });
+        drop(to_insert);
         let mut give = |batch: &mut Batch| hand_over(batch, &full, &spare);
-        let read = Decoder::new(server, policy, now_ms).run(source, len, &mut give);
+        let read = Decoder { roomy: Some(keyspace), ..Decoder::new(server, policy, now_ms) }
+            .run(source, len, &mut give);
         drop(full);
-        let inserted = inserter.join().expect("a panic ends the process");
-        // What went wrong while inserting is why reading came to a halt.
-        inserted.and(read)
+        let inserted = inserters.map(|inserter| inserter.join().expect("a panic ends the process"));
+        // What went wrong while inserting comes before what was read later.
+        inserted.into_iter().collect::<Result<(), _>>().and(read)
     })
 }
 
@@ -227,7 +238,7 @@ pub fn decode(
     Decoder::new(server, policy, now_ms).run(source, len, &mut give)
 }
 
-/// Passes a batch on. Nobody takes it if the other thread has found an error, which it will tell.
+/// Passes a batch on. Nobody takes it if all who would have found errors, which they will tell.
 fn hand_over(batch: &mut Batch, full: &Sender<Batch>, spare: &Receiver<Batch>) -> Result<(), LoadError> {
     let next = spare.try_recv().unwrap_or_default();
     let _ = full.send(std::mem::replace(batch, next));
@@ -260,7 +271,8 @@ fn insert_all(
     let pinned = crossbeam_epoch::pin();
     hashes.iter().for_each(|hash| keyspace.prefetch_bucket(db, *hash, &pinned));
     drop(pinned);
-    for (item, hash) in std::mem::take(&mut batch.items).into_iter().zip(hashes) {
+    let mut items = std::mem::take(&mut batch.items);
+    for (item, hash) in items.drain(..).zip(hashes) {
         let Item { key, value, deadline, version, access } = item;
         let head = ItemHead { key, deadline, version, access };
         let entry = batch.entry(value, &head);
@@ -279,6 +291,7 @@ fn insert_all(
             return Err(LoadError::Duplicate { db, key: key.to_vec() });
         }
     }
+    batch.items = items;
     batch.clear();
     Ok(())
 }
@@ -304,6 +317,8 @@ struct Decoder<'s> {
     /// What the file has said so far of where its data are in a history: its name, and the bytes of it.
     history: (Option<String>, Option<u64>),
     resumed: bool,
+    /// Where room may be made for the keys that the file announces.
+    roomy: Option<&'s Keyspace>,
 }
 
 type Give<'g> = &'g mut dyn FnMut(&mut Batch) -> Result<(), LoadError>;
@@ -329,6 +344,7 @@ impl<'s> Decoder<'s> {
             empty: 0,
             history: (None, None),
             resumed: false,
+            roomy: None,
         }
     }
 
@@ -368,7 +384,8 @@ impl<'s> Decoder<'s> {
                 if self.batch.is_full() {
                     self.pass_on(file, give)?;
                 }
-                self.key(file, head)?;
+                self.key(file, &head)?;
+                file.recycle(head.key);
             }
             Record::Aux { name, value } => self.aux(&name, value),
             Record::Select(db) => {
@@ -379,7 +396,7 @@ impl<'s> Decoder<'s> {
                     None => return Err(LoadError::Databases { db, databases }.into()),
                 }
             }
-            Record::Resize { .. } => {}
+            Record::Resize { keys, .. } => self.make_room(keys, file.reader().remaining()),
             Record::Function(code) if self.policy.shelve_aside => {
                 self.server.persistence.loading.keep_function(code);
             }
@@ -393,6 +410,14 @@ impl<'s> Decoder<'s> {
             Record::End => return Ok(false),
         }
         Ok(true)
+    }
+
+    /// So many keys are said to follow, in so many bytes.
+    fn make_room(&self, keys: u64, remaining: Option<u64>) {
+        let most = remaining.map_or(TRUST, |bytes| bytes / BYTES_PER_KEY);
+        if let Some(keyspace) = self.roomy {
+            keyspace.reserve(self.batch.db, keys.min(most) as usize);
+        }
     }
 
     fn pass_on(&mut self, file: &mut File<'_>, give: Give<'_>) -> Result<(), LoadError> {
@@ -415,7 +440,7 @@ impl<'s> Decoder<'s> {
         Ok(())
     }
 
-    fn key(&mut self, file: &mut File<'_>, head: KeyRecord) -> Result<(), Failure> {
+    fn key(&mut self, file: &mut File<'_>, head: &KeyRecord) -> Result<(), Failure> {
         let version = std::mem::take(&mut self.version);
         (self.kept, self.subkey) = (false, None);
         let start = self.batch.bytes.len();
@@ -440,7 +465,7 @@ impl<'s> Decoder<'s> {
             self.batch.bytes.truncate(start);
             return Ok(());
         }
-        let access = self.access(&head);
+        let access = self.access(head);
         self.keys += 1;
         self.batch.items.push(Item { key, value, deadline, version, access });
         self.kept = true;

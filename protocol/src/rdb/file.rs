@@ -123,6 +123,8 @@ pub struct File<'a> {
     expire_ms: Option<i64>,
     idle_s: Option<u64>,
     frequency: Option<u8>,
+    /// A key that was given back.
+    spare: Vec<u8>,
 }
 
 impl<'a> File<'a> {
@@ -138,7 +140,8 @@ impl<'a> File<'a> {
         if !(1..=VERSION_READ_MAX).contains(&version) {
             return Err(Error::Version(version));
         }
-        Ok(File { reader, version, verify, expire_ms: None, idle_s: None, frequency: None })
+        let (expire_ms, idle_s, frequency, spare) = (None, None, None, Vec::new());
+        Ok(File { reader, version, verify, expire_ms, idle_s, frequency, spare })
     }
 
     pub fn version(&self) -> u16 {
@@ -177,10 +180,18 @@ impl<'a> File<'a> {
         }
     }
 
+    /// Takes a key back: its memory is for the next one.
+    pub fn recycle(&mut self, key: Vec<u8>) {
+        self.spare = key;
+    }
+
     fn key(&mut self, kind: Kind) -> Result<Record, Error> {
+        let mut key = std::mem::take(&mut self.spare);
+        key.clear();
+        self.reader.text_into(&mut key)?;
         Ok(Record::Key(KeyRecord {
             kind,
-            key: self.reader.bytes()?,
+            key,
             expire_ms: self.expire_ms.take(),
             idle_s: self.idle_s.take(),
             frequency: self.frequency.take(),

@@ -52,6 +52,9 @@ const DEPTH_MAX: u32 = 36;
 /// Bits of a position that a cursor leaves out: cursors are below 2^52, so they survive clients that keep them in doubles.
 pub const CURSOR_UNIT: u32 = 12;
 
+/// Items that a segment is to hold at most where room is made for many: with some more it is neither grown nor split soon.
+const RESERVED_SLOTS_MAX: usize = 300;
+
 /// Segments that [`Table::sample`] looks at, once it has found something.
 const SAMPLED_SEGMENTS_MAX: usize = 4;
 
@@ -403,6 +406,22 @@ impl<T: Item> Table<T> {
     }
 
     // ---- growth
+
+    /// Gives an empty table room for about so many items: less is to be moved then as they come.
+    pub fn reserve(&mut self, items: usize) {
+        if self.len > 0 || items <= RESERVED_SLOTS_MAX {
+            return;
+        }
+        self.free_all();
+        let bits =
+            (items.div_ceil(RESERVED_SLOTS_MAX) as u64).next_power_of_two().trailing_zeros().min(DEPTH_MAX);
+        let each = (items >> bits) * 5 / 4;
+        let buckets = segment::buckets_for(each);
+        let words =
+            (0..1u64 << bits).map(|_| AtomicU64::new(Segment::new(bits, buckets).to_word())).collect();
+        self.set_dir(Some(Box::new(Dir { bits, words })));
+        self.deepest = 1 << bits;
+    }
 
     fn grow(&mut self, frac: u64, hash_of: &impl Fn(T) -> u64) {
         let dir = self.dir.as_ref().expect("grow follows a failed insert");

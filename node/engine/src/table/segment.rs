@@ -20,6 +20,11 @@ const HIGH: u64 = 0x8080_8080_8080_8080;
 /// The fingerprint bytes of a bucket's meta word; the top byte counts the items that passed it by.
 const FINGERPRINTS: u64 = (1 << 56) - 1;
 
+/// Buckets that have so many slots, of a segment that may be grown.
+pub fn buckets_for(slots: usize) -> u32 {
+    slots.div_ceil(SLOTS).clamp(1, BUCKETS_MAX as usize) as u32
+}
+
 #[repr(C, align(64))]
 struct Header {
     /// Lower bound of the items' deadlines, ms.

@@ -229,3 +229,33 @@ fn taking_and_swapping_keep_the_items() {
     c.drain(|_| n += 1);
     assert_eq!((n, c.len()), (1_000, 0));
 }
+
+#[test]
+fn room_made_ahead_is_a_table_like_any_other() {
+    for expected in [0, 1, 300, 301, 5_000, 20_000] {
+        let mut table = published();
+        table.reserve(expected);
+        assert!(table.is_empty() && table.iter().next().is_none() && table.random(rng(1)).is_none());
+        let reserved = table.heap_bytes();
+        for n in 1..=10_000 {
+            add(&mut table, n);
+        }
+        table.reserve(1 << 20);
+        assert!((1..=10_000).all(|n| find(&table, n).is_some()));
+        let (mut seen, mut cursor) = (BTreeSet::new(), 0);
+        loop {
+            cursor = table.scan_some(cursor, 10, hash_of, |n| assert!(seen.insert(n)));
+            if cursor == 0 {
+                break;
+            }
+        }
+        assert_eq!(seen.len(), 10_000);
+        // Twelve bytes an item, and the least that a table has.
+        assert!(reserved <= 12 * expected + 5_000, "{expected}: {reserved}");
+        for n in 1..=10_000 {
+            let pos = find(&table, n).unwrap();
+            assert_eq!(table.remove(pos, hash_of), Number(n));
+        }
+        assert_eq!((table.len(), table.heap_bytes()), (0, 0));
+    }
+}
