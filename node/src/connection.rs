@@ -27,6 +27,7 @@ use crate::aof::Wait;
 use crate::blocking::{self, Blocked};
 use crate::client::{Client, Mail, flag};
 use crate::dispatch::{self, Next};
+use crate::held;
 use crate::memcached::{self, Talk};
 use crate::mesh::Order;
 use crate::session::Session;
@@ -273,7 +274,12 @@ pub async fn serve(worker: &Worker, arrival: Arrival) -> Option<(usize, Box<Movi
     let slot = Slot(Rc::new(RefCell::new(Some(connection))));
     worker.stats.clients.add(1);
     worker.connections.borrow_mut().insert(id, slot.clone());
-    let end = poll_fn(|cx| slot.turn(cx, worker)).await;
+    let turn = |cx: &mut Context<'_>| {
+        let end = slot.turn(cx, worker);
+        held::after_turn(worker);
+        end
+    };
+    let end = poll_fn(turn).await;
     // Who has been handed over was counted and forgotten then, and may be back already.
     let mut connection = slot.0.take()?;
     worker.stats.clients.set(worker.stats.clients.get() - 1);
@@ -600,7 +606,7 @@ impl Connection {
         if aof.wait() == Wait::Nothing || aof.covers(self.until) {
             self.until = 0;
         } else if !std::mem::replace(&mut self.listed, true) {
-            worker.held.add(self.session.client.id, self.until);
+            worker.held.add(aof, self.session.client.id, self.until);
         }
         self.until > 0
     }

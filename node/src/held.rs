@@ -5,8 +5,11 @@
 //! served all connections that were ready, it comes by here: it takes what it and others have done to the log itself
 //! ([`crate::feed::pump`]), one write for all of them, and sends what was put aside. That is cheaper than to wake a thread
 //! for it, and to be woken again. Replies stay where another worker is at work on a batch that may get a version below
-//! theirs, or where the file is just being synchronised, which writing might have to wait for: then others write, and wake
-//! the worker.
+//! theirs, or where the file is just being synchronised and writing has had to wait for that lately: then others write, and
+//! wake the worker.
+//!
+//! Where many connections are ready at once, it comes by after some of them, too: their clients then work on what they got
+//! while it serves the rest, instead of the two waiting for each other by turns.
 //!
 //! No reply waits for longer than [`HOLD_MAX`] for somebody else's command to end, except with `appendfsync always`: more than
 //! a second's writes the other policies do not promise to keep.
@@ -17,12 +20,15 @@ use std::pin::pin;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use crate::aof::Wait;
+use crate::aof::{Aof, Wait};
 use crate::server::Server;
 use crate::worker::Worker;
 
 /// See the [module's page](self).
 const HOLD_MAX: Duration = Duration::from_secs(1);
+/// Connections that hold replies back when a worker comes by though others are ready: a write to the file costs as much as
+/// some commands.
+const SOME: usize = 8;
 
 thread_local! {
     /// Of a worker: whether it has handed something over since it last came by. Other threads have nothing here.
@@ -45,10 +51,19 @@ pub struct Held {
     waiting: RefCell<Vec<(u64, u64)>>,
     /// Since when the first of them has waited for others.
     since: Cell<Option<Instant>>,
+    /// How many have come since the worker last came by.
+    fresh: Cell<usize>,
+    /// How many count among those that share a synchronisation, see [`crate::aof::group`].
+    joined: Cell<usize>,
 }
 
 impl Held {
-    pub fn add(&self, client: u64, version: u64) {
+    pub fn add(&self, aof: &Aof, client: u64, version: u64) {
+        self.fresh.set(self.fresh.get() + 1);
+        if aof.wait() == Wait::Durable {
+            self.joined.set(self.joined.get() + 1);
+            aof.group.join();
+        }
         self.waiting.borrow_mut().push((client, version));
     }
 
@@ -73,6 +88,11 @@ impl Held {
         if waiting.len() < had {
             self.since.set(None);
         }
+        let gone = self.joined.get().saturating_sub(waiting.len());
+        if gone > 0 {
+            self.joined.set(self.joined.get() - gone);
+            aof.group.leave(gone);
+        }
         *self.waiting.borrow_mut() = waiting;
     }
 
@@ -94,6 +114,22 @@ pub async fn beside<F: Future>(worker: &Worker, work: F) -> F::Output {
     .await
 }
 
+/// After the turn of a connection, which is nobody's just now.
+#[inline]
+pub fn after_turn(worker: &Worker) {
+    if worker.held.fresh.get() >= SOME && worker.server.aof.wait() == Wait::Written {
+        some(worker);
+    }
+}
+
+#[cold]
+fn some(worker: &Worker) {
+    DUE.set(Some(false));
+    worker.held.fresh.set(0);
+    write(worker.server);
+    worker.held.let_go(worker);
+}
+
 #[inline]
 fn come_by(worker: &Worker, waker: &Waker) {
     let due = DUE.replace(Some(false)) == Some(true);
@@ -105,6 +141,7 @@ fn come_by(worker: &Worker, waker: &Waker) {
 #[cold]
 fn settle(worker: &Worker, waker: &Waker) {
     let (server, held) = (worker.server, &worker.held);
+    held.fresh.set(0);
     write(server);
     held.let_go(worker);
     let Some(version) = held.least() else { return };
@@ -119,7 +156,7 @@ fn settle(worker: &Worker, waker: &Waker) {
 
 /// Has what was done written to the log, here if that keeps the worker from nothing else.
 fn write(server: &'static Server) {
-    if server.aof.wait() == Wait::Written && !server.aof.is_syncing() {
+    if server.aof.wait() == Wait::Written && !server.aof.is_writing_slow() {
         server.pump.round(server);
     } else {
         server.aof.hurry(server);

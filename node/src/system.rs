@@ -34,6 +34,12 @@ pub fn begin_sync(file: std::os::fd::RawFd, from: u64, bytes: u64) {
     }
 }
 
+/// Sets space on the disk aside for a part of a file, whose size stays as it is. False: that can't be done.
+pub fn set_aside(file: std::os::fd::RawFd, from: u64, bytes: u64) -> bool {
+    // SAFETY: a call with integers only; a descriptor that is not open is an error.
+    unsafe { libc::fallocate(file, libc::FALLOC_FL_KEEP_SIZE, from as i64, bytes as i64) == 0 }
+}
+
 /// Has the calling thread run on one core only; false if that core may not be used.
 pub fn pin_to_core(core: usize) -> bool {
     if core >= libc::CPU_SETSIZE as usize {

@@ -2,11 +2,21 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::journal::feed;
+
+use crate::system;
+
+/// Space that is set aside on the disk behind the end of the file: as much as there is of it already, within these bounds.
+const AHEAD_MIN: u64 = 256 << 10;
+const AHEAD_MAX: u64 = 16 << 20;
+/// What `st_blocks` counts in, bytes.
+const BLOCK: u64 = 512;
 
 /// Room that is kept for what is to be written, bytes.
 const KEEP: usize = 1 << 20;
@@ -25,13 +35,20 @@ pub struct Log {
     synced: Instant,
     /// The last second that was annotated.
     noted_s: u64,
+    /// Up to where space on the disk has been set aside; `u64::MAX`: that can't be done.
+    reserved: u64,
 }
 
 impl Log {
     /// Opens a file to append to, or makes it.
     pub fn open(path: &Path) -> io::Result<Log> {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
-        let size = file.metadata()?.len();
+        let data = file.metadata()?;
+        let size = data.len();
+        if data.blocks() * BLOCK > size + AHEAD_MIN / 2 {
+            // Whoever wrote it before was killed: what was set aside goes back.
+            file.set_len(size)?;
+        }
         Ok(Log {
             file: Arc::new(file),
             size,
@@ -40,6 +57,7 @@ impl Log {
             unsynced: false,
             synced: Instant::now(),
             noted_s: 0,
+            reserved: 0,
         })
     }
 
@@ -59,6 +77,26 @@ impl Log {
             self.buffer.extend_from_slice(format!("#TS:{now_s}\r\n").as_bytes());
         }
         feed::pass_on(&mut self.buffer, group, &mut self.selected, |op| op.changes);
+    }
+
+    /// Sets space aside on the disk for what is to be written and more, so that synchronising need not record for each write
+    /// which blocks are the file's. Its size stays. Only a hint: where there is no space, writing says so.
+    pub fn reserve(&mut self) {
+        let end = self.size();
+        if end <= self.reserved || self.buffer.is_empty() {
+            return;
+        }
+        let ahead = end.clamp(AHEAD_MIN, AHEAD_MAX);
+        let done = system::set_aside(self.file.as_raw_fd(), self.size, end - self.size + ahead);
+        self.reserved = if done { end + ahead } else { u64::MAX };
+    }
+
+    /// Gives back what was set aside.
+    pub fn trim(&mut self) {
+        if self.reserved > self.size && self.reserved < u64::MAX {
+            let _ = self.file.set_len(self.size);
+            self.reserved = 0;
+        }
     }
 
     /// Writes what is to be written. After a failure the file ends with a whole record if that can be had, and it can be
@@ -82,6 +120,7 @@ impl Log {
     /// Writing has failed after so many bytes, which go again with the rest. If the file can't be cut they stay.
     #[cold]
     fn take_back(&mut self, written: usize, e: io::Error) -> io::Result<()> {
+        self.reserved = 0;
         if written > 0 && self.file.set_len(self.size).is_err() {
             self.done(written);
             self.buffer.drain(..written);
@@ -121,5 +160,11 @@ impl Log {
     /// There will be none before that much time has passed again.
     pub fn put_off(&mut self) {
         self.synced = Instant::now();
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.trim();
     }
 }

@@ -3,10 +3,11 @@
 //! In reading order: [`manifest`] names the files, [`records`] reads one, in [`batch`]es, [`log`] writes one, [`rewrite`] replaces them by
 //! a snapshot and what came after it, [`load`] reads them all, scripts by an [`author`]. The feed brings the groups of commands, in order. Replies
 //! wait until what they tell of is in the file, or durable, as the policy says ([`crate::held`]): all that was done
-//! meanwhile shares the next write and the next synchronisation. With `everysec` that is the [`syncer`]'s.
+//! meanwhile shares the next write and the next synchronisation, see [`group`]. With `everysec` that is the [`syncer`]'s.
 
 pub mod author;
 pub mod batch;
+pub mod group;
 pub mod load;
 pub mod log;
 pub mod manifest;
@@ -31,6 +32,7 @@ use crate::mesh::disk::Desk;
 use crate::process;
 use crate::server::Server;
 use crate::worker::unix_ms;
+use group::Group;
 use log::Log;
 use manifest::Manifest;
 use syncer::Syncer;
@@ -69,6 +71,8 @@ pub struct Aof {
     member: Mutex<Option<Arc<Desk>>>,
     is_member: AtomicBool,
     pub syncer: Syncer,
+    /// Who waits with `always`.
+    pub group: Group,
 }
 
 struct Waiter {
@@ -270,6 +274,7 @@ impl Aof {
             if let Err(e) = log.write().and_then(|()| log.sync()) {
                 tracing::warn!("Fail to fsync the AOF file: {}", process::reason(&e));
             }
+            log.trim();
         }
     }
 
@@ -285,7 +290,11 @@ impl Aof {
             std::thread::sleep(pause);
         }
         let (mut result, mut late) = (Ok(()), false);
+        let beside = self.syncer.is_busy().then(Instant::now);
         for log in state.logs_mut() {
+            if always {
+                log.reserve();
+            }
             result = result.and_then(|()| log.write());
             match config.appendfsync {
                 AppendFsync::Always => due.extend(log.to_sync()),
@@ -298,13 +307,20 @@ impl Aof {
                 AppendFsync::No => {}
             }
         }
+        if let Some(began) = beside {
+            self.syncer.note_write(began.elapsed());
+        }
         let complete = state.finished.iter_mut().filter(|log| log.pending() == 0);
         due.extend(complete.filter_map(Log::to_sync));
         state.settle();
         state.books.delayed_syncs += u64::from(late);
         drop(state);
         if always {
+            let began = Instant::now();
             result = result.and_then(|()| due.iter().try_for_each(|file| file.sync_data()));
+            if !due.is_empty() {
+                self.group.synced(began.elapsed());
+            }
         } else {
             self.syncer.ask(server, due);
         }
@@ -358,10 +374,17 @@ impl Aof {
         }
     }
 
-    /// Whether a synchronisation beside is under way.
+    /// With `always`, waits until those that may share the next synchronisation are there.
+    pub fn gather(&self) {
+        if self.wait() == Wait::Durable && !self.is_member() {
+            self.group.gather();
+        }
+    }
+
+    /// Whether a synchronisation beside is under way that writing may have to wait for.
     #[inline]
-    pub fn is_syncing(&self) -> bool {
-        self.syncer.is_busy()
+    pub fn is_writing_slow(&self) -> bool {
+        self.syncer.is_in_the_way()
     }
 
     /// All up to a version is where replies wait for it to be: wakes the workers that wait for that, or have for too long.

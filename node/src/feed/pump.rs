@@ -112,6 +112,7 @@ impl Pump {
 
 fn run(server: &'static Server) -> ! {
     loop {
+        server.aof.gather();
         let waiting = {
             let mut drain = server.pump.drain.lock();
             let waiting = round(server, &mut drain);

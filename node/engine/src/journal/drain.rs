@@ -7,6 +7,7 @@ use replication::codec;
 
 use super::Journal;
 use super::desk::Desk;
+use super::writer::ROOM;
 
 /// Groups that follow each other, as [`replication::codec::groups`] reads them.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +37,16 @@ struct Source {
 }
 
 impl Source {
+    /// All has been delivered. What a burst has left of room goes back when less of it is needed.
+    fn rest(&mut self) {
+        let needed = self.bytes.len();
+        self.bytes.clear();
+        self.at = 0;
+        if needed < self.bytes.capacity() / 4 {
+            self.bytes.shrink_to(ROOM.max(2 * needed));
+        }
+    }
+
     /// The version of the next group.
     fn head(&self) -> Option<u64> {
         codec::peek_group(&self.bytes[self.at..]).map(|(version, _)| version)
@@ -106,8 +117,7 @@ impl Drain {
         let mut promise = self.floor;
         for source in &mut self.sources {
             if source.at == source.bytes.len() {
-                source.bytes.clear();
-                source.at = 0;
+                source.rest();
             }
             let mut desk = source.desk.state.lock();
             promise = promise.min(desk.open.unwrap_or(u64::MAX));

@@ -10,7 +10,7 @@ use super::desk::Desk;
 use super::{Journal, WRITER_BITS};
 
 /// Bytes that a writer keeps room for between batches.
-const ROOM: usize = 256 << 10;
+pub(super) const ROOM: usize = 256 << 10;
 
 /// How long a writer waits at a full desk before it looks again.
 const PATIENCE: Duration = Duration::from_millis(100);
