@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 
 use crate::acl;
 use crate::blocking::{self, Blocked};
+use crate::client::flag;
 use crate::commands::transactions;
 use crate::eviction;
 use crate::feed;
@@ -386,6 +387,9 @@ fn data(
     let (before, start) = (feed::Before::of(ctx), out.buf.len());
     let flow = run(ctx, args, out)?;
     feed::note(ctx, id, args, &out.buf[start..], before);
+    if worker.is_replica() && before.has_changed(ctx) && !session.client.has(flag::MASTER) {
+        worker.server.upstream.own.note(ctx, id.facts(), args);
+    }
     match flow {
         Flow::Done => Ok(Next::Done),
         Flow::Block(block) if session.in_exec => {

@@ -57,7 +57,11 @@ pub async fn run(worker: Rc<Worker>) {
             memcached::flush::look(&worker);
         }
         if may_expire(server) {
-            next = cycle(&worker, next, budget).await;
+            if !server.upstream.is_replica() {
+                next = cycle(&worker, next, budget).await;
+            } else if worker.index == 0 {
+                sweep_own(&worker).await;
+            }
         }
     }
 }
@@ -67,7 +71,6 @@ fn may_expire(server: &Server) -> bool {
     server.switches.cron()
         && server.switches.active_expire()
         && !server.persistence.loading.is_active()
-        && !server.upstream.is_replica()
         && !server.pause.state(unix_ms()).0
 }
 
@@ -120,6 +123,25 @@ fn slice(worker: &Worker, shard: usize, began: Instant) -> (bool, usize) {
             worker.note_late("expire-cycle", began.elapsed().as_millis() as u64);
             return (step.more, keys);
         }
+    }
+}
+
+/// Removes what is due of what was written to a replica by others than its master.
+async fn sweep_own(worker: &Worker) {
+    loop {
+        let more = {
+            let mut ctx = worker.ctx.borrow_mut();
+            worker.tick(&mut ctx);
+            let more = worker.server.upstream.own.sweep(&mut ctx);
+            if !ctx.out.is_quiet() {
+                blocking::deliver(worker, &mut Own::nobody(), &mut ctx);
+            }
+            more
+        };
+        if !more {
+            return;
+        }
+        tokio::task::yield_now().await;
     }
 }
 

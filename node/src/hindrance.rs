@@ -10,26 +10,29 @@ use crate::persist::background;
 use crate::server::Server;
 
 /// The data are being loaded.
-pub const LOADING: u8 = 1;
+pub const LOADING: u16 = 1;
 /// The last save failed.
-pub const DISK: u8 = 2;
+pub const DISK: u16 = 2;
 /// The append-only file can't be written.
-pub const LOG: u8 = 16;
+pub const LOG: u16 = 16;
 /// `min-replicas-to-write` asks for replicas that are not there.
-pub const REPLICAS: u8 = 4;
+pub const REPLICAS: u16 = 4;
 /// This node has yet to get back what its peers rely on.
-pub const SYNCING: u8 = 8;
+pub const SYNCING: u16 = 8;
 /// This node is a replica that takes no writes.
-pub const READ_ONLY: u8 = 32;
+pub const READ_ONLY: u16 = 32;
 /// It has no link to its master, and old data are not to be shown.
-pub const STALE: u8 = 64;
+pub const STALE: u16 = 64;
 /// This node is a replica: clients that follow redirections are sent to the master.
-pub const REPLICA: u8 = 128;
+pub const REPLICA: u16 = 128;
+/// Other data are being loaded beside those that clients see.
+pub const LOADING_BESIDE: u16 = 256;
 
 /// What hinders commands now.
-pub fn now(server: &Server, config: &Config) -> u8 {
+pub fn now(server: &Server, config: &Config) -> u16 {
     let bit = |is: bool, bit| if is { bit } else { 0 };
     bit(server.persistence.loading.is_active(), LOADING)
+        | bit(server.persistence.loading.is_beside(), LOADING_BESIDE)
         | bit(background::refuses_writes(server), DISK)
         | bit(
             server.mesh.lacks_peers(config, server.replicas.good()) && !server.upstream.is_replica(),
@@ -46,7 +49,7 @@ pub fn now(server: &Server, config: &Config) -> u8 {
 #[cold]
 pub fn check(
     server: &Server,
-    hindrances: u8,
+    hindrances: u16,
     flags: Flags,
     is_ping: bool,
     client: &Client,
@@ -80,6 +83,9 @@ pub fn check(
         return Err(error::SYNCING);
     }
     if hindrances & LOADING != 0 && !flags.has(Flags::LOADING) {
+        return Err(error::LOADING);
+    }
+    if hindrances & LOADING_BESIDE != 0 && flags.has(Flags::NO_ASYNC_LOADING) {
         return Err(error::LOADING);
     }
     Ok(())

@@ -14,6 +14,7 @@ pub struct Switches {
     skip_checksum: AtomicBool,
     deny_scripts_ignored: AtomicBool,
     aof_flush_sleep_us: AtomicU64,
+    asleep: AtomicUsize,
 }
 
 impl Default for Switches {
@@ -25,6 +26,7 @@ impl Default for Switches {
             skip_checksum: AtomicBool::new(false),
             deny_scripts_ignored: AtomicBool::new(false),
             aof_flush_sleep_us: AtomicU64::new(0),
+            asleep: AtomicUsize::new(0),
         }
     }
 }
@@ -78,6 +80,17 @@ impl Switches {
     /// How long whoever writes to the append-only file waits before.
     pub fn aof_flush_sleep(&self) -> Duration {
         Duration::from_micros(self.aof_flush_sleep_us.load(Relaxed))
+    }
+
+    /// Whether the server is to look as if it were dead.
+    pub fn is_asleep(&self) -> bool {
+        self.asleep.load(Relaxed) > 0
+    }
+
+    pub fn sleep(&self, time: Duration) {
+        self.asleep.fetch_add(1, Relaxed);
+        std::thread::sleep(time);
+        self.asleep.fetch_sub(1, Relaxed);
     }
 
     pub fn set_aof_flush_sleep(&self, us: u64) {

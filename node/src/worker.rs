@@ -109,7 +109,7 @@ pub struct Worker {
     /// The least hard limit of `client-output-buffer-limit`, bytes; `u64::MAX` if there is none.
     pub least_output_limit: Cell<u64>,
     /// What keeps commands from running, see [`hindrance`].
-    pub hindrances: Cell<u8>,
+    pub hindrances: Cell<u16>,
     /// The data are a master's: nothing is removed by itself.
     replica: Cell<bool>,
     /// `busy-reply-threshold` in ticks; `u64::MAX`: never.
@@ -217,6 +217,12 @@ impl Worker {
             u64::MAX => 0,
             _ => self.config.borrow().client_output_buffer_limit.of(class).hard as usize,
         }
+    }
+
+    /// Whether the data are a master's.
+    #[inline]
+    pub fn is_replica(&self) -> bool {
+        self.replica.get()
     }
 
     /// [`Worker::refresh`] between batches.

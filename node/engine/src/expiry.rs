@@ -51,6 +51,20 @@ pub fn step(ctx: &mut Ctx<'_>, shard: usize) -> Step {
     step
 }
 
+/// Removes a key if it is due; when it will be, if it expires later. Takes its shard, and holds it.
+pub fn remove_due(ctx: &mut Ctx<'_>, db: usize, key: &[u8]) -> Option<u64> {
+    let (hash, now) = (ctx.keyspace.hash(key), ctx.env.due());
+    let shard = ctx.keyspace.shard_of(hash);
+    ctx.begin();
+    ctx.locks.hold_one(shard);
+    let deadline = ctx.locks.get(shard).dbs[db].get(hash, key)?.deadline()?;
+    if deadline > now {
+        return Some(deadline);
+    }
+    ctx.reclaim_in(db, key);
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -30,10 +30,9 @@ fn set(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     }
     let pairs: Vec<(&[u8], &[u8])> = words.chunks_exact(2).map(|p| (p[0], p[1])).collect();
     let server = call.worker.server;
-    let caller = Caller {
-        local: call.session.client.is_local(),
-        loading: call.worker.server.persistence.loading.is_active(),
-    };
+    let loading = &server.persistence.loading;
+    let caller =
+        Caller { local: call.session.client.is_local(), loading: loading.is_active() || loading.is_beside() };
     server.config.set_many(&pairs, caller)?;
     for row in server.config.unmet() {
         tracing::warn!("{} is set, but has no effect yet", row.name);

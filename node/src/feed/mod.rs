@@ -30,6 +30,12 @@ impl Before {
     pub fn of(ctx: &Ctx<'_>) -> Before {
         Before { dirty: ctx.out.dirty, reclaimed: ctx.out.reclaimed }
     }
+
+    /// Whether something has changed since.
+    #[inline]
+    pub fn has_changed(self, ctx: &Ctx<'_>) -> bool {
+        ctx.out.dirty != self.dirty
+    }
 }
 
 /// Writes a command down that has just run, if it has changed anything. The shards it changed must still be held.

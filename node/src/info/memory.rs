@@ -32,7 +32,9 @@ impl Overview {
                 .map(|c| c.memory())
                 .sum()
         };
-        let (clients_normal, clients_replicas) = (class(Class::Normal), class(Class::Replica));
+        // What is kept of the stream beyond the backlog's size is kept for replicas that are behind.
+        let behind = info.server.replicas.bytes().saturating_sub(info.config.repl_backlog_size);
+        let (clients_normal, clients_replicas) = (class(Class::Normal), class(Class::Replica) + behind);
         let tables: u64 = databases.iter().map(|db| db.table_bytes as u64).sum();
         let (used, rss) = (memory::used(), system::resident_bytes());
         let startup = info.server.memory_at_start();

@@ -45,6 +45,8 @@ pub struct Job {
     libraries: OnceLock<Vec<Vec<u8>>>,
     /// Keys written.
     keys: AtomicU64,
+    /// Of these, those that walks have come by: the others were about to change.
+    walked: AtomicU64,
     queue: Arc<Queue>,
     /// The signal that has ended it; 0: none.
     killed: AtomicI32,
@@ -53,9 +55,10 @@ pub struct Job {
 impl Job {
     pub fn new(purpose: Purpose) -> Arc<Job> {
         let queue = Arc::new(Queue::new(crate::memory::used()));
-        let (cut, libraries, keys) = (OnceLock::new(), OnceLock::new(), AtomicU64::new(0));
+        let (cut, libraries) = (OnceLock::new(), OnceLock::new());
+        let (keys, walked) = (AtomicU64::new(0), AtomicU64::new(0));
         let (started, killed) = (Instant::now(), AtomicI32::new(0));
-        Arc::new(Job { purpose, started, cut, libraries, keys, queue, killed })
+        Arc::new(Job { purpose, started, cut, libraries, keys, walked, queue, killed })
     }
 
     /// Fixes the moment that the snapshot shows: now. All shards must be held.
@@ -127,6 +130,8 @@ impl Job {
                     }
                 });
                 self.the_cut().walk_left_behind(&mut Encoder::new(&self.the_cut().options), ROOM);
+                // Who asks for a long save means all keys, whoever has written them.
+                self.dawdle_for_others(server);
                 self.queue.end();
             });
             self.pass_on(file, out)
@@ -162,6 +167,7 @@ impl Job {
             let delay = server.config.get().rdb_key_save_delay;
             cut.walk(&server.keyspace, shard, &mut encoder, if delay > 0 { 0 } else { ROOM }, |keys| {
                 self.queue.wait_for_room();
+                self.walked.fetch_add(keys, Relaxed);
                 self.dawdle(delay, keys);
             });
         }
@@ -176,6 +182,20 @@ impl Job {
                 return;
             }
             std::thread::sleep(left.min(NAP));
+        }
+    }
+
+    /// The same for keys that no walk has come by.
+    fn dawdle_for_others(&self, server: &Server) {
+        let mut left = self.the_cut().keys().saturating_sub(self.walked.load(Relaxed));
+        while left > 0 && !self.is_aborted() {
+            let delay = server.config.get().rdb_key_save_delay;
+            if delay <= 0 {
+                return;
+            }
+            let some = left.min((NAP.as_micros() as u64 / delay as u64).max(1));
+            self.dawdle(delay, some);
+            left -= some;
         }
     }
 

@@ -24,6 +24,7 @@ use crate::client::Mail;
 use crate::persist::background;
 use crate::persist::rdb_file::{self, About, Shards};
 use crate::persist::snapshot::{Job, Purpose};
+use crate::persist::stand_in;
 use crate::process;
 use crate::server::Server;
 use crate::worker::unix_ms;
@@ -179,10 +180,12 @@ fn run(server: &'static Server, parts: Parts, diskless: bool) {
     server.replicas.beginning.store(false, Release);
     let Some(begun) = begun else { return };
     server.pump.wake();
+    let stand_in = begun.job.as_ref().and_then(|job| stand_in::start(server, job));
     match &begun.transfer {
         Some(transfer) => through_sockets(server, &begun, transfer, parts),
         None => through_file(server, &begun),
     }
+    drop(stand_in);
     if let Some(job) = &begun.job {
         background::end(server, job);
     }

@@ -23,6 +23,9 @@ pub struct Clock {
 
 /// Called several times a second.
 pub fn look(server: &'static Server) {
+    if server.switches.is_asleep() {
+        return;
+    }
     let replicas = &server.replicas;
     sync::look(server);
     let now = unix_ms();

@@ -5,13 +5,14 @@
 //! master and has that one's [history](crate::replicas::history). With `active-replica yes` a master that is no peer of a mesh is followed, too,
 //! but what it sends comes in addition to what is here.
 //!
-//! Reading order: [`status`], [`link`], then as above; [`merge`] and [`rreplay`] are about those others.
+//! Reading order: [`status`], [`link`], then as above, [`own`]; [`merge`] and [`rreplay`] are about those others.
 
 pub mod apply;
 pub mod failover;
 pub mod handshake;
 pub mod link;
 pub mod merge;
+pub mod own;
 pub mod payload;
 pub mod rreplay;
 pub mod status;
@@ -41,6 +42,8 @@ pub struct Upstream {
     /// Held by whoever changes that.
     turning: Mutex<()>,
     is_replica: AtomicBool,
+    /// What was written here meanwhile and expires.
+    pub own: own::Own,
     pub failover: failover::Failover,
     /// Links whose masters' data come in addition to what is here.
     merging: Mutex<Vec<Arc<Link>>>,
@@ -97,6 +100,9 @@ impl Upstream {
             old.stop();
         }
         let was_replica = self.is_replica.swap(master.is_some(), Relaxed);
+        if master.is_none() {
+            self.own.forget();
+        }
         match master {
             None if was_replica => server.replicas.branch(server),
             None => {}

@@ -14,7 +14,7 @@ use crate::worker::unix_ms;
 fn sleep(call: &mut Call<'_>) -> Result<(), ErrorReply> {
     let seconds = std::str::from_utf8(&call.args[2]).ok().and_then(|text| text.parse().ok()).unwrap_or(0.0);
     call.ctx.locks.hold_all();
-    std::thread::sleep(Duration::try_from_secs_f64(seconds).unwrap_or_default());
+    call.worker.server.switches.sleep(Duration::try_from_secs_f64(seconds).unwrap_or_default());
     call.ctx.locks.release();
     // For a script time stands still.
     if !call.session.in_script {
