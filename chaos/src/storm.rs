@@ -16,6 +16,7 @@ pub fn run(seed: u64, rules: Rules) -> Check {
         log_bytes: if dice.once_in(3) { 600 } else { 1 << 20 },
         spill_entries: if dice.once_in(2) { 10 } else { 0 },
         part_bytes: if dice.once_in(2) { 30 } else { 1 << 16 },
+        detach_after_ms: 0,
     };
     let mut world = World::new(seed, plan);
     world.duplicate = dice.once_in(2);

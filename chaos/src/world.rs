@@ -46,6 +46,7 @@ pub struct Plan {
     pub log_bytes: usize,
     pub spill_entries: usize,
     pub part_bytes: usize,
+    pub detach_after_ms: u64,
 }
 
 impl Default for Plan {
@@ -59,6 +60,7 @@ impl Default for Plan {
             log_bytes: 1 << 20,
             spill_entries: 0,
             part_bytes: 40,
+            detach_after_ms: 0,
         }
     }
 }
@@ -156,6 +158,7 @@ impl World {
             volatile: self.plan.volatile,
             part_bytes: self.plan.part_bytes,
             window_bytes: 4_000,
+            detach_after_ms: self.plan.detach_after_ms,
             ..Options::default()
         };
         let author = |i: usize| Author { uuid: i as u128 + 1, incarnation: 1 };
@@ -381,6 +384,7 @@ impl World {
                 }
                 Action::SaveBound(bound) => self.nodes[i].bound = bound,
                 Action::Reincarnated { was } => self.trace.push(format!("{now} {i} was {was:?}")),
+                Action::Detached(uuid) => self.trace.push(format!("{now} {i} detaches {uuid}")),
                 Action::ClockOff { .. } => {}
             }
         }

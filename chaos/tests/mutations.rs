@@ -38,6 +38,7 @@ fn survives_a_gap(dense: bool) -> bool {
         vector: Vector::default(),
         clock_ms: 1_000,
         lost: false,
+        rooted: false,
         members: vec![],
     };
     let part = |seq: u64| {

@@ -475,6 +475,79 @@ fn h23_eviction_on_one_node_only_takes_what_it_saw() {
     assert_eq!(all_of(&mut world, A, "h"), ["new"]);
 }
 
+/// Lets time pass at the nodes that are up, with beats.
+fn wait(world: &mut World, ms: u64) {
+    for _ in 0..ms / 50 {
+        world.connect().unwrap();
+        for i in 0..world.nodes.len() {
+            world.sync(i);
+            world.tick(i).unwrap();
+        }
+        world.pass(50).unwrap();
+    }
+}
+
+/// A member is away for so long that nobody waits for it.
+fn left_behind() -> World {
+    let mut world = World::new(24, Plan { nodes: 3, detach_after_ms: 2_000, ..Plan::default() });
+    meet(&mut world);
+    ["a", "b", "c"].into_iter().for_each(|m| sadd(&mut world, A, "s", m));
+    ["x", "y"].into_iter().for_each(|e| push(&mut world, A, "l", Spot::Tail, e));
+    wait(&mut world, 500);
+    (0..3).for_each(|i| world.sync(i));
+    world.cut(A, C);
+    world.cut(B, C);
+    world
+}
+
+#[test]
+fn a_member_that_is_silent_for_long_is_detached_and_gets_everything_when_it_comes_back() {
+    let mut world = left_behind();
+    at(&mut world, A, |c| c.write(&key("s"), false, Effect::DelMember(text("a"))));
+    assert_eq!(pop(&mut world, B, "l"), "x");
+    wait(&mut world, 1_000);
+    assert!(world.live(A).store.overlay.has(&key("s")), "C is waited for");
+    wait(&mut world, 3_000);
+    assert!(world.trace.iter().any(|line| line.contains("0 detaches 3")), "{:?}", world.trace);
+    assert!(world.live(A).store.overlay.is_empty(), "nothing is remembered for it");
+    let before = world.snapshots;
+    push(&mut world, A, "l", Spot::Tail, "z");
+    let mut world = curtain(world);
+    assert!(world.snapshots > before, "all there is");
+    assert_eq!(all_of(&mut world, C, "s"), ["b", "c"], "what was removed does not come back");
+    assert_eq!(all_of(&mut world, C, "l"), ["y", "z"]);
+    sadd(&mut world, C, "s", "d");
+    let mut world = curtain(world);
+    assert_eq!(all_of(&mut world, A, "s"), ["b", "c", "d"]);
+}
+
+/// On both sides of a long cut nobody waits for the other side. One has written nothing: it gives way.
+#[test]
+fn who_was_cut_off_for_long_and_wrote_nothing_gives_way() {
+    let mut world = left_behind();
+    wait(&mut world, 3_000);
+    assert!(world.trace.iter().any(|line| line.contains("2 detaches 1")), "{:?}", world.trace);
+    sadd(&mut world, B, "s", "e");
+    at(&mut world, A, |c| c.write(&key("s"), false, Effect::DelMember(text("b"))));
+    let mut world = curtain(world);
+    assert_eq!(all_of(&mut world, C, "s"), ["a", "c", "e"]);
+}
+
+#[test]
+fn two_sides_that_both_went_on_without_the_other_are_not_linked() {
+    let mut world = left_behind();
+    wait(&mut world, 3_000);
+    sadd(&mut world, A, "s", "e");
+    sadd(&mut world, C, "s", "f");
+    // B has what A wrote.
+    wait(&mut world, 200);
+    world.heal();
+    wait(&mut world, 1_000);
+    assert!(world.trace.iter().any(|line| line.contains("Detached")), "{:?}", world.trace);
+    assert_eq!(all_of(&mut world, A, "s"), ["a", "b", "c", "e"], "nothing of it is taken");
+    assert_eq!(all_of(&mut world, C, "s"), ["a", "b", "c", "f"]);
+}
+
 #[test]
 fn two_processes_with_one_identity_refuse_each_other() {
     let mut world = mesh(2);

@@ -20,6 +20,8 @@ pub struct Hello {
     /// The sender may have lost what it once announced, and others rely on: it needs a full sync, for effects name old
     /// list elements by their positions in a state that it should have had.
     pub lost: bool,
+    /// The sender has data that its own mesh has settled: they cannot be merged with those of another mesh that has some.
+    pub rooted: bool,
     /// The newest incarnation of every node the sender knows.
     pub members: Vec<Author>,
 }
@@ -75,6 +77,10 @@ pub enum Reason {
     Malformed,
     /// This node began a new incarnation, or has heard of a newer one of the other end.
     Reincarnated,
+    /// The other end was detached, and each has writes that the other one lacks: what they were relative to is forgotten.
+    Detached,
+    /// Both ends have data that their own meshes have settled, and have never heard of each other.
+    TwoMeshes,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,7 +156,7 @@ impl Message {
                 w.int(hello.boot);
                 put_vector(w, &hello.vector);
                 w.int(hello.clock_ms);
-                w.int(u64::from(hello.lost));
+                w.int(u64::from(hello.lost) | u64::from(hello.rooted) << 1);
                 put_authors(w, &hello.members);
             }
             Message::Part(part) => {
@@ -189,15 +195,13 @@ impl Message {
     pub fn decode(bytes: &[u8]) -> Result<Message, Malformed> {
         let mut r = Reader(bytes);
         let message = match r.int()? {
-            1 => Message::Hello(Hello {
-                protocol: r.small()?,
-                author: take_author(&mut r)?,
-                boot: r.int()?,
-                vector: take_vector(&mut r)?,
-                clock_ms: r.int()?,
-                lost: r.int()? != 0,
-                members: take_authors(&mut r)?,
-            }),
+            1 => {
+                let (protocol, author, boot) = (r.small()?, take_author(&mut r)?, r.int()?);
+                let (vector, clock_ms, flags) = (take_vector(&mut r)?, r.int()?, r.int()?);
+                let (lost, rooted) = (flags & 1 != 0, flags & 2 != 0);
+                let members = take_authors(&mut r)?;
+                Message::Hello(Hello { protocol, author, boot, vector, clock_ms, lost, rooted, members })
+            }
             2 => {
                 let (stream, seq, place) = (take_stream(&mut r)?, r.int()?, r.int()?);
                 let bytes = r.bytes()?.into();
@@ -228,6 +232,8 @@ fn reason(code: u64) -> Result<Reason, Malformed> {
         Reason::ClockAhead,
         Reason::Malformed,
         Reason::Reincarnated,
+        Reason::Detached,
+        Reason::TwoMeshes,
     ];
     all.get(code as usize).copied().ok_or(Malformed::Tag(code))
 }

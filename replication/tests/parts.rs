@@ -18,6 +18,7 @@ fn linked(options: Options) -> Replica<NoSpill> {
         vector: Default::default(),
         clock_ms: 0,
         lost: false,
+        rooted: false,
         members: vec![PEER],
     };
     let mut actions = Vec::new();

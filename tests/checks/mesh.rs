@@ -221,6 +221,79 @@ fn a_copied_identity_is_refused_until_it_is_replaced() {
     mesh.wait_for("GET b", &text("2"));
 }
 
+/// Two meshes that have settled data of their own cannot tell what is older: they are not linked, and nothing is lost. As a
+/// newcomer with a file the data of one come to the other.
+#[test]
+fn two_meshes_with_data_are_merged_by_a_newcomer_only() {
+    let (one, mut two) = (Mesh::start(2), Mesh::start(2));
+    let (mut a, mut b) = (one.client(0), two.client(0));
+    for i in 0..50 {
+        ok(&mut a, &format!("SET one:{i} {i}"));
+        ok(&mut b, &format!("SET two:{i} {i}"));
+    }
+    ok(&mut a, "SET both one");
+    ok(&mut b, "SET both two");
+    for mesh in [&one, &two] {
+        mesh.wait_equal();
+        let mut client = mesh.client(0);
+        wait_until("all to be settled", SOON, || info(&mut client, "mesh_overlay_keys") == "0");
+    }
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let address = one.nodes[0].address();
+    ok(&mut b, &format!("REPLICAOF 127.0.0.1 {}", address.port()));
+    wait_until("the refusal", SOON, || info(&mut b, "mesh_last_error").contains("another mesh"));
+    assert_eq!(ok(&mut a, "DBSIZE"), Value::Int(51));
+    assert_eq!(ok(&mut b, "DBSIZE"), Value::Int(51));
+    ok(&mut b, "SAVE");
+    two.nodes[1].terminate();
+    two.nodes[0].terminate();
+    std::fs::remove_file(two.nodes[0].dir().join("everwrite.node")).unwrap();
+    two.nodes[0].start_again();
+    let mut b = two.client(0);
+    for node in &one.nodes {
+        ok(&mut b, &format!("REPLICAOF 127.0.0.1 {}", node.address().port()));
+    }
+    one.wait_for("DBSIZE", &Value::Int(101));
+    one.wait_for("GET both", &text("one"));
+    wait_until("the same there", SOON, || b.cmd("DBSIZE").unwrap() == Value::Int(101));
+    assert_eq!(ok(&mut b, "GET both"), text("one"));
+}
+
+#[test]
+fn a_member_that_stays_away_is_detached_and_comes_back() {
+    let mut mesh = Mesh::start_with(2, &["--repl-detach-after", "1"]);
+    let mut a = mesh.client(0);
+    (0..100).for_each(|i| drop(ok(&mut a, &format!("SADD set {i}"))));
+    mesh.wait_for("SCARD set", &Value::Int(100));
+    mesh.cut(0, 1);
+    ok(&mut a, "SREM set 7");
+    wait_until("it to be detached", SOON, || info(&mut a, "mesh_detached") == "1");
+    wait_until("nothing to be remembered", SOON, || info(&mut a, "mesh_overlay_keys") == "0");
+    assert!(mesh.nodes[0].log().contains("it is detached"));
+    let mut b = mesh.client(1);
+    wait_until("the other side, too", SOON, || info(&mut b, "mesh_detached") == "1");
+    mesh.heal();
+    mesh.wait_for("SCARD set", &Value::Int(99));
+    mesh.wait_linked();
+    wait_until("it to count again", SOON, || info(&mut a, "mesh_detached") == "0");
+    wait_until("it to take writes", SOON, || !b.cmd("SADD set back").unwrap().is_error());
+    mesh.wait_for("SCARD set", &Value::Int(100));
+    mesh.wait_equal();
+    // Both write without the other: nothing is merged, and both say why.
+    mesh.cut(0, 1);
+    ok(&mut a, "SADD set a");
+    ok(&mut b, "SADD set b");
+    for client in [&mut a, &mut b] {
+        wait_until("both to be detached", SOON, || info(client, "mesh_detached") == "1");
+    }
+    mesh.heal();
+    wait_until("the refusal", SOON, || {
+        let all = format!("{}{}", info(&mut a, "mesh_last_error"), info(&mut b, "mesh_last_error"));
+        all.contains("cannot be merged")
+    });
+    mesh.nodes.iter_mut().for_each(Server::kill);
+}
+
 /// What is settled among the members, a newcomer has never heard of: its own full sync must not take it for deleted.
 #[test]
 fn a_newcomer_with_data_of_its_own_takes_nothing_away() {

@@ -427,6 +427,9 @@ directives! {
         repl_memory_limit: u64, "repl-memory-limit" [], "256mb", mem_at_least(1, I64, 1 << 20), Boot, Now, Everwrite, [];
         /// Bytes of writes kept on disk for peers that are away. Who needs older ones gets all data.
         repl_spill_limit: u64, "repl-spill-limit" [], "8gb", mem(0, I64), Boot, Now, Everwrite, [];
+        /// Seconds after which a member of which nothing is heard is waited for no more; 0: never. When it comes back it gets all
+        /// data; if both sides wrote meanwhile, they are not linked.
+        repl_detach_after: u64, "repl-detach-after" [], "0", int(0, 1 << 32), Live, Now, Everwrite, [];
         /// Conflicts that REPLICATION CONFLICTS can show; the oldest go first.
         conflict_log_max_len: u32, "conflict-log-max-len" [], "128", int(0, 100_000), Live, Now, Everwrite, [];
         /// Compress what peers send each other, but for links within one machine.

@@ -169,6 +169,22 @@ one of the two",
             ),
         ),
         Reason::Malformed => (Why::Malformed, format!("Peer {addr} sent something that makes no sense")),
+        Reason::Detached => (
+            Why::Unwanted,
+            format!(
+                "Peer {addr} and this node have not waited for each other any more, and both have writes that the other lacks: they \
+                 cannot be merged. Let one side begin anew: SAVE, stop its nodes, move everwrite.node and member.* away, start them \
+                 without the file, and bring back what is missed from it"
+            ),
+        ),
+        Reason::TwoMeshes => (
+            Why::Unwanted,
+            format!(
+                "Peer {addr} belongs to another mesh, and both have data of their own. Let the nodes of one join as newcomers: SAVE on \
+                 one of them, stop them, move everwrite.node and member.* away, start that one with its file and the others \
+                 without, and name the other mesh in replicaof"
+            ),
+        ),
         Reason::Reincarnated => {
             (Why::Restart, format!("Connecting anew with peer {addr}: an end began anew"))
         }

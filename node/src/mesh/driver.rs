@@ -72,6 +72,7 @@ pub fn options(config: &Config) -> Options {
         window_bytes: 16 << 20,
         part_bytes: PART_BYTES,
         lease_ms: LEASE_MS,
+        detach_after_ms: config.repl_detach_after * 1000,
         volatile: true,
         ..Options::default()
     }
@@ -168,6 +169,12 @@ impl Driver {
                 }
                 Action::Reincarnated { was } => self.reincarnated(was),
                 Action::ClockOff { link, ms } => self.clock_off(link, ms),
+                Action::Detached(uuid) => {
+                    tracing::warn!(
+                        "Nothing is heard of member {} for longer than repl-detach-after: it is detached, and nothing is kept for it",
+                        show_uuid(uuid)
+                    );
+                }
             }
         }
     }
@@ -256,6 +263,8 @@ impl Driver {
             state.owes = Owes::Snapshot;
         }
         self.links.insert(link, state);
+        let data = &self.server.keyspace;
+        self.replica.has_data((0..data.databases()).any(|db| data.sizes(db).0 > 0));
         self.step(Event::Connected(link));
         (link, stopped)
     }

@@ -3,7 +3,8 @@
 use super::{Action, Link, Replica, Session};
 use crate::log::Spill;
 use crate::message::{Hello, Message, PROTOCOL, Reason};
-use crate::origin::Author;
+use crate::origin::{Author, Uuid};
+use crate::vector::Vector;
 
 impl<S: Spill> Replica<S> {
     pub(super) fn hello(&mut self, now_ms: u64, link: Link, hello: Hello, actions: &mut Vec<Action>) {
@@ -13,6 +14,14 @@ impl<S: Spill> Replica<S> {
         let off = hello.clock_ms as i64 - now_ms as i64;
         if off.unsigned_abs() > self.options.max_clock_drift_ms / 10 {
             actions.push(Action::ClockOff { link, ms: off });
+        }
+        let returns = self.horizon.is_detached(hello.author.uuid);
+        if returns {
+            self.attach(hello.author.uuid);
+            self.back_ms.insert(hello.author.uuid, now_ms);
+            if !self.lost && !self.vector.covers(&hello.vector) {
+                return self.give_way(actions);
+            }
         }
         let mine = self.own_stream();
         if self.options.rules.identity && hello.vector.have(mine).seq > self.vector.have(mine).seq {
@@ -37,7 +46,7 @@ impl<S: Spill> Replica<S> {
             session.sent = lacks;
             session.lost = hello.lost;
         }
-        if hello.lost {
+        if hello.lost || returns {
             self.full_sync(link, actions);
         }
         self.pump(link, actions);
@@ -59,7 +68,36 @@ impl<S: Spill> Replica<S> {
             return Some(Reason::LabelTaken);
         }
         let newest = self.horizon.newest(hello.author.uuid);
-        newest.is_some_and(|newest| newest > hello.author.incarnation).then_some(Reason::Reincarnated)
+        if newest.is_some_and(|newest| newest > hello.author.incarnation) {
+            return Some(Reason::Reincarnated);
+        }
+        let apart = self.horizon.is_detached(hello.author.uuid)
+            && !self.vector.covers(&hello.vector)
+            && !hello.vector.covers(&self.vector);
+        if apart {
+            return Some(Reason::Detached);
+        }
+        (hello.rooted && self.rooted() && self.is_stranger(hello)).then_some(Reason::TwoMeshes)
+    }
+
+    /// Whether neither end has ever heard of anybody the other one knows.
+    fn is_stranger(&self, hello: &Hello) -> bool {
+        let mine: Vec<Uuid> = self.members().iter().map(|author| author.uuid).collect();
+        let theirs: Vec<Uuid> =
+            hello.members.iter().chain([&hello.author]).map(|author| author.uuid).collect();
+        let knows = |vector: &Vector, uuids: &[Uuid]| {
+            vector.iter().any(|(stream, _)| uuids.contains(&stream.author.uuid))
+        };
+        !mine.iter().any(|uuid| theirs.contains(uuid))
+            && !knows(&self.vector, &theirs)
+            && !knows(&hello.vector, &mine)
+    }
+
+    /// The other end has gone on for long, and lacks nothing of what is here: this node takes all that the other has.
+    fn give_way(&mut self, actions: &mut Vec<Action>) {
+        self.lost = true;
+        let links: Vec<Link> = self.sessions.keys().copied().collect();
+        links.into_iter().for_each(|link| self.close(link, Reason::Reincarnated, actions));
     }
 
     /// Learns of a member; links to older incarnations of it are closed, so that nothing more comes from them.

@@ -67,6 +67,8 @@ pub struct Options {
     pub group_bytes_max: usize,
     /// How far ahead the clock's bound is saved.
     pub lease_ms: u64,
+    /// A member of which nothing is heard for so long is waited for no more; 0: never.
+    pub detach_after_ms: u64,
     /// Acknowledges what is not durable: there is no disk.
     pub volatile: bool,
 }
@@ -83,6 +85,7 @@ impl Default for Options {
             part_bytes: 256 << 10,
             group_bytes_max: 4 << 30,
             lease_ms: 500,
+            detach_after_ms: 0,
             volatile: false,
         }
     }
@@ -141,6 +144,8 @@ pub enum Action {
         link: Link,
         ms: i64,
     },
+    /// Nobody waits for this member any more.
+    Detached(Uuid),
 }
 
 #[derive(Clone, Debug)]
@@ -207,6 +212,12 @@ pub struct Replica<S> {
     sessions: BTreeMap<Link, Session>,
     /// What this node once announced may be lost: it takes no writes and gives no full syncs before it got one.
     lost: bool,
+    /// There are data here, see [`Hello::rooted`].
+    has_data: bool,
+    /// Unix ms of the first tick: who is silent is so since then at most.
+    began_ms: Option<u64>,
+    /// When those came back who had been detached.
+    back_ms: BTreeMap<Uuid, u64>,
 }
 
 impl<S: Spill> Replica<S> {
@@ -229,7 +240,19 @@ impl<S: Spill> Replica<S> {
             promised: None,
             sessions: BTreeMap::new(),
             lost: false,
+            has_data: false,
+            began_ms: None,
+            back_ms: BTreeMap::new(),
         }
+    }
+
+    /// Tells whether there are data here, before a link opens.
+    pub fn has_data(&mut self, has: bool) {
+        self.has_data = has;
+    }
+
+    fn rooted(&self) -> bool {
+        self.has_data && self.horizon.settled > 0
     }
 
     /// Makes saved state live again. `bound`: the clock's bound as saved last.
@@ -407,6 +430,7 @@ impl<S: Spill> Replica<S> {
             vector: self.vector.clone(),
             clock_ms: now_ms,
             lost: !self.serves(),
+            rooted: self.rooted(),
             members: self.members(),
         };
         actions.push(Action::Send(link, Message::Hello(hello)));
@@ -454,6 +478,25 @@ impl<S: Spill> Replica<S> {
         }
     }
 
+    /// Waits no more for members of which nothing has been heard for long, from themselves or others.
+    fn detach_silent(&mut self, now_ms: u64, actions: &mut Vec<Action>) {
+        let (began, after) = (*self.began_ms.get_or_insert(now_ms), self.options.detach_after_ms);
+        if after == 0 {
+            return;
+        }
+        let silent = |author: &Author| {
+            let heard = self.horizon.last_beat(*author).map_or(0, |beat| beat.promise >> COUNTER_BITS);
+            let since = self.back_ms.get(&author.uuid).copied().unwrap_or(began);
+            let waits = !self.horizon.is_detached(author.uuid) && !self.has_link_to(author.uuid);
+            waits && now_ms.saturating_sub(heard.max(since)) >= after
+        };
+        let silent: Vec<Author> = self.horizon.members().filter(silent).collect();
+        for author in silent {
+            self.horizon.detach(author.uuid);
+            actions.push(Action::Detached(author.uuid));
+        }
+    }
+
     fn announced(&self) -> Durable {
         if self.options.volatile { self.state() } else { self.durable.clone() }
     }
@@ -463,6 +506,7 @@ impl<S: Spill> Replica<S> {
             self.clock.observe(now_ms << COUNTER_BITS);
             self.extend_bound(actions);
         }
+        self.detach_silent(now_ms, actions);
         let promise = self.promised.unwrap_or(self.clock.last());
         let Durable { horizon, known, settled, .. } = self.durable;
         let durable = (!self.options.volatile).then_some((horizon, known, settled));
