@@ -259,6 +259,30 @@ fn two_meshes_with_data_are_merged_by_a_newcomer_only() {
     assert_eq!(ok(&mut b, "GET both"), text("one"));
 }
 
+/// Nobody has heard of it by its writes: a full sync took it for a stranger, whose data nobody can have deleted.
+#[test]
+fn a_node_that_never_writes_takes_deletes_by_a_full_sync() {
+    let mesh = Mesh::start_with(2, &["--repl-memory-limit", "1mb", "--repl-spill-limit", "0"]);
+    let mut a = mesh.client(0);
+    ok(&mut a, "MSET gone 1 kept 1");
+    ok(&mut a, "SADD set a b c");
+    mesh.wait_for("SCARD set", &Value::Int(3));
+    wait_until("all to be settled", SOON, || info(&mut a, "mesh_overlay_keys") == "0");
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    mesh.cut(0, 1);
+    ok(&mut a, "DEL gone");
+    ok(&mut a, "SREM set b");
+    let large = "x".repeat(100_000);
+    (0..40).for_each(|i| drop(ok(&mut a, &format!("SET large{} {large}", i % 4))));
+    mesh.heal();
+    mesh.wait_for("EXISTS gone large3", &Value::Int(1));
+    mesh.wait_for("SCARD set", &Value::Int(2));
+    let mut b = mesh.client(1);
+    let what = "a full sync: what is needed is in no log any more";
+    wait_until(what, SOON, || info(&mut b, "mesh_full_syncs_received") != "0");
+    mesh.wait_equal();
+}
+
 #[test]
 fn a_member_that_stays_away_is_detached_and_comes_back() {
     let mut mesh = Mesh::start_with(2, &["--repl-detach-after", "1"]);

@@ -135,7 +135,11 @@ impl Driver {
         let versions = head.vector.iter().map(|(_, have)| have.version);
         self.server.keyspace.journal.raise_floor(versions.max().unwrap_or(0));
         let (me, new) = (self.replica.me().uuid, self.brought_until > 0);
-        let stranger = head.vector.iter().all(|(stream, _)| stream.author.uuid != me);
+        // Who has written nothing, and has what the other's nodes wrote, is no stranger: the other can't know of it by its writes.
+        let writes_nothing = self.replica.vector().iter().all(|(stream, _)| stream.author.uuid != me);
+        let shares = self.replica.vector().iter().any(|(stream, _)| head.vector.have(stream).seq > 0);
+        let unheard_of = head.vector.iter().all(|(stream, _)| stream.author.uuid != me);
+        let stranger = unheard_of && !(writes_nothing && shares);
         // Two newcomers must not both give way, nor both insist.
         let highest =
             head.vector.iter().all(|(stream, _)| stream.author.uuid < me) && head.vector.iter().count() < 2;
