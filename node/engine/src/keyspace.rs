@@ -33,7 +33,7 @@ pub(crate) fn hasher() -> ahash::RandomState {
 impl Keyspace {
     /// A keyspace for `threads` workers: enough shards that two workers rarely meet, few enough to take them all.
     pub fn new(databases: usize, threads: usize) -> Keyspace {
-        let count = (threads.max(1) * 32).next_power_of_two().clamp(64, 4096);
+        let count = (threads.max(1) * 64).next_power_of_two().clamp(64, 4096);
         let bits = count.trailing_zeros();
         let hasher = hasher();
         let shards = (0..count).map(|_| ShardCell::new(databases, bits, &hasher)).collect();
