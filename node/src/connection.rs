@@ -5,9 +5,9 @@
 //! left over: half a request, or replies that a slow reader has not taken yet.
 
 use std::cell::RefCell;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io::Write;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::*;
@@ -38,6 +38,9 @@ use crate::worker::{Arrival, Buffers, Worker, unix_ms};
 
 /// Commands executed before the loop lets others have their turn, and the span of prefetching.
 pub const BATCH: usize = 64;
+/// Reads in a row of one connection, and the bytes after which there is no further one.
+const BATCHES: usize = 4;
+const TURN: usize = 32 * 1024;
 /// Replies are sent when they exceed this, bytes, even if more requests are waiting.
 const FLUSH_AT: usize = 128 * 1024;
 /// How long a connection that is being closed waits for its client to take the last reply.
@@ -46,6 +49,12 @@ const LAST_REPLY: Duration = Duration::from_secs(60);
 const STRANGER_OUTPUT_MAX: u64 = 1024;
 /// A worker's shared buffer that has grown beyond this is given back, bytes.
 const KEEP: usize = 1024 * 1024;
+
+/// Has the task polled again after all others that are ready, those included whose sockets have not been asked yet: merely
+/// woken, it would have dozens of turns before somebody asks them.
+fn yield_to_all(cx: &mut Context<'_>) {
+    let _ = pin!(tokio::task::yield_now()).poll(cx);
+}
 
 /// What bytes come through.
 pub enum Stream {
@@ -174,6 +183,8 @@ struct Connection {
     foreign: Option<Vec<u8>>,
     /// It speaks memcached's protocol, and this is where it is.
     talk: Option<Talk>,
+    /// Bytes read in this turn.
+    taken: usize,
 }
 
 /// A connection between two workers: all of it but what belongs to an event loop.
@@ -342,6 +353,7 @@ impl Connection {
             known: moving.known,
             foreign: None,
             talk: moving.talk,
+            taken: 0,
         })
     }
 
@@ -379,7 +391,11 @@ impl Connection {
             self.waker = Some(cx.waker().clone());
         }
         // A few batches in a row, then the others of this worker have their turn.
-        for _ in 0..4 {
+        self.taken = 0;
+        for _ in 0..BATCHES {
+            if self.taken >= TURN {
+                break;
+            }
             if self.session.client.mail_waiting.load(Acquire) && self.take_mail(worker).is_err() {
                 return Poll::Ready(End::Closed);
             }
@@ -405,7 +421,7 @@ impl Connection {
             }
         }
         worker.server.client_memory.weigh(worker.server, &self.session.client);
-        cx.waker().wake_by_ref();
+        yield_to_all(cx);
         Poll::Pending
     }
 
@@ -767,6 +783,7 @@ impl Connection {
         match ready!(self.stream.poll_read(cx, &mut read)) {
             Ok(()) if !read.filled().is_empty() => {
                 let n = read.filled().len();
+                self.taken += n;
                 worker.stats.net_in.add(n as u64);
                 worker.stats.reads.add(1);
                 Poll::Ready(Ok(n))

@@ -4,6 +4,7 @@
 //! an allocation touches no shared line.
 #![expect(unsafe_code, reason = "implements the global allocator")]
 
+mod ahead;
 mod large;
 
 use std::alloc::{GlobalAlloc, Layout};
@@ -12,16 +13,20 @@ use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 use mimalloc::MiMalloc;
 
-pub use large::begin;
-
 /// A thread's uncounted change, bytes, beyond which it is added to the total.
 const FLUSH: i64 = 16 * 1024;
 
+/// The same for large blocks.
+const FLUSH_LARGE: i64 = 256 * 1024;
+
 static USED: AtomicI64 = AtomicI64::new(0);
+/// Of these, in large blocks.
+static LARGE: AtomicI64 = AtomicI64::new(0);
 static PEAK: AtomicI64 = AtomicI64::new(0);
 
 thread_local! {
     static PENDING: Cell<i64> = const { Cell::new(0) };
+    static PENDING_LARGE: Cell<i64> = const { Cell::new(0) };
     /// What this thread has added to the total.
     static ADDED: Cell<i64> = const { Cell::new(0) };
 }
@@ -50,9 +55,33 @@ fn count(bytes: i64) {
 fn flush(bytes: i64) {
     let _ = ADDED.try_with(|added| added.set(added.get() + bytes));
     let used = USED.fetch_add(bytes, Relaxed) + bytes;
+    ahead::grown(used - LARGE.load(Relaxed));
     if used > PEAK.load(Relaxed) {
         PEAK.fetch_max(used, Relaxed);
     }
+}
+
+/// Counts what is in large blocks, beside [`count`].
+#[inline]
+fn count_large(bytes: i64) {
+    let sum = PENDING_LARGE.try_with(Cell::get).unwrap_or(0) + bytes;
+    let whole = if sum.abs() < FLUSH_LARGE { 0 } else { sum };
+    let _ = PENDING_LARGE.try_with(|pending| pending.set(sum - whole));
+    if whole != 0 {
+        LARGE.fetch_add(whole, Relaxed);
+    }
+}
+
+/// Sets the allocator up: once, before there are other threads. Without it everything works, but large blocks are in huge
+/// pages, too.
+pub fn begin() {
+    large::begin();
+    ahead::begin();
+}
+
+/// From now on the memory that data is about to grow into is made ready by a thread: once, in the process that stays.
+pub fn keep_ready() {
+    ahead::start(|| USED.load(Relaxed) - LARGE.load(Relaxed));
 }
 
 /// The size of the block that the allocator uses for `size` bytes: multiples of 16 up to 64, then four steps for each
@@ -75,6 +104,7 @@ unsafe impl GlobalAlloc for Counted {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(block_size(layout.size()) as i64);
         if large::is_large(layout) {
+            count_large(block_size(layout.size()) as i64);
             return large::alloc(layout);
         }
         // SAFETY: the caller's promises are mimalloc's conditions.
@@ -84,6 +114,9 @@ unsafe impl GlobalAlloc for Counted {
     #[inline]
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
         count(-(block_size(layout.size()) as i64));
+        if large::is_large(layout) {
+            count_large(-(block_size(layout.size()) as i64));
+        }
         // SAFETY: as above.
         unsafe { MiMalloc.dealloc(at, layout) }
     }
@@ -92,6 +125,7 @@ unsafe impl GlobalAlloc for Counted {
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count(block_size(layout.size()) as i64);
         if large::is_large(layout) {
+            count_large(block_size(layout.size()) as i64);
             return large::alloc_zeroed(layout);
         }
         // SAFETY: as above.
@@ -101,6 +135,12 @@ unsafe impl GlobalAlloc for Counted {
     #[inline]
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         count(block_size(new_size) as i64 - block_size(layout.size()) as i64);
+        if large::is_large(layout) {
+            count_large(-(block_size(layout.size()) as i64));
+        }
+        if large::is_large_of(new_size, layout.align()) {
+            count_large(block_size(new_size) as i64);
+        }
         // SAFETY: as above.
         unsafe {
             if large::is_large_of(new_size, layout.align()) {

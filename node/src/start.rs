@@ -48,6 +48,7 @@ pub fn run(loaded: Loaded) -> Result<(), String> {
     process::write_pid_file(&settings);
     // From the first connection on: no one may see half of the data.
     server.persistence.loading.begin();
+    crate::memory::keep_ready();
     start_workers(server).map_err(|e| format!("Can't start a worker thread: {e}"))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

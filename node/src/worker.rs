@@ -82,7 +82,7 @@ pub struct Buffers {
 }
 
 /// Bytes that are read from a socket at once.
-const READ_SIZE: usize = 64 * 1024;
+const READ_SIZE: usize = 32 * 1024;
 
 /// See the [module's page](self).
 pub struct Worker {
