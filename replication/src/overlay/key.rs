@@ -13,6 +13,7 @@ use super::adds::Adds;
 use super::cell::CellMark;
 use super::dry::Dry;
 use super::jottings::{Jot, Record};
+use super::late::Stale;
 use super::list::{ListMarks, Removed};
 use super::plain::{Cell, Plain};
 use super::register::{Change, Register};
@@ -30,9 +31,16 @@ pub(super) struct Fold<'a, P> {
     /// Effects are folded in anew: conflicts were counted when they came.
     pub anew: bool,
     pub conflicts: &'a mut Conflicts,
+    /// Where many effects are folded in at once: what is computed when all have their places.
+    pub stale: Option<&'a mut Stale>,
 }
 
 impl<P> Fold<'_, P> {
+    /// Whether the string in the store is not up to date.
+    fn is_text_stale(&self) -> bool {
+        self.stale.as_ref().is_some_and(|stale| stale.text)
+    }
+
     /// One of two writes is void. What comes again was counted before.
     fn conflict(&mut self, rule: Rule, cell: &[u8], winner: Place, loser: Place) {
         if !self.once && !self.anew {
@@ -593,6 +601,9 @@ impl Marks {
             return;
         }
         self.capture(fold);
+        if self.leave_edit(fold, place) {
+            return self.insert(place, event);
+        }
         if !last {
             if self.edit_late(fold, place, effect) {
                 return self.insert(place, event);
@@ -604,6 +615,34 @@ impl Marks {
         fold.plain.edit(fold.key, effect);
         self.kind = Some(Kind::String);
         self.log.push((place, event));
+    }
+
+    /// Whether the string can be computed later, if only the edit's place is remembered: it changes nothing else.
+    fn leave_edit<P>(&self, fold: &mut Fold<'_, P>, place: Place) -> bool {
+        let Some(stale) = &mut fold.stale else { return false };
+        let at = self.log.partition_point(|(at, _)| *at <= place);
+        let only_edits = self.log[at..].iter().all(|(_, event)| matches!(event, Event::Edit(_)));
+        let left = only_edits && self.kind == Some(Kind::String) && self.skipped.is_empty();
+        stale.text |= left;
+        left
+    }
+
+    /// Computes what was left.
+    pub fn compute<P: Plain>(&mut self, fold: &mut Fold<'_, P>, stale: Stale) {
+        if stale.text && self.kind == Some(Kind::String) && self.base_text.is_some() {
+            match self.walk::<P>().text {
+                Some(text) => fold.plain.put(fold.key, text.into()),
+                None => fold.plain.remove(fold.key),
+            }
+        }
+        for name in stale.cells {
+            if let (Some(kind), Some(mark)) = (self.kind, self.cells.get(&name))
+                && let Some(now) = mark.now::<P>()
+            {
+                fold.plain.set_cell(fold.key, kind, &name, now);
+            }
+        }
+        self.sync_deadline(fold);
     }
 
     /// Folds in an edit where the string as it is tells what it would be.
@@ -626,7 +665,7 @@ impl Marks {
     /// Folds in an addition that stands behind everything that is no addition.
     fn add<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place, delta: i64, result: i64) -> bool {
         let behind = self.log.last().is_none_or(|(at, _)| place > *at);
-        if !behind || self.kind != Some(Kind::String) || !Adds::fits(delta, result) {
+        if fold.is_text_stale() || !behind || self.kind != Some(Kind::String) || !Adds::fits(delta, result) {
             return false;
         }
         if fold.once && self.adds.has(place) {
@@ -692,7 +731,8 @@ impl Marks {
         if let Some(last) = mark.as_ref().map(CellMark::since).filter(|last| place < *last) {
             fold.conflict(Rule::LaterWins, name, last, place);
         }
-        let (mark, new) = CellMark::fold::<P>(mark, now, place, effect.clone(), fold.once);
+        let stale = fold.stale.as_mut().map(|stale| &mut stale.cells);
+        let (mark, new) = CellMark::fold::<P>(mark, now, (place, effect.clone()), fold.once, stale);
         if let Some(new) = new {
             fold.plain.set_cell(fold.key, kind, name, new);
         }
@@ -727,7 +767,7 @@ impl Marks {
     }
 
     fn list_effect<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place, effect: &Effect) {
-        let Fold { plain, key, rules, once, anew, conflicts } = fold;
+        let Fold { plain, key, rules, once, anew, conflicts, .. } = fold;
         let list = self.list.get_or_insert_with(|| ListMarks::new(self.wipe, plain.list_len(key)));
         match effect {
             Effect::Insert { spot, element } => {
@@ -875,6 +915,9 @@ impl Marks {
     /// Nothing that the key has survives.
     fn wipe_now<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place) {
         fold.plain.remove(fold.key);
+        if let Some(stale) = &mut fold.stale {
+            **stale = Stale::default();
+        }
         self.cells.clear();
         self.list = None;
         self.skipped.clear();

@@ -27,6 +27,7 @@ pub mod conflict;
 mod dry;
 mod jottings;
 mod key;
+mod late;
 mod list;
 pub mod memory;
 mod packed;
@@ -46,6 +47,7 @@ use dry::Dry;
 pub use jottings::Jot;
 use jottings::{Jottings, Record};
 use key::{Fold, Marks};
+use late::Stale;
 pub use memory::Memory;
 pub use plain::{Cell, Plain};
 pub use text::integer;
@@ -83,6 +85,8 @@ pub struct Overlay {
     /// Effects up to this version may come that a full sync has brought already.
     again_until: u64,
     jottings: Jottings,
+    /// While many effects are folded in at once: what has yet to be computed.
+    late: Option<HashMap<Key, Stale>>,
 }
 
 /// How far the members are; see the [module's page](self).
@@ -341,13 +345,15 @@ impl Overlay {
         let cleared = self.cleared.get(&key.db).copied();
         let fresh = !self.has(key);
         let mut conflicts = std::mem::take(&mut self.conflicts);
+        let mut late = self.late.take();
         let keys = self.of_db(key.db);
         let marks = if fresh {
             keys.entry(key.name.clone()).or_insert_with(|| Box::new(Marks::of(plain, key, settled)))
         } else {
             keys.get_mut(&key.name).expect("the key has marks")
         };
-        let mut fold = Fold { plain, key, rules, once, anew: false, conflicts: &mut conflicts };
+        let stale = late.as_mut().map(|late| late.entry(key.clone()).or_default());
+        let mut fold = Fold { plain, key, rules, once, anew: false, conflicts: &mut conflicts, stale };
         if let (true, Some(cleared)) = (fresh, cleared) {
             fold.plain.at(cleared);
             marks.apply(&mut fold, cleared, false, &Effect::ClearDb);
@@ -356,6 +362,33 @@ impl Overlay {
         marks.apply(&mut fold, place, write.create, &write.effect);
         if marks.is_told_by(plain.stamp(key)) {
             keys.remove(&key.name);
+        }
+        (self.conflicts, self.late) = (conflicts, late);
+    }
+
+    /// Folds in effects in the order of their places that may have been folded in already.
+    pub fn apply_all_again<P: Plain>(
+        &mut self,
+        plain: &mut P,
+        effects: impl IntoIterator<Item = (Place, Write)>,
+    ) {
+        self.late = Some(HashMap::default());
+        for (place, write) in effects {
+            self.apply_again(plain, place, &write);
+        }
+        self.compute(plain);
+    }
+
+    /// Computes what has been left for now.
+    fn compute<P: Plain>(&mut self, plain: &mut P) {
+        let mut conflicts = std::mem::take(&mut self.conflicts);
+        let rules = self.rules;
+        for (key, stale) in self.late.take().into_iter().flatten() {
+            let Some(marks) = self.of_db(key.db).get_mut(&key.name) else { continue };
+            let key = &key;
+            let conflicts = &mut conflicts;
+            let mut fold = Fold { plain, key, rules, once: true, anew: false, conflicts, stale: None };
+            marks.compute(&mut fold, stale);
         }
         self.conflicts = conflicts;
     }
@@ -374,7 +407,8 @@ impl Overlay {
         }
         for (name, marks) in self.of_db(db) {
             let key = &Key { db, name: name.clone() };
-            let mut fold = Fold { plain, key, rules, once: false, anew: false, conflicts: &mut conflicts };
+            let mut fold =
+                Fold { plain, key, rules, once: false, anew: false, conflicts: &mut conflicts, stale: None };
             fold.plain.at(place);
             marks.apply(&mut fold, place, false, &Effect::ClearDb);
         }
@@ -560,7 +594,8 @@ impl Overlay {
         let mut conflicts = std::mem::take(&mut self.conflicts);
         let keys = self.of_db(key.db);
         let marks = keys.entry(key.name.clone()).or_insert_with(|| Box::new(Marks::of(plain, key, settled)));
-        let mut fold = Fold { plain, key, rules, once: true, anew: false, conflicts: &mut conflicts };
+        let mut fold =
+            Fold { plain, key, rules, once: true, anew: false, conflicts: &mut conflicts, stale: None };
         fold.plain.at(place);
         marks.apply(&mut fold, place, false, &Effect::ClearDb);
         if marks.is_told_by(plain.stamp(key)) {
@@ -601,11 +636,13 @@ impl Overlay {
             u16::MAX => place.is_settled(settled),
             _ => covered(place),
         };
+        theirs.late = Some(HashMap::default());
         for (place, write) in self.export(mine) {
             if !known_there(place, theirs.settled) {
                 theirs.fold(their_store, place, &write, true);
             }
         }
+        theirs.compute(their_store);
         theirs.rules = self.rules;
         theirs.known = theirs.known.max(self.known);
     }

@@ -442,10 +442,9 @@ impl Merge {
         let mut overlay = stage.shard.overlay.take().unwrap_or_default();
         // A deadline that is settled here, before a younger effect of mine takes it away.
         overlay.lapse(&mut stage, key);
-        for (place, effect) in mine {
-            let write = Write { key: key.clone(), create: false, effect };
-            overlay.apply_again(&mut stage, place, &write);
-        }
+        let write = |effect| Write { key: key.clone(), create: false, effect };
+        let mine = mine.into_iter().map(|(place, effect)| (place, write(effect)));
+        overlay.apply_all_again(&mut stage, mine);
         overlay.lapse(&mut stage, key);
         stage.shard.overlay = Some(overlay);
         stage.key(key.db, &key.name).changed(true);

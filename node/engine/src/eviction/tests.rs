@@ -39,7 +39,7 @@ fn evicted(ctx: &mut Ctx<'_>, pool: &mut Pool, count: usize) -> Vec<u64> {
 
 #[test]
 fn the_least_recently_used_go_first() {
-    let keyspace = Keyspace::new(1, 2);
+    let keyspace = Keyspace::new(1, 1);
     let mut ctx = context(&keyspace, EvictionPolicy::AllKeysLru);
     (0..10_000).for_each(|n| put(&mut ctx, n, Deadline::Clear));
     // The higher the number, the later the use: ten keys a second.
