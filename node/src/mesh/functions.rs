@@ -33,7 +33,7 @@ impl Driver {
     fn pass_libraries_on(&self) {
         let payload = self.server.libraries.read(|shelf| libraries::dump(shelf, true));
         let words = [&b"FUNCTION"[..], b"RESTORE", &payload, b"FLUSH"];
-        let args = OwnedArgs::from_slices(words.into_iter());
+        let args = OwnedArgs::from_slices(words);
         let mut ctx = self.worker.ctx.borrow_mut();
         self.worker.tick(&mut ctx);
         ctx.locks.hold_one(feed::APART);
