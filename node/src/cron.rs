@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::aof::rewrite;
+use crate::overload;
 use crate::persist::background;
 use crate::replicas::watch;
 use crate::samples::Reading;
@@ -33,6 +34,7 @@ pub async fn run(server: &'static Server) {
         rewrite::look(server);
         server.client_memory.check(server);
         watch::look(server);
+        overload::look(server);
         looks += 1;
         if looks.is_multiple_of(ROTATION) {
             rotate(server);

@@ -13,6 +13,7 @@ use engine::expiry;
 use crate::blocking;
 use crate::config::Config;
 use crate::eviction;
+use crate::jobs;
 use crate::memcached;
 use crate::server::Server;
 use crate::tracking::Own;
@@ -56,6 +57,7 @@ pub async fn run(worker: Rc<Worker>) {
         if worker.index == 0 {
             memcached::flush::look(&worker);
         }
+        jobs::look(&worker).await;
         if may_expire(server) {
             if !server.upstream.is_replica() {
                 next = cycle(&worker, next, budget).await;

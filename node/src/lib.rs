@@ -25,6 +25,7 @@ pub mod feed;
 pub mod held;
 pub mod hindrance;
 pub mod info;
+pub mod jobs;
 pub mod latency;
 pub mod listener;
 pub mod live;
@@ -35,6 +36,7 @@ pub mod mesh;
 pub mod monitors;
 #[cfg_attr(not(feature = "s3"), path = "offsite/none.rs")]
 pub mod offsite;
+pub mod overload;
 pub mod pause;
 pub mod persist;
 pub mod process;

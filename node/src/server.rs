@@ -25,6 +25,7 @@ use crate::memcached::flush::DelayedFlush;
 use crate::mesh::Mesh;
 use crate::monitors::Monitors;
 use crate::offsite::Offsite;
+use crate::overload::Overload;
 use crate::pause::Pause;
 use crate::persist::Persistence;
 use crate::pubsub::PubSub;
@@ -88,6 +89,7 @@ pub struct Server {
     pub connections_received: AtomicU64,
     pub connections_rejected: AtomicU64,
     pub evicted_clients: AtomicU64,
+    pub overload: Overload,
     pub stopping: AtomicBool,
     /// Random per process, not secret.
     pub seed: u64,
@@ -151,6 +153,7 @@ impl Server {
             connections_received: AtomicU64::new(0),
             connections_rejected: AtomicU64::new(0),
             evicted_clients: AtomicU64::new(0),
+            overload: Overload::default(),
             stopping: AtomicBool::new(false),
             seed: uuid::Uuid::new_v4().as_u64_pair().0,
             run_id: history::new_id(),

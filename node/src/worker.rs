@@ -239,6 +239,7 @@ impl Worker {
         self.generation.set(generation);
         ctx.env.tuning = crate::settings::tuning(&config, self.server);
         ctx.env.expiry = true;
+        ctx.env.node = self.server.mesh.uuid().unwrap_or(0);
         let per_us = ticks::per_us();
         self.ns_per_tick.set(1000.0 / per_us);
         self.slow_ticks.set(match config.slowlog_log_slower_than {

@@ -37,6 +37,8 @@ pub struct Env {
     pub confined: bool,
     /// A script is running: what would be in any order is put in one.
     pub in_script: bool,
+    /// This member of the mesh, which runs the jobs that are made here; 0: it is none.
+    pub node: u128,
     /// Deadlines in the past are hidden and reclaimed. Off while loading and in DEBUG SET-ACTIVE-EXPIRE tests.
     pub expiry: bool,
     /// Nothing is removed by itself: clients are paused (CLIENT PAUSE). What has expired is hidden all the same.
@@ -56,6 +58,7 @@ impl Env {
             no_touch: false,
             in_script: false,
             confined: false,
+            node: 0,
             expiry: true,
             frozen: false,
             hits: Cell::new(0),

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::entry::{Entry, EntryMut, EntryRef};
+use crate::jobs::Jobs;
 use crate::snapshot::{Encoder, Walk};
 use crate::table::{Pos, Published, Table};
 use crate::value::Value;
@@ -22,6 +23,8 @@ pub struct Db {
     epoch: bool,
     /// The walk of a snapshot through this table.
     walk: Option<Box<Walk>>,
+    /// `None`: it has had no job yet.
+    jobs: Option<Box<Jobs>>,
     hasher: ahash::RandomState,
 }
 
@@ -35,6 +38,7 @@ impl Db {
             swept_bound: u64::MAX,
             epoch: false,
             walk: None,
+            jobs: None,
             hasher,
         }
     }
@@ -121,6 +125,36 @@ impl Db {
                 self.note_deadline(hash, due);
             }
         }
+        if entry.is_job() {
+            // SAFETY: as above.
+            let view = unsafe { entry.view() };
+            self.jobs.get_or_insert_default().note(view.key(), view.value());
+        }
+    }
+
+    /// Notes that the entry found is about to go.
+    #[inline]
+    fn leave(&mut self, pos: Pos) {
+        let entry = pos.item::<Entry>();
+        self.expiring -= usize::from(entry.expires());
+        if entry.is_job()
+            && let Some(jobs) = &mut self.jobs
+        {
+            // SAFETY: alive while in the table.
+            jobs.forget(unsafe { entry.view() }.key());
+        }
+    }
+
+    /// Has a job not be due any more that can't be run.
+    pub fn forget_job(&mut self, key: &[u8]) {
+        if let Some(jobs) = &mut self.jobs {
+            jobs.forget(key);
+        }
+    }
+
+    /// The keys and owners of jobs that are due at `now`.
+    pub fn due_jobs(&self, now: u64) -> impl Iterator<Item = (&[u8], u128)> {
+        self.jobs.iter().flat_map(move |jobs| jobs.due(now))
     }
 
     /// Sees to it that a sweep at `deadline` or later finds the key: it or a member of its value expires then.
@@ -144,7 +178,7 @@ impl Db {
     /// Puts another entry with the same key in the place of the one found; returns the old value.
     pub fn replace(&mut self, hash: u64, pos: Pos, entry: Entry) -> (Pos, Value) {
         self.preserve(pos);
-        self.expiring -= usize::from(pos.item::<Entry>().expires());
+        self.leave(pos);
         let new = self.table.replace(pos, entry);
         self.note(hash, entry);
         // SAFETY: `replace` checked that the old entry was in the table, and took it out.
@@ -154,7 +188,7 @@ impl Db {
     /// Removes the entry found; returns its value.
     pub fn remove(&mut self, pos: Pos) -> Value {
         self.preserve(pos);
-        self.expiring -= usize::from(pos.item::<Entry>().expires());
+        self.leave(pos);
         let hash_of = self.hash_of();
         let entry = self.table.remove(pos, hash_of);
         // SAFETY: `remove` checked that the entry was in the table, and took it out.
@@ -272,7 +306,7 @@ impl Db {
 
     /// Empties the database; what it held comes back to be freed, unless a snapshot under way still needs it.
     pub fn take(&mut self) -> Detached {
-        self.expiring = 0;
+        (self.expiring, self.jobs) = (0, None);
         (self.due, self.swept_to, self.swept_bound) = (u64::MAX, 0, u64::MAX);
         let taken = Detached(self.table.take());
         match self.walk.take() {
@@ -315,6 +349,7 @@ impl Db {
         std::mem::swap(&mut self.swept_bound, &mut other.swept_bound);
         std::mem::swap(&mut self.epoch, &mut other.epoch);
         std::mem::swap(&mut self.walk, &mut other.walk);
+        std::mem::swap(&mut self.jobs, &mut other.jobs);
     }
 
     /// Bytes of the table, without the entries.

@@ -57,7 +57,8 @@ impl Digest {
         let value = entry.value();
         self.mix(&type_number(&value).to_be_bytes());
         match value {
-            ValueRef::Int(_) | ValueRef::Bytes(_) | ValueRef::Raw(_) | ValueRef::Tagged(_) => {
+            ValueRef::Tagged(string) => self.mix(&string.bytes),
+            ValueRef::Int(_) | ValueRef::Bytes(_) | ValueRef::Raw(_) => {
                 self.mix(value.string_bytes(&mut IntText::default()).unwrap_or_default());
             }
             ValueRef::List(list) => list.range(0, false, list.len(), |element| self.mix_entry(element)),

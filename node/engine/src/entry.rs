@@ -23,7 +23,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use crate::table::Item;
-use crate::types::{Hash, List, Set, Stream, Tagged, Zset};
+use crate::types::{Hash, List, Set, Stream, Tagged, Zset, job};
 use crate::value::{Kind, Value, ValueMut, ValueRef};
 use replication::Stamp;
 
@@ -53,6 +53,8 @@ const HEAD: usize = size_of::<Head>();
 const HAS_DEADLINE: u64 = 1;
 /// Of a hash or set, whose members may expire.
 const HAS_MEMBERS: u64 = 2;
+/// It is a job.
+const IS_JOB: u64 = 4;
 const TAGS: u64 = 7;
 
 /// An owned entry as the table stores it: its address, tagged. Copies are handles to the same entry; whoever takes one
@@ -101,8 +103,9 @@ impl Entry {
                 Entry::build(key, Kind::Inline, 0, &bytes, deadline, stamp, access)
             }
             value => {
+                let is_job = matches!(&value, Value::Tagged(string) if string.tag == job::TAG);
                 let (kind, payload) = into_payload(value);
-                Entry::build(key, kind, payload, &[], deadline, stamp, access)
+                Entry::build(key, kind, payload, &[], deadline, stamp, access).marked(is_job)
             }
         }
     }
@@ -166,6 +169,17 @@ impl Entry {
         let members = matches!(kind, Kind::Hash | Kind::Set);
         let tags = if expires { HAS_DEADLINE } else { 0 } | if members { HAS_MEMBERS } else { 0 };
         Entry(NonZeroU64::new(at.as_ptr() as u64 | tags).expect("allocations are not at zero"))
+    }
+
+    #[inline]
+    fn marked(self, is_job: bool) -> Entry {
+        Entry(self.0 | if is_job { IS_JOB } else { 0 })
+    }
+
+    /// Whether the value is a job. Does not touch the entry's memory.
+    #[inline]
+    pub fn is_job(self) -> bool {
+        self.0.get() & IS_JOB != 0
     }
 
     #[inline]

@@ -20,6 +20,7 @@ pub mod eviction;
 pub mod expiry;
 pub mod geo;
 pub mod interest;
+pub mod jobs;
 pub mod journal;
 pub mod keyspace;
 pub mod load;

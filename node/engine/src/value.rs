@@ -1,6 +1,6 @@
 //! The values of keys: what a command sees of an entry, and owned values that move between entries.
 
-use crate::types::{Hash, List, Set, Stream, Tagged, Zset};
+use crate::types::{Hash, List, Set, Stream, Tagged, Zset, job};
 
 /// How an entry holds its value. The numbers stand in the entry's head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,18 +35,6 @@ impl Kind {
             7 => Kind::Stream,
             8 => Kind::Tagged,
             _ => unreachable!("kinds are written from this enum"),
-        }
-    }
-
-    /// The type as TYPE names it.
-    pub fn type_name(self) -> &'static str {
-        match self {
-            Kind::Int | Kind::Inline | Kind::Raw | Kind::Tagged => "string",
-            Kind::List => "list",
-            Kind::Set => "set",
-            Kind::Zset => "zset",
-            Kind::Hash => "hash",
-            Kind::Stream => "stream",
         }
     }
 }
@@ -125,8 +113,10 @@ pub enum ValueRef<'a> {
 }
 
 impl<'a> ValueRef<'a> {
+    /// The type as TYPE names it.
     pub fn type_name(&self) -> &'static str {
         match self {
+            ValueRef::Tagged(string) if string.tag == job::TAG => job::TYPE_NAME,
             ValueRef::Int(_) | ValueRef::Bytes(_) | ValueRef::Raw(_) | ValueRef::Tagged(_) => "string",
             ValueRef::List(_) => "list",
             ValueRef::Set(_) => "set",

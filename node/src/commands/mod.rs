@@ -24,6 +24,7 @@ pub mod migrate;
 pub mod modules;
 pub mod monitor;
 pub mod mvcc_restore;
+pub mod nested;
 pub mod persistence;
 pub mod psync;
 pub mod pubsub;
@@ -63,6 +64,7 @@ fn rows() -> impl Iterator<Item = &'static NodeRow> {
         modules::ROWS,
         monitor::ROWS,
         mvcc_restore::ROWS,
+        nested::ROWS,
         persistence::ROWS,
         psync::ROWS,
         pubsub::ROWS,

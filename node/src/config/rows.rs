@@ -173,8 +173,8 @@ directives! {
         tracking_table_max_keys: usize, "tracking-table-max-keys" [], "1000000", int(0, I64), Live, Now, Redis, [];
         /// Protocol version of a client that sent no HELLO.
         client_default_resp: u32, "client-default-resp" [], "2", int(2, 3), Live, Now, Redis72, [];
-        /// Turn clients away above this processor load; 0 for never.
-        overload_protect_percent: u32, "overload-protect-percent" [], "0", int(0, 200), Live, Later, KeyDb, [];
+        /// Close some of the busiest clients each second in which the process takes more than this of its threads' processor time; 0 for never.
+        overload_protect_percent: u32, "overload-protect-percent" [], "0", int(0, 200), Live, Now, KeyDb, [];
     }
     "Security" {
         /// Password of the default user; empty for none.

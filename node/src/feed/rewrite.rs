@@ -39,6 +39,7 @@ pub fn rewrite(ctx: &Ctx<'_>, id: CommandId, args: Args<'_>, reply: &[u8]) -> Op
         id::SADDEX => state.added_members(),
         id::FIELDEXPIRE => state.expiring_fields(),
         id::CL_THROTTLE => vec![state.string(&args[1])],
+        id::KEYDB_CRON => vec![engine::commands::jobs::command_of(ctx, &args[1])?],
         id::BRPOPLPUSH => vec![state.words(&[b"RPOPLPUSH", &args[1], &args[2]])],
         id::RESTORE | id::RESTORE_ASKING => vec![state.restore()?],
         id::XADD => vec![state.added(reply)?],

@@ -57,6 +57,7 @@ pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
     lines.put("expire_cycle_cpu_milliseconds", info.sum(|stats| stats.expire_us.get()) / 1000);
     lines.put("evicted_keys", shards.evicted);
     lines.put("evicted_clients", server.evicted_clients.load(Relaxed));
+    lines.put("overload_closed_clients", server.overload.closed.load(Relaxed));
     let (now, total) = server.memory.short_for(info.now_ms);
     lines.put("total_eviction_exceeded_time", total);
     lines.put("current_eviction_exceeded_time", now);

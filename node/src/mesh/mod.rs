@@ -40,6 +40,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
+use replication::origin::Uuid;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -52,6 +53,7 @@ use crate::server::Server;
 /// The mesh as the rest of the server sees it.
 #[derive(Default)]
 pub struct Mesh {
+    uuid: OnceLock<Uuid>,
     orders: OnceLock<UnboundedSender<Order>>,
     /// Wakes the thread to look at the journal.
     wake: OnceLock<Arc<Notify>>,
@@ -64,6 +66,11 @@ pub struct Mesh {
 impl Mesh {
     pub fn is_on(&self) -> bool {
         self.orders.get().is_some()
+    }
+
+    /// This node's identity; `None` without a mesh.
+    pub fn uuid(&self) -> Option<Uuid> {
+        self.uuid.get().copied()
     }
 
     /// Whether this node has ever heard of another one.
@@ -87,7 +94,8 @@ impl Mesh {
         self.status.lock().clone()
     }
 
-    fn open(&self, orders: UnboundedSender<Order>, wake: Arc<Notify>) {
+    fn open(&self, uuid: Uuid, orders: UnboundedSender<Order>, wake: Arc<Notify>) {
+        let _ = self.uuid.set(uuid);
         let _ = self.wake.set(wake);
         let _ = self.orders.set(orders);
     }

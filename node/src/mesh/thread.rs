@@ -61,7 +61,7 @@ pub fn start(server: &'static Server) -> Result<(), String> {
     identity.save(true).map_err(|e| format!("Can't save this node's identity: {e}"))?;
     let (orders, received) = unbounded_channel();
     let wake = Arc::new(Notify::new());
-    server.mesh.open(orders.clone(), wake.clone());
+    server.mesh.open(identity.me.uuid, orders.clone(), wake.clone());
     let restores = disk::load::is_there(&config)?;
     let come = if restores {
         Come::Restored

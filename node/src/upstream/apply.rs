@@ -300,6 +300,9 @@ impl<'l> Applier<'l> {
         if self.link.mode == Mode::Merge && is(b"rreplay") {
             return self.replay(args);
         }
+        if self.link.mode == Mode::Merge && is(b"keydb.cron") {
+            return self.note_failure("KEYDB.CRON", "KeyDB runs its jobs itself, here they would run twice");
+        }
         let mut ctx = self.worker.ctx.borrow_mut();
         self.reply.buf.clear();
         let hint = Hint::default();

@@ -185,8 +185,10 @@ impl Plain for Stage<'_> {
 
     fn text(&self, key: &Key) -> Option<Text> {
         let (value, mut text) = (self.entry(key)?.value(), IntText::default());
-        let bytes = value.string_bytes(&mut text)?.to_vec();
-        Some(Text { bytes, tag: value.tag() })
+        if let ValueRef::Tagged(string) = value {
+            return Some(Text { bytes: string.bytes.clone(), tag: string.tag });
+        }
+        Some(Text { bytes: value.string_bytes(&mut text)?.to_vec(), tag: 0 })
     }
 
     fn integer(&self, key: &Key) -> Option<i64> {

@@ -6,8 +6,6 @@ const NO_CLUSTER: &str = "there is no cluster mode: every node of a mesh has all
 const NO_REPLICAS_BY_SLOT: &str = "replicas follow a whole server (REPLICAOF), and FAILOVER promotes one";
 const NO_BACKUP: &str = "BGSAVE takes a snapshot of one moment without a fork, which can be copied";
 const NO_IDEMPOTENCE: &str = "XADD does not recognise repeated entries";
-const NO_NESTED_HASHES: &str =
-    "an experiment of KeyDB that it neither saves nor replicates: what is here is saved and replicated";
 const NO_SCRIPT_FLAGS: &str = "a script says its flags itself, in its first line (#!lua flags=...)";
 
 /// Names as the command table has them; a container stands for its subcommands, too.
@@ -25,9 +23,6 @@ const REASONS: &[(&str, &str)] = &[
     ("CLUSTER SYNCSLOTS", NO_CLUSTER),
     ("CLUSTERSCAN", NO_CLUSTER),
     ("HOTKEYS", "use redis-cli --hotkeys with an LFU policy, or OBJECT FREQ"),
-    ("KEYDB.CRON", "no key holds a job: let a scheduler of the application call the script"),
-    ("KEYDB.NHGET", NO_NESTED_HASHES),
-    ("KEYDB.NHSET", NO_NESTED_HASHES),
     ("REPLTAKEOVER", NO_REPLICAS_BY_SLOT),
     ("SCRIPT FLAGS", NO_SCRIPT_FLAGS),
     ("SCRIPT LATENCY", "LATENCY HISTOGRAM tells how long scripts take, all together"),

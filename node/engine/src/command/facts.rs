@@ -6802,7 +6802,7 @@ pub static ALL: [Facts; 470] = [
             Arg { name: "start", kind: ArgKind::Integer, flags: A::OPTIONAL, ..ARG },
             Arg { name: "delay", kind: ArgKind::Integer, ..ARG },
             Arg { name: "script", kind: ArgKind::String, ..ARG },
-            Arg { name: "numkeys", kind: ArgKind::Integer, ..ARG },
+            Arg { name: "numkeys", kind: ArgKind::Integer, flags: A::OPTIONAL, ..ARG },
             Arg { name: "name", kind: ArgKind::String, flags: A::MULTIPLE.or(A::OPTIONAL), ..ARG },
             Arg { name: "arg", kind: ArgKind::String, flags: A::MULTIPLE.or(A::OPTIONAL), ..ARG },
         ],
@@ -6868,6 +6868,13 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Read a path of a nested hash",
+        args: &[
+            Arg { name: "form", kind: ArgKind::Oneof, flags: A::OPTIONAL, args: &[
+                Arg { name: "json", kind: ArgKind::PureToken, token: Some("JSON"), ..ARG },
+                Arg { name: "resp", kind: ArgKind::PureToken, token: Some("RESP"), ..ARG },
+            ], ..ARG },
+            Arg { name: "path", kind: ArgKind::String, ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -6880,6 +6887,10 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Write to a path of a nested hash",
+        args: &[
+            Arg { name: "path", kind: ArgKind::String, ..ARG },
+            Arg { name: "value", kind: ArgKind::String, flags: A::MULTIPLE, ..ARG },
+        ],
         ..ROW
     },
     Facts {

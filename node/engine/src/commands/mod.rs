@@ -91,6 +91,7 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
         member_expiry::ROWS,
         field_expiry::ROWS,
         throttle::ROWS,
+        jobs::ROWS,
         zsets::ROWS,
         geo::ROWS,
         streams::ROWS,
@@ -108,6 +109,7 @@ pub mod generic;
 pub mod geo;
 pub mod hashes;
 pub mod hyperloglog;
+pub mod jobs;
 pub mod lists;
 mod member_expiry;
 mod random;

@@ -11,6 +11,7 @@ use crate::ctx::{Ctx, KeyMut};
 use crate::effect::Outcome;
 use crate::entry::{Entry, EntryMut, INLINE_MAX};
 use crate::types::bits::Field;
+use crate::types::job;
 use crate::value::{Kind, Value, ValueMut, ValueRef};
 
 /// Longest string that OBJECT ENCODING calls embstr.
@@ -36,7 +37,7 @@ pub fn as_int(bytes: &[u8]) -> Option<i64> {
 pub struct IntText(itoa::Buffer);
 
 impl<'a> ValueRef<'a> {
-    /// The bytes of a string value; `None` for other types.
+    /// The bytes of a string value; `None` for other types, and for a job, which is none to commands.
     #[inline]
     pub fn string_bytes<'b>(&self, text: &'b mut IntText) -> Option<&'b [u8]>
     where
@@ -46,7 +47,7 @@ impl<'a> ValueRef<'a> {
             ValueRef::Int(n) => Some(text.0.format(n).as_bytes()),
             ValueRef::Bytes(b) => Some(b),
             ValueRef::Raw(b) => Some(b),
-            ValueRef::Tagged(v) => Some(&v.bytes),
+            ValueRef::Tagged(v) if v.tag != job::TAG => Some(&v.bytes),
             _ => None,
         }
     }

@@ -11,7 +11,8 @@ use crate::access;
 use crate::commands::{DONE, Flow, Row, int, is, row};
 use crate::ctx::{Ctx, Env};
 use crate::effect::{Deadline, Effect, NewValue};
-use crate::stored;
+use crate::types::{Job, job};
+use crate::{load, snapshot, stored};
 use crate::tuning::{Tuning, notify};
 use crate::value::Value;
 
@@ -29,6 +30,9 @@ pub fn payload(ctx: &Ctx<'_>, key: &[u8]) -> Option<Vec<u8>> {
     let mut writer = Writer::new(ctx.env.tuning.rdb_compression);
     writer.kind(stored::kind(value, due));
     stored::write(value, due, &mut writer);
+    if Job::is(value) {
+        writer.buffer().extend_from_slice(&job_mark());
+    }
     dump::seal(writer.buffer(), rdb::VERSION);
     Some(std::mem::take(writer.buffer()))
 }
@@ -86,8 +90,18 @@ fn open(payload: &[u8], tuning: &Tuning) -> Result<Value, (ErrorReply, Option<St
     let object = object.ok_or((BAD_PAYLOAD, None))?;
     let (kind, reader) = dump::open(object).map_err(|e| (BAD_DATA_FORMAT, Some(e.to_string())))?;
     let mut reader = reader.sanitizing(tuning.sanitize_dump_payload);
-    stored::read(&mut reader, kind, tuning)
-        .map_err(|e| (BAD_DATA_FORMAT, Some(format!("{} integrity check failed: {e}", kind.called()))))
+    let value = stored::read(&mut reader, kind, tuning)
+        .map_err(|e| (BAD_DATA_FORMAT, Some(format!("{} integrity check failed: {e}", kind.called()))))?;
+    let mark = job_mark();
+    let is_job = reader.remaining() == Some(mark.len() as u64) && object.ends_with(&mark);
+    Ok(if is_job { load::tag(value, job::TAG) } else { value })
+}
+
+/// What stands behind a job, and what others do not look at.
+fn job_mark() -> Vec<u8> {
+    let mut writer = Writer::new(false);
+    writer.aux(snapshot::TAG, job::TAG.to_string().as_bytes());
+    std::mem::take(writer.buffer())
 }
 
 /// `RESTORE key ttl payload [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ counter]`; the time to live in ms, 0 for none.

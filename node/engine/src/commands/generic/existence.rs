@@ -40,7 +40,7 @@ fn touch(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, Err
 }
 
 fn kind(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
-    out.simple(ctx.glance(&args[1]).map_or("none", |entry| entry.kind().type_name()));
+    out.simple(ctx.glance(&args[1]).map_or("none", |entry| entry.value().type_name()));
     DONE
 }
 

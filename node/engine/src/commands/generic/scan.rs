@@ -23,7 +23,7 @@ struct Filter<'a> {
 impl Filter<'_> {
     fn admits(&self, entry: EntryRef<'_>) -> bool {
         let matches = |pattern| glob::matches(pattern, entry.key(), Case::Matters);
-        let is_kind = |kind: &[u8]| kind.eq_ignore_ascii_case(entry.kind().type_name().as_bytes());
+        let is_kind = |kind: &[u8]| kind.eq_ignore_ascii_case(entry.value().type_name().as_bytes());
         self.options.pattern.is_none_or(matches)
             && self.options.kind.is_none_or(is_kind)
             && entry.deadline().is_none_or(|at| at > self.now_ms)

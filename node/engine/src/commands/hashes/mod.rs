@@ -8,6 +8,7 @@ mod counter;
 mod expire;
 mod fields;
 mod import;
+pub mod nested;
 mod random;
 mod read;
 mod scan;
