@@ -66,7 +66,8 @@ fn may_run(worker: &Worker) -> bool {
 /// The jobs of a shard that this node is to run now.
 fn due(server: &Server, shard: usize) -> Vec<(usize, Vec<u8>)> {
     let (now, shard) = (unix_ms(), server.keyspace.cell(shard).lock.lock());
-    let jobs = shard.dbs.iter().enumerate().flat_map(|(db, jobs)| jobs.due_jobs(now).map(move |job| (db, job)));
+    let jobs =
+        shard.dbs.iter().enumerate().flat_map(|(db, jobs)| jobs.due_jobs(now).map(move |job| (db, job)));
     let mine = jobs.filter(|(_, (_, owner))| is_mine(server, *owner));
     mine.take(AT_ONCE).map(|(db, (key, _))| (db, key.to_vec())).collect()
 }
@@ -79,7 +80,8 @@ fn is_mine(server: &Server, owner: u128) -> bool {
     }
     let status = server.mesh.status();
     let known = status.me.is_some();
-    let mut members = status.members.iter().filter(|member| !member.detached).map(|member| member.author.uuid);
+    let mut members =
+        status.members.iter().filter(|member| !member.detached).map(|member| member.author.uuid);
     known && members.all(|member| member != owner && me <= member)
 }
 

@@ -19,7 +19,8 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// Clients that are closed in one such time, at most.
 const CLOSED_MAX: usize = 10;
 /// Where a client is never closed.
-const SPARED: u32 = flag::BLOCKED | flag::MONITOR | flag::PUBSUB | flag::NO_EVICT | flag::REPLICA | flag::MASTER;
+const SPARED: u32 =
+    flag::BLOCKED | flag::MONITOR | flag::PUBSUB | flag::NO_EVICT | flag::REPLICA | flag::MASTER;
 
 /// See the [module's page](self).
 #[derive(Default)]
@@ -62,7 +63,9 @@ fn shed(server: &Server, load: f64) {
     let busy = clients.iter().filter(|client| may_go(client, now)).take(CLOSED_MAX);
     let closed = busy.map(|client| server.disconnect(client)).count();
     server.overload.closed.fetch_add(closed as u64, Relaxed);
-    tracing::warn!("The processor load is {load:.0} %, above overload-protect-percent: {closed} clients closed");
+    tracing::warn!(
+        "The processor load is {load:.0} %, above overload-protect-percent: {closed} clients closed"
+    );
 }
 
 fn may_go(client: &Client, now_ms: u64) -> bool {

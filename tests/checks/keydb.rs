@@ -51,9 +51,7 @@ fn a_job_runs_once_or_again_and_again() {
     wait_until("the third database", SOON, || ok(&mut client, "GET db") == text("three"));
     ok(&mut client, "SELECT 0");
     wait_until("many runs", SOON, || number(&mut client, "GET b") >= 3);
-    wait_until("the end of those that run once", SOON, || {
-        number(&mut client, "EXISTS once broken") == 0
-    });
+    wait_until("the end of those that run once", SOON, || number(&mut client, "EXISTS once broken") == 0);
     assert_eq!(ok(&mut client, "GET a"), text("5"));
     assert_eq!(ok(&mut client, "EXISTS c"), Value::Int(0));
     assert_eq!(ok(&mut client, "TYPE often").to_string(), "+keydb.cron");
@@ -70,9 +68,11 @@ fn a_job_runs_once_or_again_and_again() {
 /// What a job does and that it has run are one transaction.
 #[test]
 fn a_job_survives_a_restart_and_no_run_is_done_twice() {
-    for (options, end) in
-        [(&["--appendonly", "yes"][..], "kill"), (&["--save", "3600 1"][..], "stop"), (&["--appendonly", "yes"][..], "dump")]
-    {
+    for (options, end) in [
+        (&["--appendonly", "yes"][..], "kill"),
+        (&["--save", "3600 1"][..], "stop"),
+        (&["--appendonly", "yes"][..], "dump"),
+    ] {
         let mut server = Server::start_with(Kind::Everwrite, options);
         let mut client = server.client();
         // Each run tells the time at which the next is due: the runs that are done count those that were noted.
@@ -133,7 +133,19 @@ fn in_a_mesh_the_member_that_made_a_job_runs_it() {
     let mesh = Mesh::start(3);
     let (mut a, mut b) = (mesh.client(0), mesh.client(1));
     call(&mut a, &["KEYDB.CRON", "once", "single", "1", COUNT, "1", "once-runs", "1"]);
-    call(&mut b, &["KEYDB.CRON", "j", "repeat", "50", "redis.call('RPUSH', KEYS[1], ARGV[1]) redis.call('INCR', 'runs')", "1", "l", "x"]);
+    call(
+        &mut b,
+        &[
+            "KEYDB.CRON",
+            "j",
+            "repeat",
+            "50",
+            "redis.call('RPUSH', KEYS[1], ARGV[1]) redis.call('INCR', 'runs')",
+            "1",
+            "l",
+            "x",
+        ],
+    );
     wait_until("runs", SOON, || number(&mut a, "GET runs") >= 5);
     mesh.wait_for("GET once-runs", &text("1"));
     mesh.wait_for("EXISTS once", &Value::Int(0));

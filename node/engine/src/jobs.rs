@@ -80,7 +80,11 @@ mod tests {
         ctx.swap(0, 1);
         assert_eq!(due(&ctx, 20), [1]);
         ctx.swap(0, 1);
-        ctx.key(b"j").apply(Effect::Put { value: NewValue::String(b"x"), deadline: Deadline::Clear, absent: false });
+        ctx.key(b"j").apply(Effect::Put {
+            value: NewValue::String(b"x"),
+            deadline: Deadline::Clear,
+            absent: false,
+        });
         assert_eq!(due(&ctx, 20), [] as [usize; 0], "another value has taken its place");
         put(&mut ctx, 20);
         ctx.key(b"j").apply(Effect::Clear);

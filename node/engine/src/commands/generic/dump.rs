@@ -11,10 +11,10 @@ use crate::access;
 use crate::commands::{DONE, Flow, Row, int, is, row};
 use crate::ctx::{Ctx, Env};
 use crate::effect::{Deadline, Effect, NewValue};
-use crate::types::{Job, job};
-use crate::{load, snapshot, stored};
 use crate::tuning::{Tuning, notify};
+use crate::types::{Job, job};
 use crate::value::Value;
+use crate::{load, snapshot, stored};
 
 fn dump(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
     match payload(ctx, &args[1]) {

@@ -72,7 +72,11 @@ pub fn set(
         (_, Some(value)) if value.string_bytes(&mut IntText::default()).is_some() => {}
         _ => return Err(WRONGTYPE),
     }
-    Ok(if path.field.is_empty() { set_key(&mut key, path.key, values) } else { set_field(&mut key, path, values) })
+    Ok(if path.field.is_empty() {
+        set_key(&mut key, path.key, values)
+    } else {
+        set_field(&mut key, path, values)
+    })
 }
 
 fn words<'a>(head: [&'a [u8]; 2], rest: impl Iterator<Item = &'a [u8]>) -> OwnedArgs {
@@ -111,7 +115,8 @@ fn set_field(key: &mut KeyMut<'_, '_>, path: &Path<'_>, values: Args<'_>) -> (bo
     }
     key.notify(notify::HASH, "hset");
     commands.push(words([b"HSET", path.key], new.iter().flat_map(|(field, value)| [&field[..], value])));
-    let old: Vec<Vec<u8>> = old.into_iter().filter(|field| new.iter().all(|(name, _)| name != field)).collect();
+    let old: Vec<Vec<u8>> =
+        old.into_iter().filter(|field| new.iter().all(|(name, _)| name != field)).collect();
     if !old.is_empty() {
         for field in &old {
             key.apply(Effect::DelField(field));
