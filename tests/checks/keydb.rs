@@ -225,6 +225,10 @@ fn nested_hashes_are_hashes() {
     ok(&mut client, "AUTH app any");
     assert!(said(&mut client, "KEYDB.NHSET user.name Eve").starts_with("-NOPERM"));
     assert!(said(&mut client, "KEYDB.NHGET user.name").starts_with("-NOPERM"));
+    ok(&mut client, "AUTH default any");
+    ok(&mut client, "ACL SETUSER app resetkeys ~user");
+    ok(&mut client, "AUTH app any");
+    assert_eq!(said(&mut client, "KEYDB.NHGET user.name"), "\"Ada\"");
 }
 
 /// Clients that keep the server too busy are closed, others are not.

@@ -6,8 +6,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 
-use protocol::ErrorReply;
 use protocol::error::WRONGTYPE;
+use protocol::{ErrorReply, OwnedArgs};
 use replication::{Place, Stamp, codec};
 
 use crate::access;
@@ -134,6 +134,9 @@ pub struct Outbox {
     pub wants_changed: bool,
     /// Why a payload was refused, for the log.
     pub refused: Option<String>,
+    /// What the command has done in words that any reader of the feed knows, where its own are not: set by the command,
+    /// taken by the feed.
+    pub done_as: Vec<OwnedArgs>,
     /// Values too large to free here.
     pub garbage: Vec<Garbage>,
     /// Effects applied.

@@ -1,5 +1,5 @@
 //! KEYDB.NHSET and KEYDB.NHGET, see [`engine::commands::hashes::nested`]. Their argument is a path, of which the first name is the
-//! key, so they look at the key's shard and at who may use it by themselves.
+//! key, which is what rights and shards are about: the table knows of no keys among their arguments.
 
 use engine::command::{CommandId, id};
 use engine::commands::hashes::nested::{self, Path};

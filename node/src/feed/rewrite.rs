@@ -2,6 +2,7 @@
 //! it came to. Read from the state that the command left, under the shards it still holds, and from its reply.
 
 use engine::command::{CommandId, id};
+use engine::commands::streams::{References, trim};
 use engine::ctx::Ctx;
 use engine::types::string::IntText;
 use engine::value::ValueRef;
@@ -42,7 +43,8 @@ pub fn rewrite(ctx: &Ctx<'_>, id: CommandId, args: Args<'_>, reply: &[u8]) -> Op
         id::KEYDB_CRON => vec![engine::commands::jobs::command_of(ctx, &args[1])?],
         id::BRPOPLPUSH => vec![state.words(&[b"RPOPLPUSH", &args[1], &args[2]])],
         id::RESTORE | id::RESTORE_ASKING => vec![state.restore()?],
-        id::XADD => vec![state.added(reply)?],
+        id::XADD => state.added(reply)?,
+        id::XTRIM => return state.trimmed(),
         id::HSETEX | id::HGETEX | id::HEXPIRE | id::HPEXPIRE | id::HEXPIREAT | id::HPEXPIREAT => {
             state.fields(id)?
         }
@@ -293,12 +295,27 @@ impl State<'_, '_> {
     }
 
     /// XADD with the id that it gave.
-    fn added(&self, reply: &[u8]) -> Option<OwnedArgs> {
+    fn added(&self, reply: &[u8]) -> Option<Vec<OwnedArgs>> {
         let given = reply::strings(reply).into_iter().next()?;
+        let options = trim::options(self.args, true, &self.ctx.env.tuning).ok()?;
+        if options.references != References::Keep {
+            let words = [&b"XADD"[..], &self.args[1], &given].into_iter();
+            let mut commands = vec![OwnedArgs::from_slices(words.chain(self.args.rest(options.next).iter()))];
+            if options.trim.is_some() {
+                commands.extend(self.ctx.out.done_as.iter().cloned());
+            }
+            return Some(commands);
+        }
         let open = |word: &[u8]| word == b"*" || word.ends_with(b"-*");
         let at = (2..self.args.len()).find(|at| open(&self.args[*at]))?;
         let words = self.args.iter().enumerate().map(|(i, word)| if i == at { &given[..] } else { word });
-        Some(OwnedArgs::from_slices(words))
+        Some(vec![OwnedArgs::from_slices(words)])
+    }
+
+    /// XTRIM with a say for groups, which Redis 7.0 does not know.
+    fn trimmed(&self) -> Option<Vec<OwnedArgs>> {
+        let options = trim::options(self.args, false, &self.ctx.env.tuning).ok()?;
+        (options.references != References::Keep).then(|| self.ctx.out.done_as.clone())
     }
 
     /// Fields named after FIELDS, each as it is now.

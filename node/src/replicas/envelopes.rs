@@ -29,7 +29,7 @@ impl Envelopes {
 
     /// Appends a group's commands; more than one are a transaction.
     pub fn pass_on(&mut self, out: &mut Vec<u8>, version: u64, group: &[u8]) {
-        let own = feed::ops(group).filter(|op| !op.is_remark() && !op.foreign);
+        let own = feed::ops(group).filter(|op| !op.is_remark() && !op.foreign && !is_job(op.command));
         let wanted: Vec<Op<'_>> = own.filter(|op| self.is_understood(op.command)).collect();
         let Some(first) = wanted.first() else { return };
         let (db, many) = (first.db, wanted.len() > 1);
@@ -87,6 +87,11 @@ fn is_known(facts: &Facts) -> bool {
         Origin::KeyDb => true,
         _ => false,
     }
+}
+
+/// Jobs stay here: what they do is sent, and a KeyDB server that had them would do it again.
+fn is_job(command: &[u8]) -> bool {
+    name(command).eq_ignore_ascii_case(b"keydb.cron")
 }
 
 /// The name in a command: the first of its bulk strings.

@@ -6864,9 +6864,6 @@ pub static ALL: [Facts; 470] = [
         group: Group::Hash, since: "6.3.4", arity: -2,
         flags: F::READONLY,
         acl: C::HASH.or(C::READ).or(C::SLOW),
-        first_key: 1, last_key: 1, step: 1,
-        key_rule: KeyRule::Specs,
-        key_specs: &[KeySpec { flags: K::RO.or(K::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Read a path of a nested hash",
         args: &[
             Arg { name: "form", kind: ArgKind::Oneof, flags: A::OPTIONAL, args: &[
@@ -6883,9 +6880,6 @@ pub static ALL: [Facts; 470] = [
         group: Group::Hash, since: "6.3.4", arity: -3,
         flags: F::DENYOOM.or(F::WRITE),
         acl: C::HASH.or(C::SLOW).or(C::WRITE),
-        first_key: 1, last_key: 1, step: 1,
-        key_rule: KeyRule::Specs,
-        key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Write to a path of a nested hash",
         args: &[
             Arg { name: "path", kind: ArgKind::String, ..ARG },

@@ -50,8 +50,8 @@ KEYDB.CRON                   | keydb | * | * | write denyoom noscript | keyspace
 KEYDB.HRENAME                | keydb | * | * | write fast | hash write fast | hash | RW.access.update@1
 KEYDB.MEXISTS                | keydb | * | * | readonly fast | keyspace read fast | generic | RO@1:-1/1
 KEYDB.MVCCRESTORE            | keydb | * | * | write denyoom | keyspace write slow dangerous | server | RW.access.update@1
-KEYDB.NHGET                  | keydb | * | * | readonly | hash read slow | hash | RO.access@1
-KEYDB.NHSET                  | keydb | * | * | write denyoom | hash write slow | hash | RW.update@1
+KEYDB.NHGET                  | keydb | * | * | readonly | hash read slow | hash |
+KEYDB.NHSET                  | keydb | * | * | write denyoom | hash write slow | hash |
 LFENCE                       | keydb | * | * | readonly fast | connection fast | connection |
 OBJECT LASTMODIFIED          | keydb | * | 3 | readonly | keyspace read slow | generic | RO@2
 PEXPIREMEMBERAT              | keydb | * | * | write fast | keyspace write fast | generic | RW.update@1

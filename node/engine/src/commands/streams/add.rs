@@ -64,7 +64,7 @@ fn xadd(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, Erro
     key.apply(Effect::AddEntry { id, fields });
     key.notify(notify::STREAM, "xadd");
     if let Some(how) = options.trim {
-        trim(&mut key, how)?;
+        trim(&mut key, how, options.references)?;
     }
     out.stream_id(id);
     DONE

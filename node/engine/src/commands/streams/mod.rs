@@ -19,7 +19,9 @@ mod remove;
 mod remove_with_references;
 mod set_id;
 mod show;
-mod trim;
+pub mod trim;
+
+pub use remove_with_references::References;
 
 /// The rows of all files of the family.
 pub const ROWS: &[&[Row]] = &[

@@ -20,12 +20,26 @@ use crate::tuning::notify;
 use crate::types::Stream;
 
 /// What becomes of references to a removed entry.
-#[derive(Clone, Copy, PartialEq)]
-enum References {
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum References {
+    #[default]
     Keep,
     Remove,
     /// There must be none: all groups have read and acknowledged the entry.
     Forbid,
+}
+
+impl References {
+    /// The policy that a word names.
+    pub fn parse(word: &[u8]) -> Option<References> {
+        let named = |name| is(word, name);
+        match () {
+            () if named("KEEPREF") => Some(References::Keep),
+            () if named("DELREF") => Some(References::Remove),
+            () if named("ACKED") => Some(References::Forbid),
+            () => None,
+        }
+    }
 }
 
 const REMOVED: i64 = 1;
@@ -40,11 +54,9 @@ struct Options {
 fn parse(mut args: Args<'_>) -> Result<Options, ErrorReply> {
     let mut references = References::Keep;
     loop {
-        references = match args.get(0) {
-            Some(word) if is(word, "KEEPREF") => References::Keep,
-            Some(word) if is(word, "DELREF") => References::Remove,
-            Some(word) if is(word, "ACKED") => References::Forbid,
-            Some(word) if is(word, "IDS") => break,
+        references = match args.get(0).map(|word| (word, References::parse(word))) {
+            Some((_, Some(references))) => references,
+            Some((word, None)) if is(word, "IDS") => break,
             _ => return Err(SYNTAX),
         };
         args = args.rest(1);
@@ -76,6 +88,21 @@ fn remove(key: &mut KeyMut<'_, '_>, id: StreamId, references: References) -> Res
         }
     }
     Ok(if key.apply(Effect::DelEntry(id)).changed() { REMOVED } else { MISSING })
+}
+
+/// Removes entries of a trim, each unless a group needs it that may not lose it; those that have gone.
+pub fn remove_all(
+    key: &mut KeyMut<'_, '_>,
+    ids: Vec<StreamId>,
+    references: References,
+) -> Result<Vec<StreamId>, ErrorReply> {
+    let mut gone = Vec::new();
+    for id in ids {
+        if remove(key, id, references)? == REMOVED {
+            gone.push(id);
+        }
+    }
+    Ok(gone)
 }
 
 fn xdelex(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {

@@ -2,9 +2,10 @@
 
 use protocol::error::SYNTAX;
 use protocol::error::streams::*;
-use protocol::{Args, ErrorReply, Reply, StreamId, WrittenId};
+use protocol::{Args, ErrorReply, OwnedArgs, Reply, StreamId, WrittenId};
 
 use super::id::id;
+use super::remove_with_references::{References, remove_all};
 use crate::commands::{DONE, Flow, Row, int, is, row};
 use crate::ctx::{Ctx, KeyMut};
 use crate::effect::Effect;
@@ -16,6 +17,8 @@ const NODES_PER_TRIM: u64 = 100;
 /// The same where nodes have no number of entries, and the most that it is.
 const ENTRIES_PER_TRIM: u64 = 10_000;
 const ENTRIES_PER_TRIM_MAX: u64 = 1_000_000;
+/// Ids that one command names when it is passed on.
+const IDS_AT_ONCE: usize = 1024;
 
 /// The id that an entry is to get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +32,8 @@ pub enum NewId {
 #[derive(Default)]
 pub struct Options {
     pub trim: Option<Trim>,
+    /// What becomes of references to entries that are trimmed.
+    pub references: References,
     /// XADD adds to a stream that is there only.
     pub no_create: bool,
     /// XADD's id.
@@ -62,6 +67,10 @@ pub fn options(args: Args<'_>, adds: bool, tuning: &Tuning) -> Result<Options, E
                 let limit = u64::try_from(int(&args[at + 1])?).map_err(|_| LIMIT_NEGATIVE)?;
                 reading.limit = Some(limit);
                 at + 2
+            }
+            _ if References::parse(arg).is_some() => {
+                reading.options.references = References::parse(arg).unwrap_or_default();
+                at + 1
             }
             _ if adds && is(arg, "NOMKSTREAM") => {
                 reading.options.no_create = true;
@@ -123,11 +132,18 @@ impl Reading {
 }
 
 /// Trims a stream and announces it; returns how many entries have gone.
-pub fn trim(key: &mut KeyMut<'_, '_>, trim: Trim) -> Result<u64, ErrorReply> {
+pub fn trim(key: &mut KeyMut<'_, '_>, trim: Trim, references: References) -> Result<u64, ErrorReply> {
+    if references != References::Keep {
+        key.out.done_as.clear();
+    }
     let Some(stream) = key.stream()? else { return Ok(0) };
     let before = stream.len();
     let through: Option<StreamId> = trim.through(stream);
     let Some(through) = through.filter(|_| before > 0) else { return Ok(0) };
+    if references != References::Keep {
+        let ids = stream.range(StreamId::ZERO, through).map(|entry| entry.id).collect();
+        return trim_these(key, ids, references);
+    }
     key.apply(Effect::TrimEntries { through });
     let gone = before - key.stream()?.map_or(0, |stream| stream.len());
     if gone > 0 {
@@ -136,11 +152,40 @@ pub fn trim(key: &mut KeyMut<'_, '_>, trim: Trim) -> Result<u64, ErrorReply> {
     Ok(gone)
 }
 
+/// Trims entry by entry, as groups have their say. What is done is passed on in words of Redis 7.0, which has no such policies.
+fn trim_these(
+    key: &mut KeyMut<'_, '_>,
+    ids: Vec<StreamId>,
+    references: References,
+) -> Result<u64, ErrorReply> {
+    let gone = remove_all(key, ids, references)?;
+    if !gone.is_empty() {
+        key.notify(notify::STREAM, "xtrim");
+    }
+    let texts: Vec<Vec<u8>> = gone.iter().map(|id| id.to_string().into_bytes()).collect();
+    let name = key.key.to_vec();
+    let mut commands = Vec::new();
+    for ids in texts.chunks(IDS_AT_ONCE) {
+        if references == References::Remove
+            && let Some(stream) = key.stream()?
+        {
+            commands.extend(stream.groups().map(|group| words(&[b"XACK", &name, &group.name], ids)));
+        }
+        commands.push(words(&[b"XDEL", &name], ids));
+    }
+    key.out.done_as = commands;
+    Ok(gone.len() as u64)
+}
+
+fn words(head: &[&[u8]], ids: &[Vec<u8>]) -> OwnedArgs {
+    OwnedArgs::from_slices(head.iter().copied().chain(ids.iter().map(Vec::as_slice)))
+}
+
 fn xtrim(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
     let options = options(args, false, &ctx.env.tuning)?;
     let mut key = ctx.key(&args[1]);
     let gone = match options.trim {
-        Some(how) => trim(&mut key, how)?,
+        Some(how) => trim(&mut key, how, options.references)?,
         None => 0,
     };
     out.int(gone as i64);
@@ -148,3 +193,41 @@ fn xtrim(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, Err
 }
 
 pub const ROWS: &[Row] = &[row("XTRIM", xtrim)];
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::testing::Console;
+    use crate::keyspace::Keyspace;
+
+    #[test]
+    fn groups_have_a_say_in_what_is_trimmed() {
+        let keyspace = Keyspace::new(1, 1);
+        let mut console = Console::new(&keyspace);
+        for (line, reply) in [
+            ("XGROUP CREATE s g 0 MKSTREAM", "+OK¶"),
+            ("XADD s 1-1 f v", "$3¶1-1¶"),
+            ("XADD s 2-1 f v", "$3¶2-1¶"),
+            ("XADD s 3-1 f v", "$3¶3-1¶"),
+            ("XADD s 4-1 f v", "$3¶4-1¶"),
+            ("XTRIM s ACKED MAXLEN 0", ":0¶"),
+            (
+                "XREADGROUP GROUP g c COUNT 2 STREAMS s >",
+                "*1¶*2¶$1¶s¶*2¶*2¶$3¶1-1¶*2¶$1¶f¶$1¶v¶*2¶$3¶2-1¶*2¶$1¶f¶$1¶v¶",
+            ),
+            ("XACK s g 1-1", ":1¶"),
+            ("XTRIM s MAXLEN 1 ACKED", ":1¶"),
+            ("XLEN s", ":3¶"),
+            ("XTRIM s MINID = 3-1 DELREF", ":1¶"),
+            ("XPENDING s g", "*4¶:0¶$-1¶$-1¶*-1¶"),
+            ("XREADGROUP GROUP g c COUNT 1 STREAMS s >", "*1¶*2¶$1¶s¶*1¶*2¶$3¶3-1¶*2¶$1¶f¶$1¶v¶"),
+            ("XADD s DELREF MAXLEN 1 5-1 f v", "$3¶5-1¶"),
+            ("XPENDING s g", "*4¶:0¶$-1¶$-1¶*-1¶"),
+            ("XADD s KEEPREF MAXLEN 1 6-1 f v", "$3¶6-1¶"),
+            ("XLEN s", ":1¶"),
+            ("XADD s ACKED MAXLEN 1 7-1 f v", "$3¶7-1¶"),
+            ("XLEN s", ":2¶"),
+        ] {
+            assert_eq!(console.text(line), reply, "{line}");
+        }
+    }
+}
