@@ -132,6 +132,11 @@ fn a_replica_runs_jobs_when_it_is_promoted() {
 fn in_a_mesh_the_member_that_made_a_job_runs_it() {
     let mesh = Mesh::start(3);
     let (mut a, mut b) = (mesh.client(0), mesh.client(1));
+    // A plain replica of a member knows the jobs of all, as jobs.
+    let follower = Server::start(Kind::Everwrite);
+    let mut f = follower.client();
+    ok(&mut f, &format!("REPLICAOF 127.0.0.1 {}", mesh.nodes[0].address().port()));
+    wait_until("the link", SOON, || info(&mut f, "master_link_status") == "up");
     call(&mut a, &["KEYDB.CRON", "once", "single", "1", COUNT, "1", "once-runs", "1"]);
     call(
         &mut b,
@@ -150,6 +155,7 @@ fn in_a_mesh_the_member_that_made_a_job_runs_it() {
     mesh.wait_for("GET once-runs", &text("1"));
     mesh.wait_for("EXISTS once", &Value::Int(0));
     mesh.wait_for("TYPE j", &Value::Simple("keydb.cron".into()));
+    wait_until("the follower to know it", SOON, || ok(&mut f, "TYPE j").to_string() == "+keydb.cron");
     // Its owner away, it waits; it does not run on both sides.
     mesh.cut(0, 1);
     mesh.cut(1, 2);

@@ -15,6 +15,7 @@ use super::stage::Stage;
 use crate::ctx::{Ctx, KeyMut};
 use crate::journal::feed;
 use crate::snapshot::commands;
+use crate::types::Job;
 use crate::types::stream::Part;
 use crate::types::string::IntText;
 use crate::value::ValueRef;
@@ -187,7 +188,18 @@ impl KeyMut<'_, '_> {
         let entry = pos.map(|pos| shard.dbs[db].at(pos));
         let Some(entry) = entry else { return feed.echo(db, [&b"DEL"[..], key].into_iter()) };
         let (value, deadline) = (entry.value(), entry.deadline().map(|at| at.to_string()));
-        if let Some(bytes) = value.string_bytes(&mut text) {
+        if let Some(job) = Job::of(value) {
+            feed.echo(db, job.command(key).iter().map(Vec::as_slice));
+            if let Some(at) = &deadline {
+                feed.echo(db, [&b"PEXPIREAT"[..], key, at.as_bytes()].into_iter());
+            }
+            return;
+        }
+        let bytes = match value {
+            ValueRef::Tagged(string) => Some(&string.bytes[..]),
+            _ => value.string_bytes(&mut text),
+        };
+        if let Some(bytes) = bytes {
             if value.tag() != 0 {
                 feed.remark(db, &format!("{}{}", feed::TAG, value.tag()));
             }
