@@ -26,9 +26,8 @@ use crate::worker::Worker;
 
 /// See the [module's page](self).
 const HOLD_MAX: Duration = Duration::from_secs(1);
-/// Connections that hold replies back when a worker comes by though others are ready: a write to the file costs as much as
-/// some commands.
-const SOME: usize = 8;
+/// Commands after which a worker comes by though others are ready: a write to the file costs as much as some of them.
+const SOME: u64 = 128;
 
 thread_local! {
     /// Of a worker: whether it has handed something over since it last came by. Other threads have nothing here.
@@ -51,15 +50,16 @@ pub struct Held {
     waiting: RefCell<Vec<(u64, u64)>>,
     /// Since when the first of them has waited for others.
     since: Cell<Option<Instant>>,
-    /// How many have come since the worker last came by.
-    fresh: Cell<usize>,
+    /// Whether some have come since the worker last came by, and how many commands it had run then.
+    fresh: Cell<bool>,
+    seen: Cell<u64>,
     /// How many count among those that share a synchronisation, see [`crate::aof::group`].
     joined: Cell<usize>,
 }
 
 impl Held {
     pub fn add(&self, aof: &Aof, client: u64, version: u64) {
-        self.fresh.set(self.fresh.get() + 1);
+        self.fresh.set(true);
         if aof.wait() == Wait::Durable {
             self.joined.set(self.joined.get() + 1);
             aof.group.join();
@@ -96,6 +96,11 @@ impl Held {
         *self.waiting.borrow_mut() = waiting;
     }
 
+    fn comes_by(&self, worker: &Worker) {
+        self.fresh.set(false);
+        self.seen.set(worker.stats.processed.get());
+    }
+
     /// The least version that somebody waits for.
     fn least(&self) -> Option<u64> {
         self.waiting.borrow().iter().map(|(_, version)| *version).min()
@@ -117,7 +122,11 @@ pub async fn beside<F: Future>(worker: &Worker, work: F) -> F::Output {
 /// After the turn of a connection, which is nobody's just now.
 #[inline]
 pub fn after_turn(worker: &Worker) {
-    if worker.held.fresh.get() >= SOME && worker.server.aof.wait() == Wait::Written {
+    let held = &worker.held;
+    if held.fresh.get()
+        && worker.stats.processed.get().wrapping_sub(held.seen.get()) >= SOME
+        && worker.server.aof.wait() == Wait::Written
+    {
         some(worker);
     }
 }
@@ -125,7 +134,7 @@ pub fn after_turn(worker: &Worker) {
 #[cold]
 fn some(worker: &Worker) {
     DUE.set(Some(false));
-    worker.held.fresh.set(0);
+    worker.held.comes_by(worker);
     write(worker.server);
     worker.held.let_go(worker);
 }
@@ -141,7 +150,7 @@ fn come_by(worker: &Worker, waker: &Waker) {
 #[cold]
 fn settle(worker: &Worker, waker: &Waker) {
     let (server, held) = (worker.server, &worker.held);
-    held.fresh.set(0);
+    held.comes_by(worker);
     write(server);
     held.let_go(worker);
     let Some(version) = held.least() else { return };

@@ -247,7 +247,7 @@ fn register(
 fn through_sockets(server: &'static Server, begun: &Begun, transfer: &Arc<Transfer>, parts: Parts) {
     tracing::info!("Background RDB transfer started by pid {}", std::process::id());
     let mark = new_id();
-    let mut out = transfer.writer();
+    let mut out = transfer.writer(begun.job.clone());
     let mut write = || {
         out.write_all(format!("$EOF:{mark}\r\n").as_bytes())?;
         let head = head(server, begun, parts);

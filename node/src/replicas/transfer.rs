@@ -7,15 +7,19 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
 use super::link::Link;
+use crate::persist::snapshot::Job;
 
 /// Bytes that the slowest replica may be behind.
 const WINDOW: usize = 8 << 20;
 /// Bytes of a piece: smaller ones are gathered.
 const PIECE: usize = 128 << 10;
+/// How long the writer waits between two looks whether the snapshot is still wanted.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// See the [module's page](self).
 pub struct Transfer {
@@ -94,15 +98,18 @@ impl Transfer {
         state.readers.iter().for_each(|place| place.link.wake());
     }
 
-    /// What writes into it.
-    pub fn writer(self: &Arc<Self>) -> TransferWriter {
-        TransferWriter { transfer: self.clone(), gathered: Vec::new() }
+    /// What writes into it. `job`: a snapshot that may be ended early; then it fails.
+    pub fn writer(self: &Arc<Self>, job: Option<Arc<Job>>) -> TransferWriter {
+        TransferWriter { transfer: self.clone(), job, gathered: Vec::new() }
     }
 
-    fn push(&self, piece: Arc<[u8]>) -> io::Result<()> {
+    fn push(&self, piece: Arc<[u8]>, is_over: impl Fn() -> bool) -> io::Result<()> {
         let mut state = self.state.lock();
         while state.open && state.bytes >= self.window && !state.readers.is_empty() {
-            self.room.wait(&mut state);
+            if is_over() {
+                return Err(io::Error::other("the snapshot was ended"));
+            }
+            self.room.wait_for(&mut state, LOOK);
         }
         if state.open && state.readers.is_empty() {
             return Err(io::Error::new(io::ErrorKind::BrokenPipe, "no replica is left"));
@@ -175,6 +182,7 @@ impl Drop for Reader {
 /// Gathers what is written into pieces.
 pub struct TransferWriter {
     transfer: Arc<Transfer>,
+    job: Option<Arc<Job>>,
     gathered: Vec<u8>,
 }
 
@@ -193,7 +201,8 @@ impl Write for TransferWriter {
         }
         let piece = self.gathered.as_slice().into();
         self.gathered.clear();
-        self.transfer.push(piece)
+        let job = &self.job;
+        self.transfer.push(piece, || job.as_ref().is_some_and(|job| job.is_aborted()))
     }
 }
 
@@ -220,7 +229,7 @@ mod tests {
         let transfer = Transfer::of_window(2 * PIECE);
         let (a, b) = (transfer.reader(&link()), transfer.reader(&link()));
         transfer.open();
-        let mut writer = transfer.writer();
+        let mut writer = transfer.writer(None);
         (0..2).for_each(|_| writer.write_all(&vec![0; PIECE]).unwrap());
         let more = std::thread::spawn(move || writer.write_all(&vec![0; PIECE]));
         while read(&a).is_some() {}
@@ -237,7 +246,7 @@ mod tests {
     #[test]
     fn without_replicas_the_writer_fails() {
         let transfer = Transfer::new();
-        let mut writer = transfer.writer();
+        let mut writer = transfer.writer(None);
         writer.write_all(&vec![0; PIECE]).unwrap();
         let reader = transfer.reader(&link());
         transfer.open();

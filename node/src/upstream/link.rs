@@ -69,6 +69,18 @@ pub struct Link {
     wake: Condvar,
 }
 
+/// What is said of a master that has been silent for `repl-timeout`: Redis's words.
+fn silence(state: State) -> &'static str {
+    match state {
+        State::Connect | State::Connecting | State::Handshake => "Timeout connecting to the MASTER...",
+        State::Sync => {
+            "Timeout receiving bulk data from MASTER... If the problem persists try to set the 'repl-timeout' parameter in \
+             redis.conf to a larger value."
+        }
+        State::Connected => "MASTER timeout: no data nor PING received...",
+    }
+}
+
 impl Link {
     /// `db`: what the stream has selected where it is gone on with.
     pub fn start(
@@ -136,7 +148,7 @@ impl Link {
             return Err(Broken::Unwanted);
         }
         if self.status.silent_s(crate::worker::unix_ms()) > u64::from(config.repl_timeout) {
-            return Err(Broken::Lost("the master is silent: repl-timeout has passed".into()));
+            return Err(Broken::Lost(silence(self.status.state()).into()));
         }
         Ok(())
     }
