@@ -396,17 +396,20 @@ impl Merge {
             return Ok(());
         }
         self.replace(ctx, &key, |stage| {
+            let mut newest = 0;
             if let Some((stamp, deadline, value)) = head {
                 install(stage, &key, stamp, deadline, &value.to_owned(), &deadlines);
+                newest = stamp.version;
             }
-            if marked {
-                let mut overlay = stage.shard.overlay.take().unwrap_or_default();
-                let done = overlay.unpack(stage, &key, r);
-                stage.shard.overlay = Some(overlay);
-                // What is written here from now on is newer than all that the key has.
-                stage.shard.clock.observe(done?);
-            }
-            Ok(())
+            let mut overlay = stage.shard.overlay.take().unwrap_or_default();
+            let unpacked = if marked { overlay.unpack(stage, &key, r) } else { Ok(0) };
+            newest = newest.max(*unpacked.as_ref().unwrap_or(&0));
+            // From those who made them they come once more, even if this sync breaks off.
+            overlay.expect_again(newest);
+            stage.shard.overlay = Some(overlay);
+            // What is written here from now on is newer than all that the key has.
+            stage.shard.clock.observe(newest);
+            unpacked.map(drop)
         })
     }
 

@@ -68,3 +68,42 @@ fn what_is_evicted_during_a_full_sync_stands_where_nobody_has_settled() {
     let cuts: Vec<Effect> = cuts.map(|write| write.effect).collect();
     assert_eq!(cuts, [Effect::Evict { cut: later }]);
 }
+
+/// A full sync that breaks off has brought effects that come once more from those who made them.
+#[test]
+fn what_half_a_full_sync_has_brought_counts_once() {
+    let mut nodes = [Node::new(1, 2), Node::new(2, 2)];
+    let commands = [
+        "HINCRBYFLOAT h f 0.1",
+        "HINCRBYFLOAT h f 0.2",
+        "HINCRBY h n 5",
+        "INCRBYFLOAT x 1.1",
+        "INCRBYFLOAT x 2",
+        "INCR n",
+        "APPEND s once",
+        "ZINCRBY z 2 m",
+        "RPUSH l a",
+        "RPUSH l b",
+    ];
+    let groups: Vec<_> = commands.iter().flat_map(|command| nodes[0].run(command).1).collect();
+    let [a, b] = &mut nodes;
+    let mut export = Export::default();
+    let mut merge = Merge::begin(&mut b.console.ctx, Box::new(|_| false), Acquaintance::default());
+    // All pieces but the last one.
+    let mut piece = export.next(&mut a.console.ctx, 1);
+    while let Some(now) = piece {
+        piece = export.next(&mut a.console.ctx, 1);
+        if piece.is_some() {
+            merge.take(&mut b.console.ctx, &now).unwrap();
+            b.console.ctx.locks.release();
+        }
+    }
+    drop((merge, export));
+    for (version, bytes) in groups {
+        b.receive(1, version, &bytes);
+    }
+    for name in ["h", "x", "n", "s", "z", "l"] {
+        assert!(a.seen(&key(name)).is_some());
+        assert_eq!(a.seen(&key(name)), b.seen(&key(name)), "{name}");
+    }
+}
