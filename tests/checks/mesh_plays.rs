@@ -237,6 +237,8 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     ("", "EVAL return(redis.call('SET',KEYS[1],'s')) 1 lua", "GET lua"),
     ("SET de 1", "DELIFEQ de 1", "EXISTS de"),
     ("HSET kh a 1", "KEYDB.HRENAME kh a b", "HGETALL kh"),
+    ("", "KEYDB.NHSET nh.a.b 1", "HGETALL nh"),
+    ("", "KEYDB.CRON job SINGLE 100000000 return(1)", "TYPE job"),
     ("SET pre b", "PREPEND pre a", "GET pre"),
     ("SADD em a b", "PEXPIREMEMBERAT em b 1", "SCARD em"),
     ("", "SADDEX sx 1000 a", "SCARD sx"),
