@@ -89,10 +89,14 @@ struct Range {
 }
 
 impl Range {
-    /// The mapping that small blocks come from now, as the kernel tells it.
+    /// The mapping that small blocks come from now.
     fn first() -> Option<Range> {
         let block = Box::new(0u8);
-        let at = std::ptr::from_ref(&*block).addr();
+        Range::around(std::ptr::from_ref(&*block).addr())
+    }
+
+    /// The whole huge pages of the mapping that an address is in, as the kernel tells it.
+    fn around(at: usize) -> Option<Range> {
         let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
         let (from, to) = maps.lines().find_map(|line| {
             let (from, to) = line.split(' ').next()?.split_once('-')?;
@@ -246,10 +250,15 @@ mod tests {
     }
 
     #[test]
-    fn the_first_range_holds_small_blocks() {
-        let found = Range::first();
+    fn the_first_range_is_where_small_blocks_are() {
         let block = Box::new(1u8);
         let at = std::ptr::from_ref(&*block).addr();
-        assert!(found.is_none_or(|range| range.len % PAGE == 0 && range.start % PAGE == 0 && at > 0));
+        let range = Range::around(at).expect("mimalloc maps more than a window at once");
+        assert_eq!((range.start % PAGE, range.len % PAGE), (0, 0));
+        // What is before the first whole page is left out.
+        assert!((range.start - PAGE..range.start + range.len).contains(&at), "{at:x} {range:x?}");
+        let here = 0u8;
+        let stack = std::ptr::from_ref(&here).addr();
+        assert!(Range::around(stack).is_none_or(|other| other.start != range.start));
     }
 }
