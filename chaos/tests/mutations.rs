@@ -39,6 +39,7 @@ fn survives_a_gap(dense: bool) -> bool {
         clock_ms: 1_000,
         lost: false,
         rooted: false,
+        newcomer: false,
         members: vec![],
     };
     let part = |seq: u64| {

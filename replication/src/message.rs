@@ -6,7 +6,7 @@ use crate::shared::Shared;
 use crate::vector::{Have, Vector};
 
 /// The protocol's version: peers with another one do not talk.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// The first word on a link, from both sides (S7).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct Hello {
     pub lost: bool,
     /// The sender has data that its own mesh has settled: they cannot be merged with those of another mesh that has some.
     pub rooted: bool,
+    /// The sender has data, and nobody has ever heard of it: it gives them to nobody before it has joined.
+    pub newcomer: bool,
     /// The newest incarnation of every node the sender knows.
     pub members: Vec<Author>,
 }
@@ -105,6 +107,8 @@ pub struct Head {
     pub vector: Vector,
     /// Everything up to this version is in it.
     pub horizon: u64,
+    /// See [`Hello::newcomer`].
+    pub newcomer: bool,
     pub beats: Vec<Beat>,
 }
 
@@ -156,7 +160,7 @@ impl Message {
                 w.int(hello.boot);
                 put_vector(w, &hello.vector);
                 w.int(hello.clock_ms);
-                w.int(u64::from(hello.lost) | u64::from(hello.rooted) << 1);
+                w.int(u64::from(hello.lost) | u64::from(hello.rooted) << 1 | u64::from(hello.newcomer) << 2);
                 put_authors(w, &hello.members);
             }
             Message::Part(part) => {
@@ -175,6 +179,7 @@ impl Message {
                 w.int(5);
                 put_vector(w, &head.vector);
                 w.int(head.horizon);
+                w.int(u64::from(head.newcomer));
                 put_beats(w, &head.beats);
             }
             Message::Close(reason) => {
@@ -198,9 +203,19 @@ impl Message {
             1 => {
                 let (protocol, author, boot) = (r.small()?, take_author(&mut r)?, r.int()?);
                 let (vector, clock_ms, flags) = (take_vector(&mut r)?, r.int()?, r.int()?);
-                let (lost, rooted) = (flags & 1 != 0, flags & 2 != 0);
+                let [lost, rooted, newcomer] = [1, 2, 4].map(|flag| flags & flag != 0);
                 let members = take_authors(&mut r)?;
-                Message::Hello(Hello { protocol, author, boot, vector, clock_ms, lost, rooted, members })
+                Message::Hello(Hello {
+                    protocol,
+                    author,
+                    boot,
+                    vector,
+                    clock_ms,
+                    lost,
+                    rooted,
+                    newcomer,
+                    members,
+                })
             }
             2 => {
                 let (stream, seq, place) = (take_stream(&mut r)?, r.int()?, r.int()?);
@@ -212,6 +227,7 @@ impl Message {
             5 => Message::Snapshot(Head {
                 vector: take_vector(&mut r)?,
                 horizon: r.int()?,
+                newcomer: r.int()? != 0,
                 beats: take_beats(&mut r)?,
             }),
             6 => Message::Close(reason(r.int()?)?),

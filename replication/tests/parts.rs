@@ -19,6 +19,7 @@ fn linked(options: Options) -> Replica<NoSpill> {
         clock_ms: 0,
         lost: false,
         rooted: false,
+        newcomer: false,
         members: vec![PEER],
     };
     let mut actions = Vec::new();

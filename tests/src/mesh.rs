@@ -112,6 +112,20 @@ impl Mesh {
         }
     }
 
+    /// Waits until what was written has arrived everywhere, and everybody knows it and has forgotten how it came about.
+    pub fn wait_settled(&self) {
+        for node in 0..self.nodes.len() {
+            let mut client = self.client(node);
+            let young = |client: &mut Client| {
+                info(client, "mesh_horizon_age_ms").parse().is_ok_and(|ms: u64| ms < 500)
+            };
+            wait_until("the horizon to move", SOON, || young(&mut client));
+            // The overlay is looked at twice a second.
+            std::thread::sleep(Duration::from_millis(600));
+            wait_until("all to be settled", SOON, || info(&mut client, "mesh_overlay_keys") == "0");
+        }
+    }
+
     /// Asks all nodes the same until all give this answer.
     pub fn wait_for(&self, request: &str, expected: &Value) {
         for node in 0..self.nodes.len() {

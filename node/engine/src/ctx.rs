@@ -194,6 +194,12 @@ impl<'e> Ctx<'e> {
         self.locks.writer.end_group();
     }
 
+    /// What is written through this context is handed over without waiting: see
+    /// [`Writer::hurry`](crate::journal::Writer::hurry).
+    pub fn hurry(&mut self) {
+        self.locks.writer.hurry();
+    }
+
     /// Begins a group if none is under way: what is written down without having changed anything needs a version, too.
     pub fn ensure_group(&mut self) {
         if self.locks.writer.version() == 0 {

@@ -178,7 +178,7 @@ mod tests {
     }
 
     fn head() -> Record {
-        let head = Head { vector: Default::default(), horizon: 0, beats: Vec::new() };
+        let head = Head { vector: Default::default(), horizon: 0, newcomer: false, beats: Vec::new() };
         Record::Head(Message::Snapshot(head))
     }
 

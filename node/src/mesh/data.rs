@@ -222,8 +222,14 @@ impl Data {
         self.merging(|ctx| merge.take(ctx, piece))
     }
 
-    pub fn end_merge(&mut self, merge: Merge) -> Result<(), Malformed> {
+    /// True: there is more to do, by [`Data::write_rest`].
+    pub fn end_merge(&mut self, merge: &mut Merge) -> Result<bool, Malformed> {
         self.merging(|ctx| merge.end(ctx))
+    }
+
+    /// Writes some of what only this newcomer has. True: there is more.
+    pub fn write_rest(&mut self, merge: &mut Merge, bytes: usize) -> bool {
+        self.merging(|ctx| merge.write_rest(ctx, bytes))
     }
 
     fn merging<T>(&mut self, step: impl FnOnce(&mut Ctx<'static>) -> T) -> T {

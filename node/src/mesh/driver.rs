@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use engine::active::settle::Size;
+use engine::active::sync::Merge;
 use proto::peer::{Goodbye, Why};
 use replication::log::Log;
 use replication::message::{Head, Message, Reason};
@@ -60,6 +61,10 @@ pub struct Driver {
     pub trust_at: Option<Instant>,
     /// See [`engine::active::sync::Acquaintance`].
     pub brought_until: u64,
+    /// A full sync that made this node a member, while what only this node had is written once more.
+    pub joining: Option<Merge>,
+    /// Members are not on disk yet: a node that has not joined comes up as a newcomer again.
+    unsaved: bool,
     /// The log on disk, if one is kept.
     pub keep: Option<Keep>,
 }
@@ -86,6 +91,9 @@ impl Driver {
         let log = Log::new(config.repl_memory_limit as usize, spill);
         let mut replica = Replica::new(identity.me, boot, identity.me.incarnation + 1, options(&config), log);
         identity.members.iter().for_each(|member| replica.expect_member(*member));
+        if identity.members.is_empty() {
+            replica.is_new();
+        }
         // A node that never had a peer can't have heard of a delete: whatever it has loaded is its own.
         let data = &server.keyspace;
         let newcomer = identity.members.is_empty() && (0..data.databases()).any(|db| data.sizes(db).0 > 0);
@@ -111,6 +119,8 @@ impl Driver {
             last_error: String::new(),
             trust_at: None,
             brought_until,
+            joining: None,
+            unsaved: false,
             keep: None,
         }
     }
@@ -223,12 +233,27 @@ impl Driver {
 
     pub fn save(&mut self, durable: bool) {
         self.identity.me = self.replica.me();
-        self.identity.members = self.replica.horizon().members().collect();
+        self.unsaved = self.replica.is_newcomer();
+        self.identity.members =
+            if self.unsaved { Vec::new() } else { self.replica.horizon().members().collect() };
         self.identity.boot = this_boot();
         if let Err(e) = self.identity.save(durable) {
             tracing::error!("Can't save this node's identity: {e}");
             self.last_error = format!("saving the identity: {e}");
         }
+    }
+
+    /// Takes note if this node is a member by now.
+    pub fn see_membership(&mut self) {
+        if self.unsaved && !self.replica.is_newcomer() {
+            self.save(true);
+        }
+    }
+
+    /// Whether there are data here, for the machine.
+    pub fn look_for_data(&mut self) {
+        let data = &self.server.keyspace;
+        self.replica.has_data((0..data.databases()).any(|db| data.sizes(db).0 > 0));
     }
 
     fn reincarnated(&mut self, was: Author) {
@@ -263,8 +288,7 @@ impl Driver {
             state.owes = Owes::Snapshot;
         }
         self.links.insert(link, state);
-        let data = &self.server.keyspace;
-        self.replica.has_data((0..data.databases()).any(|db| data.sizes(db).0 > 0));
+        self.look_for_data();
         self.step(Event::Connected(link));
         (link, stopped)
     }

@@ -302,6 +302,7 @@ mod tests {
         let head = Message::Snapshot(replication::message::Head {
             vector: Default::default(),
             horizon: 0,
+            newcomer: false,
             beats: vec![],
         });
         outbox.push(&part(1, 10));

@@ -16,6 +16,8 @@ use super::link::{End, Incoming, Owes};
 
 /// Bytes of a piece of a snapshot at most: of a key with all that belongs to it.
 const PIECE_MAX: usize = 4 << 30;
+/// Bytes of what only a newcomer has that are written at a time, if one key is not larger by itself.
+const REST_BYTES: usize = 256 << 10;
 
 impl Driver {
     /// A frame has come.
@@ -131,6 +133,11 @@ impl Driver {
         if !known || state.incoming.is_some() {
             return self.malformed(link, "a snapshot that was not expected");
         }
+        self.look_for_data();
+        if let Some(text) = self.objection_to(link, &head) {
+            return self.hang_up(link, Why::Restart, text, End::Broken(text.into()));
+        }
+        let Some(state) = self.links.get(&link) else { return };
         tracing::info!("Full sync from {}: receiving", state.addr);
         let versions = head.vector.iter().map(|(_, have)| have.version);
         self.server.keyspace.journal.raise_floor(versions.max().unwrap_or(0));
@@ -139,16 +146,42 @@ impl Driver {
         let writes_nothing = self.replica.vector().iter().all(|(stream, _)| stream.author.uuid != me);
         let shares = self.replica.vector().iter().any(|(stream, _)| head.vector.have(stream).seq > 0);
         let unheard_of = head.vector.iter().all(|(stream, _)| stream.author.uuid != me);
-        let stranger = unheard_of && !(writes_nothing && shares);
+        let newcomer = self.replica.is_newcomer();
+        let stranger = unheard_of && !(shares && (writes_nothing || !newcomer));
         // Two newcomers must not both give way, nor both insist.
         let highest =
             head.vector.iter().all(|(stream, _)| stream.author.uuid < me) && head.vector.iter().count() < 2;
         let mine_first = stranger && (!new || highest);
-        let other = Acquaintance { brought_until: self.brought_until, stranger, mine_first };
+        let other = Acquaintance { brought_until: self.brought_until, stranger, mine_first, newcomer };
         let merge = self.data.merge(Box::new(self.replica.coverage(&head)), other);
         if let Some(state) = self.links.get_mut(&link) {
             state.incoming = Some(Incoming { head, merge, partial: Vec::new() });
         }
+    }
+
+    /// Why a full sync is not taken, if it is not. A newcomer takes one at a time, and once it has begun with that of a member
+    /// takes no other newcomer's data: those come once that one has joined, too.
+    fn objection_to(&mut self, link: Link, head: &Head) -> Option<&'static str> {
+        if head.newcomer && (self.replica.rooted() || self.joining.is_some()) {
+            return Some(
+                "this node is a member by now: it gives its data before it takes those of a newcomer",
+            );
+        }
+        if !self.replica.is_newcomer() {
+            return None;
+        }
+        let busy: Vec<Link> =
+            self.links.iter().filter(|(_, l)| l.incoming.is_some()).map(|(l, _)| *l).collect();
+        let joins = busy.iter().any(|other| self.replica.joins(*other)) || self.joining.is_some();
+        if joins {
+            return Some("this node joins by another full sync");
+        }
+        let text = "this node joins a mesh first";
+        let joins = self.replica.joins(link);
+        for other in busy.into_iter().filter(|other| *other != link && joins) {
+            self.hang_up(other, Why::Restart, text, End::Broken(text.into()));
+        }
+        None
     }
 
     fn piece(&mut self, link: Link, piece: &[u8], whole: bool) {
@@ -172,10 +205,11 @@ impl Driver {
         }
     }
 
-    fn complete(&mut self, link: Link, head: Head, merge: Merge) {
-        if self.data.end_merge(merge).is_err() {
+    fn complete(&mut self, link: Link, head: Head, mut merge: Merge) {
+        let Ok(more) = self.data.end_merge(&mut merge) else {
             return self.malformed(link, "a snapshot that is not whole");
-        }
+        };
+        let from_member = !head.newcomer;
         if let Some(keep) = &mut self.keep {
             keep.merged();
         }
@@ -187,6 +221,36 @@ impl Driver {
             }
             tracing::info!("Full sync from {}: done", state.addr);
         }
+        if more {
+            self.joining = Some(merge);
+        } else {
+            drop(merge);
+            if from_member {
+                self.joined();
+            }
+        }
+    }
+
+    /// This node's data are those of the mesh.
+    fn joined(&mut self) {
+        let mut actions = Vec::new();
+        self.replica.joined(&mut actions);
+        self.act(actions);
+        self.see_membership();
+    }
+
+    /// Writes some of what only this node had before it became a member. True: there is more.
+    pub fn write_rest(&mut self) -> bool {
+        let Some(mut merge) = self.joining.take() else { return false };
+        if self.data.write_rest(&mut merge, REST_BYTES) {
+            self.joining = Some(merge);
+        } else {
+            drop(merge);
+            self.drain();
+            tracing::info!("What only this node had goes to the other members");
+            self.joined();
+        }
+        self.joining.is_some()
     }
 
     fn farewell(&mut self, link: Link, why: Why, text: String) {

@@ -46,6 +46,8 @@ pub struct Shared {
     timers: Notify,
     wake: Arc<Notify>,
     orders: UnboundedSender<Order>,
+    /// A task writes what only this node had before it joined.
+    writes_rest: std::cell::Cell<bool>,
 }
 
 /// Starts the mesh, if the configuration wants one.
@@ -104,6 +106,7 @@ fn run(
         .build()
         .expect("a runtime needs an epoll instance and an event descriptor");
     let worker = Rc::new(Worker::beside(server));
+    worker.ctx.borrow_mut().hurry();
     let shared = Rc::new(Shared {
         server,
         driver: RefCell::new(Driver::new(server, worker, identity)),
@@ -113,6 +116,7 @@ fn run(
         timers: Notify::new(),
         wake,
         orders,
+        writes_rest: Default::default(),
     });
     let result = shared.begin(come);
     let failed = result.is_err();
@@ -150,6 +154,24 @@ async fn drain(shared: Rc<Shared>) {
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// Writes what only this node had before it became a member, a little at a time.
+async fn write_rest(shared: Rc<Shared>) {
+    loop {
+        let more = {
+            let mut driver = shared.driver.borrow_mut();
+            let more = driver.write_rest();
+            driver.drain();
+            more
+        };
+        shared.after();
+        if !more {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    shared.writes_rest.set(false);
 }
 
 /// Beats, acknowledgements that are due, and clients whose time is up.
@@ -327,6 +349,9 @@ impl Shared {
         for (link, head) in exports {
             tokio::task::spawn_local(send_snapshot(self.clone(), link, head));
         }
+        if self.driver.borrow().joining.is_some() && !self.writes_rest.replace(true) {
+            tokio::task::spawn_local(write_rest(self.clone()));
+        }
         self.serve_waits();
         if self.next_timer().is_some() {
             self.timers.notify_one();
@@ -347,6 +372,7 @@ impl Shared {
             driver.drain();
             let base = driver.keep_log();
             driver.step(Event::Tick);
+            driver.see_membership();
             driver.tell_libraries();
             driver.look_at_overlay();
             driver.trust_if_alone();
@@ -401,7 +427,8 @@ async fn send_snapshot(shared: Rc<Shared>, link: Link, head: replication::messag
     let message = replication::message::Message::Snapshot(head);
     let (outbox, mut export) = {
         let mut driver = shared.driver.borrow_mut();
-        let export = Export::default();
+        let newcomer = driver.replica.peer(link).is_some_and(|peer| peer.newcomer);
+        let export = if newcomer { Export::for_newcomer() } else { Export::default() };
         let Some(state) = driver.links.get_mut(&link) else { return };
         state.sends_snapshot = true;
         tracing::info!("Full sync to {}: sending", state.addr);

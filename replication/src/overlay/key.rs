@@ -115,6 +115,11 @@ impl Marks {
         }
     }
 
+    /// Whether the key was there before anything that is not settled.
+    pub fn has_base(&self, settled: u64) -> bool {
+        self.base_kind.is_some() || self.log.first().is_some_and(|(place, _)| place.is_settled(settled))
+    }
+
     /// The marks of a key that has none yet.
     pub fn of<P: Plain>(plain: &P, key: &Key, settled: u64) -> Marks {
         let (kind, deadline) = (plain.kind(key), plain.deadline(key));

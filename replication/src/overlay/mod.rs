@@ -122,6 +122,11 @@ impl Overlay {
         self.marks(db, name).is_some()
     }
 
+    /// Whether a key has marks, and was there before anything that is not settled.
+    pub fn has_base(&self, db: u32, name: &[u8]) -> bool {
+        self.marks(db, name).is_some_and(|marks| marks.has_base(self.settled))
+    }
+
     fn marks(&self, db: u32, name: &[u8]) -> Option<&Marks> {
         self.keys.get(db as usize).filter(|marks| !marks.is_empty())?.get(name).map(|marks| &**marks)
     }

@@ -39,14 +39,19 @@ impl<S: Spill> Replica<S> {
         for author in hello.members.iter().copied().chain([hello.author]) {
             self.meet(author, link, actions);
         }
+        let newcomer = self.is_newcomer();
         let lacks = if self.options.rules.vector { hello.vector.clone() } else { self.vector.clone() };
         if let Some(session) = self.sessions.get_mut(&link) {
             session.peer = Some((hello.author, hello.boot));
             session.held = hello.vector;
             session.sent = lacks;
             session.lost = hello.lost;
+            (session.rooted, session.newcomer) = (hello.rooted, hello.newcomer);
         }
-        if hello.lost || returns {
+        if let Some(session) = self.sessions.get_mut(&link).filter(|_| newcomer && hello.rooted) {
+            session.wants_all = true;
+        }
+        if hello.lost || returns || hello.newcomer && self.rooted() {
             self.full_sync(link, actions);
         }
         self.pump(link, actions);

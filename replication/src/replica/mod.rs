@@ -166,6 +166,10 @@ struct Session {
     wants_all: bool,
     /// It said that it may have lost what it announced.
     lost: bool,
+    /// It is a member that has data.
+    rooted: bool,
+    /// See [`Hello::newcomer`].
+    newcomer: bool,
 }
 
 /// What a node would still have after a crash, and so may announce.
@@ -184,6 +188,8 @@ pub struct Peer {
     pub boot: u64,
     /// It said that it may have lost what it announced.
     pub lost: bool,
+    /// See [`Hello::newcomer`](crate::message::Hello::newcomer).
+    pub newcomer: bool,
     /// How far it has this node's stream.
     pub held: Have,
     /// Sent and not yet held.
@@ -214,6 +220,8 @@ pub struct Replica<S> {
     lost: bool,
     /// There are data here, see [`Hello::rooted`].
     has_data: bool,
+    /// Nobody has ever heard of this node, and it has joined no mesh.
+    new: bool,
     /// Unix ms of the first tick: who is silent is so since then at most.
     began_ms: Option<u64>,
     /// When those came back who had been detached.
@@ -241,6 +249,7 @@ impl<S: Spill> Replica<S> {
             sessions: BTreeMap::new(),
             lost: false,
             has_data: false,
+            new: false,
             began_ms: None,
             back_ms: BTreeMap::new(),
         }
@@ -251,8 +260,31 @@ impl<S: Spill> Replica<S> {
         self.has_data = has;
     }
 
-    fn rooted(&self) -> bool {
-        self.has_data && self.horizon.settled > 0
+    /// Nobody has ever heard of this node.
+    pub fn is_new(&mut self) {
+        self.new = true;
+    }
+
+    /// See [`Hello::rooted`].
+    pub fn rooted(&self) -> bool {
+        self.has_data && !self.is_newcomer()
+    }
+
+    /// See [`Hello::newcomer`]. Among newcomers all data are effects that are not settled yet; so whoever has settled
+    /// something is none any more.
+    pub fn is_newcomer(&self) -> bool {
+        self.new && self.has_data && self.horizon.settled == 0
+    }
+
+    /// Whether a link leads to a member that has data, of whom this node is to get them before it gives its own.
+    pub fn joins(&self, link: Link) -> bool {
+        self.is_newcomer() && self.sessions.get(&link).is_some_and(|session| session.rooted)
+    }
+
+    /// This node has got what the members have, and its own data are effects like any other: it is a member.
+    pub fn joined(&mut self, actions: &mut Vec<Action>) {
+        self.new = false;
+        self.serve_waiting(actions);
     }
 
     /// Makes saved state live again. `bound`: the clock's bound as saved last.
@@ -355,7 +387,8 @@ impl<S: Spill> Replica<S> {
         let session = self.sessions.get(&link)?;
         let (author, boot) = session.peer?;
         let held = session.held.have(self.own_stream());
-        Some(Peer { author, boot, lost: session.lost, held, in_flight_bytes: session.in_flight_bytes })
+        let Session { lost, newcomer, in_flight_bytes, .. } = *session;
+        Some(Peer { author, boot, lost, newcomer, held, in_flight_bytes })
     }
 
     /// Tells the peer what is here.
@@ -421,6 +454,8 @@ impl<S: Spill> Replica<S> {
             resyncing: false,
             wants_all: false,
             lost: false,
+            rooted: false,
+            newcomer: false,
         };
         self.sessions.insert(link, session);
         let hello = Hello {
@@ -431,6 +466,7 @@ impl<S: Spill> Replica<S> {
             clock_ms: now_ms,
             lost: !self.serves(),
             rooted: self.rooted(),
+            newcomer: self.is_newcomer(),
             members: self.members(),
         };
         actions.push(Action::Send(link, Message::Hello(hello)));
@@ -502,6 +538,9 @@ impl<S: Spill> Replica<S> {
     }
 
     fn tick(&mut self, now_ms: u64, actions: &mut Vec<Action>) {
+        if !self.lost && self.sessions.iter().any(|(link, s)| s.wants_all && !self.joins(*link)) {
+            self.serve_waiting(actions);
+        }
         if self.promised.is_none() {
             self.clock.observe(now_ms << COUNTER_BITS);
             self.extend_bound(actions);

@@ -33,6 +33,7 @@ impl<S: Spill> Replica<S> {
         Head {
             vector: self.vector.clone(),
             horizon: self.horizon.horizon,
+            newcomer: self.is_newcomer(),
             beats: self.horizon.beats().cloned().collect(),
         }
     }

@@ -107,10 +107,10 @@ impl<S: Spill> Replica<S> {
 
     /// Sends all there is.
     pub(super) fn full_sync(&mut self, link: Link, actions: &mut Vec<Action>) {
-        let head = self.head();
+        let (head, waits) = (self.head(), self.lost || self.joins(link));
         let Some(session) = self.sessions.get_mut(&link) else { return };
-        session.wants_all = self.lost;
-        if !self.lost {
+        session.wants_all = waits;
+        if !waits {
             session.sent.join(&self.vector);
             actions.push(Action::SendSnapshot(link, head));
         }

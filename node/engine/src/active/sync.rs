@@ -20,11 +20,12 @@ use replication::{Place, Stamp};
 
 use super::stage::{Stage, built};
 use crate::ctx::Ctx;
+use crate::effect::{Deadline, Effect, NewValue};
 use crate::entry::{Entry, EntryRef};
 use crate::journal::{Journal, encode};
 use crate::shard::Shard;
 use crate::types::{hash, set};
-use crate::value::ValueRef;
+use crate::value::{Value, ValueRef};
 
 pub(super) const KEY: u64 = 1;
 /// A key that is not there and that has marks.
@@ -33,6 +34,8 @@ pub(super) const CLEARED: u64 = 3;
 pub(super) const END: u64 = 4;
 /// What is settled where the records that follow come from.
 pub(super) const SETTLED: u64 = 5;
+/// Keys tell how old they are even if that is settled: see [`Export::for_newcomer`].
+pub(super) const AGED: u64 = 6;
 
 /// Unit of positions in a table, bits: none are left out.
 const UNIT: u32 = 0;
@@ -54,9 +57,18 @@ pub struct Export {
     done: bool,
     /// The last one told.
     settled: Option<u64>,
+    aged: bool,
 }
 
 impl Export {
+    /// One for a node that has data of its own, which nobody here has heard of: it compares how old its keys are with those
+    /// it gets.
+    pub fn for_newcomer() -> Export {
+        let mut export = Export::default();
+        export.aged = true;
+        export
+    }
+
     /// The next piece, of about `bytes` bytes; `None` after the last.
     pub fn next(&mut self, ctx: &mut Ctx<'_>, bytes: usize) -> Option<Vec<u8>> {
         if self.done {
@@ -68,6 +80,9 @@ impl Export {
             ctx.keyspace.journal.clone()
         });
         let mut w = Writer::default();
+        if self.aged && self.settled.is_none() {
+            w.int(AGED);
+        }
         while w.0.len() < bytes && !self.done {
             self.step(ctx, &mut w);
         }
@@ -97,17 +112,18 @@ impl Export {
             w.int(SETTLED);
             w.int(settled);
         }
+        let aged = self.aged;
         match self.at {
             Some(at) => {
                 let (db, told) = (&shard.dbs[self.db], &mut self.told);
                 self.at = db.scan(at, UNIT, |entry| {
-                    if put_key(w, shard, self.db, entry, label) {
+                    if put_key(w, shard, self.db, entry, (label, aged)) {
                         told.insert(db.hash(entry.key()));
                     }
                 });
             }
             None => {
-                put_lone_marks(w, shard, self.db, label, &self.told);
+                put_lone_marks(w, shard, self.db, (label, aged), &self.told);
                 self.told.clear();
                 self.begun = false;
                 self.db += 1;
@@ -149,7 +165,13 @@ fn put_cleared(w: &mut Writer, shard: &Shard, db: u32) {
 }
 
 /// True if the key has marks.
-fn put_key(w: &mut Writer, shard: &Shard, db: usize, entry: EntryRef<'_>, label: u16) -> bool {
+fn put_key(
+    w: &mut Writer,
+    shard: &Shard,
+    db: usize,
+    entry: EntryRef<'_>,
+    (label, aged): (u16, bool),
+) -> bool {
     w.int(KEY);
     w.int(db as u64);
     w.bytes(entry.key());
@@ -159,6 +181,9 @@ fn put_key(w: &mut Writer, shard: &Shard, db: usize, entry: EntryRef<'_>, label:
     let marked = shard.overlay.as_ref().is_some_and(|overlay| overlay.marked(db as u32, entry.key()));
     w.int(if marked || stamp.version > settled { stamp.version } else { 0 });
     w.int(u64::from(if stamp.origin == 0 { label } else { stamp.origin }));
+    if aged {
+        w.int(stamp.version);
+    }
     w.option(entry.deadline());
     encode::value(w, entry.value(), 0);
     put_deadlines(w, entry.value());
@@ -189,12 +214,12 @@ fn put_marks(w: &mut Writer, shard: &Shard, db: usize, name: &[u8]) {
 }
 
 /// Keys with marks that were not there when the table was gone through; they may be there by now.
-fn put_lone_marks(w: &mut Writer, shard: &Shard, db: usize, label: u16, told: &HashSet<u64>) {
+fn put_lone_marks(w: &mut Writer, shard: &Shard, db: usize, head: (u16, bool), told: &HashSet<u64>) {
     let Some(overlay) = &shard.overlay else { return };
     let table = &shard.dbs[db];
     for name in overlay.names(db as u32).filter(|name| !told.contains(&table.hash(name))) {
         if let Some(entry) = table.get(table.hash(name), name) {
-            put_key(w, shard, db, entry, label);
+            put_key(w, shard, db, entry, head);
             continue;
         }
         w.int(MARKS);
@@ -221,6 +246,19 @@ pub struct Merge {
     /// When databases were emptied last, as the other remembers it.
     cleared: BTreeMap<u32, Place>,
     other: Acquaintance,
+    /// Keys tell how old they are.
+    aged: bool,
+    /// This node becomes a member: see [`Acquaintance::newcomer`].
+    joins: bool,
+    rest: Rest,
+}
+
+/// The keys of a newcomer that the members have not got, while they are written once more.
+#[derive(Default)]
+struct Rest {
+    /// Shards gone through.
+    shard: usize,
+    keys: Vec<Key>,
 }
 
 /// How well the other end of a full sync knows what is here.
@@ -233,6 +271,10 @@ pub struct Acquaintance {
     pub stranger: bool,
     /// What both have found on their own stays as it is here, unless the other's is younger.
     pub mine_first: bool,
+    /// This node has data that nobody has ever heard of. If the other has settled anything, it is a member of a mesh that
+    /// this node joins: all that the members have takes the place of what is here, and what is here besides, or is younger,
+    /// is written once more, as a client would. So it is an effect like any other, whatever the members do meanwhile.
+    pub newcomer: bool,
 }
 
 impl Merge {
@@ -253,6 +295,9 @@ impl Merge {
             most: 0,
             cleared: BTreeMap::new(),
             other,
+            aged: false,
+            joins: false,
+            rest: Rest::default(),
         }
     }
 
@@ -270,8 +315,10 @@ impl Merge {
                 }
                 SETTLED => {
                     self.settled = r.int()?;
+                    self.joins |= self.other.newcomer && self.settled > 0;
                     self.settle(ctx);
                 }
+                AGED => self.aged = true,
                 END => {
                     let until = r.int()?;
                     ctx.each_shard(|shard| shard.overlay.get_or_insert_default().expect_again(until));
@@ -283,16 +330,95 @@ impl Merge {
         Ok(())
     }
 
-    /// All pieces have come: what was deleted there goes here. An error if the last piece is missing.
-    pub fn end(mut self, ctx: &mut Ctx<'_>) -> Result<(), Malformed> {
+    /// All pieces have come: what was deleted there goes here. An error if the last piece is missing. True: there is more to
+    /// do, by [`Merge::write_rest`].
+    pub fn end(&mut self, ctx: &mut Ctx<'_>) -> Result<bool, Malformed> {
         if !self.ended {
             return Err(Malformed::Short);
+        }
+        if self.joins && self.seen.is_some() {
+            return Ok(true);
         }
         if let Some(seen) = self.seen.take() {
             self.remove_unseen(ctx, &seen)?;
         }
         self.clear(ctx);
-        Ok(())
+        Ok(false)
+    }
+
+    /// Writes some of what only a newcomer has once more, of about so many bytes. True: there is more.
+    pub fn write_rest(&mut self, ctx: &mut Ctx<'_>, bytes: usize) -> bool {
+        while ctx.locks.writer.gathered() < bytes {
+            let Some(key) = self.rest.keys.pop() else {
+                if self.rest.shard == ctx.keyspace.shard_count() {
+                    self.clear(ctx);
+                    ctx.locks.release();
+                    return false;
+                }
+                self.rest.keys = self.only_here(ctx, self.rest.shard);
+                self.rest.shard += 1;
+                continue;
+            };
+            let hash = ctx.keyspace.hash(&key.name);
+            let number = ctx.keyspace.shard_of(hash);
+            ctx.locks.hold_one(number);
+            spread(ctx, number);
+            let shard = ctx.locks.get(number);
+            let entry = shard.dbs[key.db as usize].get(hash, &key.name);
+            if let Some(entry) = entry.filter(|entry| self.is_brought(shard, key.db as usize, *entry)) {
+                let value = (entry.value().to_owned(), entry.deadline());
+                self.write_again(ctx, &key, value);
+            }
+        }
+        ctx.locks.release();
+        true
+    }
+
+    /// Keys of a shard that this newcomer has brought along, and that have not come.
+    fn only_here(&self, ctx: &mut Ctx<'_>, number_of_shard: usize) -> Vec<Key> {
+        ctx.locks.hold_one(number_of_shard);
+        spread(ctx, number_of_shard);
+        let (shard, mut found) = (ctx.locks.get(number_of_shard), Vec::new());
+        for (db, table) in shard.dbs.iter().enumerate() {
+            let brought = table.iter().filter(|entry| self.is_brought(shard, db, *entry));
+            let keys = brought.map(|entry| Key { db: db as u32, name: entry.key().to_vec() });
+            found.extend(
+                keys.filter(|key| self.seen.as_ref().is_some_and(|s| !s.contains(&number(ctx, key)))),
+            );
+        }
+        found
+    }
+
+    /// Whether anything of a key's value was there before anybody listened.
+    fn is_brought(&self, shard: &Shard, db: usize, entry: EntryRef<'_>) -> bool {
+        let overlay = shard.overlay.as_ref();
+        match overlay.is_some_and(|overlay| overlay.marked(db as u32, entry.key())) {
+            true => overlay.is_some_and(|overlay| overlay.has_base(db as u32, entry.key())),
+            false => entry.stamp().version <= self.settled,
+        }
+    }
+
+    /// What a newcomer has at a key, if that is younger than what has come.
+    fn younger(&self, ctx: &mut Ctx<'_>, key: &Key, age: u64) -> Option<(Value, Option<u64>)> {
+        let hash = ctx.keyspace.hash(&key.name);
+        let number = ctx.keyspace.shard_of(hash);
+        ctx.locks.hold_one(number);
+        spread(ctx, number);
+        let shard = ctx.locks.get(number);
+        let entry = shard.dbs[key.db as usize].get(hash, &key.name)?;
+        let marked = shard.overlay.as_ref().is_some_and(|overlay| overlay.marked(key.db, &key.name));
+        // What is younger than all that is settled is an effect as it is.
+        let brought = !marked && entry.stamp().version <= self.settled;
+        (brought && entry.stamp().version > age).then(|| (entry.value().to_owned(), entry.deadline()))
+    }
+
+    /// Writes a value as a client would, now.
+    fn write_again(&self, ctx: &mut Ctx<'_>, key: &Key, (value, deadline): (Value, Option<u64>)) {
+        ctx.locks.hold_one(ctx.keyspace.shard_of(ctx.keyspace.hash(&key.name)));
+        ctx.begin();
+        let value = NewValue::Built(value);
+        let deadline = deadline.map_or(Deadline::Clear, Deadline::At);
+        ctx.key_in(key.db as usize, &key.name).apply(Effect::Put { value, deadline, absent: false });
     }
 
     /// What the other has emptied is emptied here, but for what is younger.
@@ -316,6 +442,8 @@ impl Merge {
             return;
         }
         self.most = self.settled;
+        // Where nobody waited for this node, nothing it writes may be as old as that.
+        self.journal.raise_floor(self.most);
         let levels = Levels { settled: self.most, ..Levels::default() };
         for shard in 0..ctx.keyspace.shard_count() {
             super::settle::settle_now(ctx, shard, levels);
@@ -337,6 +465,8 @@ impl Merge {
         let hash = ctx.keyspace.hash(&key.name);
         let number = ctx.keyspace.shard_of(hash);
         ctx.locks.hold_one(number);
+        // What is only jotted down is no whole value.
+        spread(ctx, number);
         let shard = ctx.locks.get(number);
         let entry = shard.dbs[key.db as usize].get(hash, &key.name);
         entry.is_some_and(|entry| entry.stamp().version >= version)
@@ -373,8 +503,11 @@ impl Merge {
         if key.db as usize >= ctx.keyspace.databases() {
             return Err(Malformed::Number);
         }
+        let mut age = u64::MAX;
         let head = if there {
-            Some((Stamp { version: r.int()?, origin: r.label()? }, r.option()?, borrowed::take_value(r)?))
+            let stamp = Stamp { version: r.int()?, origin: r.label()? };
+            age = if self.aged { r.int()? } else { stamp.version };
+            Some((stamp, r.option()?, borrowed::take_value(r)?))
         } else {
             None
         };
@@ -389,12 +522,13 @@ impl Merge {
             seen.insert(number(ctx, &key));
         }
         if let Some((stamp, ..)) = &head
-            && !marked
+            && !(marked || self.joins)
             && (self.comes_first() || self.is_brought_by_other(stamp.version))
             && self.has_as_young(ctx, &key, stamp.version)
         {
             return Ok(());
         }
+        let mine = if self.joins { self.younger(ctx, &key, age) } else { None };
         self.replace(ctx, &key, |stage| {
             let mut newest = 0;
             if let Some((stamp, deadline, value)) = head {
@@ -410,7 +544,11 @@ impl Merge {
             // What is written here from now on is newer than all that the key has.
             stage.shard.clock.observe(newest);
             unpacked.map(drop)
-        })
+        })?;
+        if let Some(mine) = mine {
+            self.write_again(ctx, &key, mine);
+        }
+        Ok(())
     }
 
     /// Puts what the other has in the place of what is here, and folds in what it does not know.

@@ -710,6 +710,7 @@ fn sync(
         }
     }
     merge.end(&mut nodes[me].console.ctx).map_err(|e| format!("the end: {e:?}"))?;
+    drop(merge);
     nodes[me].console.ctx.locks.release();
     let ahead = nodes[from].have.clone();
     let me = &mut nodes[me];

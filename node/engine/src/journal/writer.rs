@@ -35,6 +35,8 @@ pub struct Writer {
     subs: u32,
     /// What is written down is another server's, of no mesh.
     pub(super) foreign: bool,
+    /// It does not wait at a full desk.
+    hurried: bool,
     /// Writes down commands beside the effects, under the same versions: see [`super::feed`].
     feed: Option<Box<Writer>>,
 }
@@ -53,6 +55,7 @@ impl Writer {
             last: 0,
             subs: 0,
             foreign: false,
+            hurried: false,
             feed: None,
         }
     }
@@ -60,6 +63,16 @@ impl Writer {
     pub(crate) fn with_feed(mut self, feed: &Arc<Journal>) -> Writer {
         self.feed = Some(Box::new(Writer::new(feed)));
         self
+    }
+
+    /// This writer never waits at a full desk: it runs where the desks are emptied, and bounds what it writes in between.
+    pub fn hurry(&mut self) {
+        self.hurried = true;
+    }
+
+    /// Bytes written down since it last let go.
+    pub(crate) fn gathered(&self) -> usize {
+        self.bytes.0.len()
     }
 
     /// The writer of commands, if they are written down in the group under way.
@@ -266,7 +279,7 @@ impl Writer {
         if written {
             self.journal.wake();
         }
-        if full {
+        if full && !self.hurried {
             self.wait_for_room();
         }
     }

@@ -97,7 +97,8 @@ impl Driver {
                 record => return Err(wrong(&format!("{record:?} does not belong there"))),
             }
         };
-        self.data.end_merge(merge).map_err(|e| wrong(&format!("{e:?}")))?;
+        self.data.end_merge(&mut merge).map_err(|e| wrong(&format!("{e:?}")))?;
+        drop(merge);
         let mut actions = Vec::new();
         self.replica.restore(&head, &mut actions);
         self.act(actions);
