@@ -7,6 +7,9 @@
 /// Bits of the counter below the milliseconds.
 pub const COUNTER_BITS: u32 = 20;
 
+/// The version of data whose time nobody knows: older than all that is written.
+pub const UNDATED: u64 = 1;
+
 /// A point in time as a version: with the part below the millisecond where versions have their counter. Who counts up from
 /// the start of a millisecond stays below it.
 pub fn at(since_1970: std::time::Duration) -> u64 {

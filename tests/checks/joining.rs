@@ -198,3 +198,30 @@ fn a_newcomer_brings_what_is_younger() {
     wait_until("the pop", SOON, || n.cmd("LLEN list").unwrap() == Value::Int(2));
     assert!(late.log().contains("What only this node had goes to the other members"));
 }
+
+/// Each has a file of a Redis of its own, with keys of which nobody knows how old they are.
+#[test]
+fn nodes_with_files_of_redis_form_a_mesh() {
+    let mut dice = Dice(7);
+    let dirs: Vec<std::path::PathBuf> = ["one", "two", "three"]
+        .into_iter()
+        .map(|tag| {
+            let redis = Server::start(Kind::Redis);
+            let mut client = redis.client();
+            fill(&mut client, &mut dice, tag);
+            ok(&mut client, "SAVE");
+            redis.keep()
+        })
+        .collect();
+    let nodes: Vec<Server> = dirs.iter().map(|dir| node(&["--dir", dir.to_str().unwrap()])).collect();
+    let nodes: Vec<&Server> = nodes.iter().collect();
+    let mut clients: Vec<Client> = nodes.iter().map(|node| node.client()).collect();
+    link(&nodes, &mut clients);
+    for _ in 0..10 {
+        touch(&mut clients, &mut dice, 30);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    wait_for_links(&mut clients, 2);
+    assert_equal(&mut clients);
+    dirs.iter().for_each(|dir| std::fs::remove_dir_all(dir).unwrap());
+}

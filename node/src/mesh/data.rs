@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use engine::active::sync::{Acquaintance, Covered, Export, Merge};
+use engine::active::sync::{Covered, Export, Merge};
 use engine::active::{self, remote, settle};
 use engine::ctx::Ctx;
 use engine::journal::Drain;
@@ -211,11 +211,11 @@ impl Data {
         piece
     }
 
-    /// Begins to take a snapshot. `covered`: what the other end has.
-    pub fn merge(&mut self, covered: Covered, other: Acquaintance) -> Merge {
+    /// Begins to take a snapshot. `covered`: what the other end has. `newcomer`: see [`Merge::begin`].
+    pub fn merge(&mut self, covered: Covered, newcomer: bool) -> Merge {
         let mut ctx = self.worker.ctx.borrow_mut();
         self.worker.tick(&mut ctx);
-        Merge::begin(&mut ctx, covered, other)
+        Merge::begin(&mut ctx, covered, newcomer)
     }
 
     pub fn merge_piece(&mut self, merge: &mut Merge, piece: &[u8]) -> Result<(), Malformed> {

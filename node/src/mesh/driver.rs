@@ -59,8 +59,6 @@ pub struct Driver {
     pub last_error: String,
     /// Clients' writes are refused until a peer's state has come, or this moment.
     pub trust_at: Option<Instant>,
-    /// See [`engine::active::sync::Acquaintance`].
-    pub brought_until: u64,
     /// A full sync that made this node a member, while what only this node had is written once more.
     pub joining: Option<Merge>,
     /// Members are not on disk yet: a node that has not joined comes up as a newcomer again.
@@ -94,11 +92,6 @@ impl Driver {
         if identity.members.is_empty() {
             replica.is_new();
         }
-        // A node that never had a peer can't have heard of a delete: whatever it has loaded is its own.
-        let data = &server.keyspace;
-        let newcomer = identity.members.is_empty() && (0..data.databases()).any(|db| data.sizes(db).0 > 0);
-        let brought_until =
-            if newcomer { replication::stamp::at(Duration::from_millis(unix_ms())) } else { 0 };
         Driver {
             server,
             data: Data::new(worker.clone()),
@@ -118,7 +111,6 @@ impl Driver {
             links_refused: 0,
             last_error: String::new(),
             trust_at: None,
-            brought_until,
             joining: None,
             unsaved: false,
             keep: None,

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use engine::active::sync::{Acquaintance, Merge};
+use engine::active::sync::Merge;
 use proto::peer::frame::Body;
 use proto::peer::{Frame, Why};
 use replication::message::{Beat, Head, Hello, Message};
@@ -141,19 +141,7 @@ impl Driver {
         tracing::info!("Full sync from {}: receiving", state.addr);
         let versions = head.vector.iter().map(|(_, have)| have.version);
         self.server.keyspace.journal.raise_floor(versions.max().unwrap_or(0));
-        let (me, new) = (self.replica.me().uuid, self.brought_until > 0);
-        // Who has written nothing, and has what the other's nodes wrote, is no stranger: the other can't know of it by its writes.
-        let writes_nothing = self.replica.vector().iter().all(|(stream, _)| stream.author.uuid != me);
-        let shares = self.replica.vector().iter().any(|(stream, _)| head.vector.have(stream).seq > 0);
-        let unheard_of = head.vector.iter().all(|(stream, _)| stream.author.uuid != me);
-        let newcomer = self.replica.is_newcomer();
-        let stranger = unheard_of && !(shares && (writes_nothing || !newcomer));
-        // Two newcomers must not both give way, nor both insist.
-        let highest =
-            head.vector.iter().all(|(stream, _)| stream.author.uuid < me) && head.vector.iter().count() < 2;
-        let mine_first = stranger && (!new || highest);
-        let other = Acquaintance { brought_until: self.brought_until, stranger, mine_first, newcomer };
-        let merge = self.data.merge(Box::new(self.replica.coverage(&head)), other);
+        let merge = self.data.merge(Box::new(self.replica.coverage(&head)), self.replica.is_newcomer());
         if let Some(state) = self.links.get_mut(&link) {
             state.incoming = Some(Incoming { head, merge, partial: Vec::new() });
         }

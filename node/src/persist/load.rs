@@ -21,6 +21,7 @@ use engine::value::Value;
 use protocol::number::parse_u64;
 use protocol::rdb::{Error, File, KeyRecord, Kind, Reader, Record};
 use replication::Stamp;
+use replication::stamp::{COUNTER_BITS, UNDATED};
 
 use crate::replicas::history::Position;
 use crate::server::Server;
@@ -36,6 +37,8 @@ const INSERTERS: usize = 2;
 /// file then. Where the length is unknown, so many keys are believed. Room for more is made as they come.
 const BYTES_PER_KEY: u64 = 16;
 const TRUST: u64 = 16 << 20;
+/// How far ahead of the clock a key may say it was written, ms.
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Why a file was not loaded.
 #[derive(Debug)]
@@ -335,7 +338,7 @@ impl<'s> Decoder<'s> {
             now_ms,
             clock,
             batch,
-            version: 0,
+            version: UNDATED,
             kept: false,
             subkey: None,
             passed: 0,
@@ -441,7 +444,7 @@ impl<'s> Decoder<'s> {
     }
 
     fn key(&mut self, file: &mut File<'_>, head: &KeyRecord) -> Result<(), Failure> {
-        let version = std::mem::take(&mut self.version);
+        let version = std::mem::replace(&mut self.version, UNDATED);
         (self.kept, self.subkey) = (false, None);
         let start = self.batch.bytes.len();
         self.batch.bytes.extend_from_slice(&head.key);
@@ -495,7 +498,12 @@ impl<'s> Decoder<'s> {
     fn aux(&mut self, name: &[u8], value: Vec<u8>) {
         let text = || String::from_utf8_lossy(&value).into_owned();
         match name {
-            VERSION => self.version = parse_u64(&value).unwrap_or(0),
+            // KeyDB has a word for a time it does not know, which is in the far future; from there no clock can go on.
+            VERSION => {
+                let known =
+                    parse_u64(&value).filter(|version| version >> COUNTER_BITS < self.now_ms + DAY_MS);
+                self.version = known.unwrap_or(UNDATED).max(UNDATED);
+            }
             SUBKEY => self.subkey = Some(value),
             SUBKEY_DEADLINE => self.expire_member(parse_u64(&value)),
             TAG => self.tag(parse_u64(&value).unwrap_or(0)),

@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use engine::effect::{Deadline, Effect, NewValue};
 use engine::entry::EntryRef;
 use engine::types::string::IntText;
+use replication::stamp::UNDATED;
 
 use super::apply::Applier;
 use super::link::Broken;
@@ -19,9 +20,6 @@ use crate::eviction;
 use crate::persist::load::{self, Loaded, Policy};
 use crate::tracking::Own;
 use crate::worker::unix_ms;
-
-/// What KeyDB writes for a key whose time it does not know.
-const UNKNOWN: u64 = u64::MAX;
 
 /// Brings all of a snapshot in.
 pub fn load(applier: &Applier<'_>, source: &mut dyn Read, len: Option<u64>) -> Result<(), Broken> {
@@ -63,8 +61,7 @@ fn take(applier: &Applier<'_>, loaded: Loaded<'_>) {
 
 /// Whether what is here stays: it is newer, or the same.
 fn keeps(entry: &EntryRef<'_>, loaded: &Loaded<'_>) -> bool {
-    let dated = loaded.version != 0 && loaded.version != UNKNOWN;
-    if dated && entry.stamp().version > loaded.version {
+    if loaded.version > UNDATED && entry.stamp().version > loaded.version {
         return true;
     }
     let mut text = IntText::default();

@@ -273,7 +273,7 @@ impl<S: Spill> Replica<S> {
     /// See [`Hello::newcomer`]. Among newcomers all data are effects that are not settled yet; so whoever has settled
     /// something is none any more.
     pub fn is_newcomer(&self) -> bool {
-        self.new && self.has_data && self.horizon.settled == 0
+        self.new && self.horizon.settled == 0
     }
 
     /// Whether a link leads to a member that has data, of whom this node is to get them before it gives its own.

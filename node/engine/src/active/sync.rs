@@ -245,10 +245,10 @@ pub struct Merge {
     most: u64,
     /// When databases were emptied last, as the other remembers it.
     cleared: BTreeMap<u32, Place>,
-    other: Acquaintance,
     /// Keys tell how old they are.
     aged: bool,
-    /// This node becomes a member: see [`Acquaintance::newcomer`].
+    newcomer: bool,
+    /// This node becomes a member: see [`Merge::begin`].
     joins: bool,
     rest: Rest,
 }
@@ -261,24 +261,12 @@ struct Rest {
     keys: Vec<Key>,
 }
 
-/// How well the other end of a full sync knows what is here.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Acquaintance {
-    /// Above the versions of what this node has brought along and nobody in the mesh has ever had, as a newcomer with a file
-    /// of its own does; 0: it is none. That the other has not got such data does not mean that they were deleted there.
-    pub brought_until: u64,
-    /// The other has never heard of this node, nor of anybody who has: it has deleted nothing of what is here.
-    pub stranger: bool,
-    /// What both have found on their own stays as it is here, unless the other's is younger.
-    pub mine_first: bool,
-    /// This node has data that nobody has ever heard of. If the other has settled anything, it is a member of a mesh that
-    /// this node joins: all that the members have takes the place of what is here, and what is here besides, or is younger,
-    /// is written once more, as a client would. So it is an effect like any other, whatever the members do meanwhile.
-    pub newcomer: bool,
-}
-
 impl Merge {
-    pub fn begin(ctx: &mut Ctx<'_>, covered: Covered, other: Acquaintance) -> Merge {
+    /// `newcomer`: nobody has ever heard of this node, whatever data it has. If the other has settled anything, it is a member
+    /// of a mesh that this node joins: all that the members have takes the place of what is here, and what is here besides,
+    /// or is younger, is written once more, as a client would. So it is an effect like any other, whatever the members do
+    /// meanwhile. (Among newcomers all that is there is an effect that is not settled.)
+    pub fn begin(ctx: &mut Ctx<'_>, covered: Covered, newcomer: bool) -> Merge {
         let journal = ctx.keyspace.journal.clone();
         journal.merging(1);
         let idle = |shard: &Shard| {
@@ -294,8 +282,8 @@ impl Merge {
             settled: 0,
             most: 0,
             cleared: BTreeMap::new(),
-            other,
             aged: false,
+            newcomer,
             joins: false,
             rest: Rest::default(),
         }
@@ -315,7 +303,7 @@ impl Merge {
                 }
                 SETTLED => {
                     self.settled = r.int()?;
-                    self.joins |= self.other.newcomer && self.settled > 0;
+                    self.joins |= self.newcomer && self.settled > 0;
                     self.settle(ctx);
                 }
                 AGED => self.aged = true,
@@ -450,44 +438,25 @@ impl Merge {
         }
     }
 
-    /// Among newcomers one has to insist; where something is settled there are members, and a newcomer gives way.
-    fn comes_first(&self) -> bool {
-        self.other.mine_first && (self.other.brought_until == 0 || self.settled == 0)
-    }
-
-    /// Where nothing is settled yet, what is not young was brought along: it is older than what a member has.
-    fn is_brought_by_other(&self, version: u64) -> bool {
-        version == 0 && self.settled == 0 && self.other.brought_until == 0
-    }
-
-    /// Whether a key is here, without marks, and not older than a version.
-    fn has_as_young(&self, ctx: &mut Ctx<'_>, key: &Key, version: u64) -> bool {
-        let hash = ctx.keyspace.hash(&key.name);
-        let number = ctx.keyspace.shard_of(hash);
-        ctx.locks.hold_one(number);
-        // What is only jotted down is no whole value.
-        spread(ctx, number);
-        let shard = ctx.locks.get(number);
-        let entry = shard.dbs[key.db as usize].get(hash, &key.name);
-        entry.is_some_and(|entry| entry.stamp().version >= version)
-            && !shard.overlay.as_ref().is_some_and(|overlay| overlay.marked(key.db, &key.name))
-    }
-
-    /// Whether the other can't have deleted a key: it never heard of anything here, or not of what this node has brought along.
-    fn is_unknown_there(&self, shard: &Shard, db: usize, entry: EntryRef<'_>) -> bool {
+    /// Whether a key was put here as a whole, and the other has not heard of it yet.
+    fn is_new_there(&self, shard: &Shard, db: usize, entry: EntryRef<'_>, label: u16) -> bool {
+        let Some(overlay) = &shard.overlay else { return false };
         let stamp = entry.stamp();
-        let mine = stamp.origin == 0 || stamp.origin == self.journal.label();
-        (self.other.stranger || mine && stamp.version < self.other.brought_until)
-            && !shard.overlay.as_ref().is_some_and(|overlay| overlay.marked(db as u32, entry.key()))
+        let stamp = Stamp { origin: if stamp.origin == 0 { label } else { stamp.origin }, ..stamp };
+        stamp.version > overlay.levels().settled
+            && !overlay.marked(db as u32, entry.key())
+            && overlay.cleared(db as u32).is_none()
+            && !(self.covered)(Place::new(stamp, 0))
     }
 
     fn remove_unseen(&self, ctx: &mut Ctx<'_>, seen: &HashSet<u64>) -> Result<(), Malformed> {
         for shard in 0..ctx.keyspace.shard_count() {
             ctx.locks.hold_one(shard);
-            let mut unseen = Vec::new();
+            spread(ctx, shard);
+            let (mut unseen, label) = (Vec::new(), self.journal.label());
             for (db, table) in ctx.locks.get(shard).dbs.iter().enumerate() {
                 let gone =
-                    table.iter().filter(|entry| !self.is_unknown_there(ctx.locks.get(shard), db, *entry));
+                    table.iter().filter(|entry| !self.is_new_there(ctx.locks.get(shard), db, *entry, label));
                 let keys = gone.map(|entry| Key { db: db as u32, name: entry.key().to_vec() });
                 unseen.extend(keys.filter(|key| !seen.contains(&number(ctx, key))));
             }
@@ -520,13 +489,6 @@ impl Merge {
         let marked = r.int()? != 0;
         if let Some(seen) = &mut self.seen {
             seen.insert(number(ctx, &key));
-        }
-        if let Some((stamp, ..)) = &head
-            && !(marked || self.joins)
-            && (self.comes_first() || self.is_brought_by_other(stamp.version))
-            && self.has_as_young(ctx, &key, stamp.version)
-        {
-            return Ok(());
         }
         let mine = if self.joins { self.younger(ctx, &key, age) } else { None };
         self.replace(ctx, &key, |stage| {

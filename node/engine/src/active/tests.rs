@@ -9,7 +9,7 @@ use replication::overlay::{Levels, Overlay, Plain, Rules};
 use replication::{Place, Stamp, codec};
 
 use super::stage::{Stage, owned};
-use super::sync::{Acquaintance, Export, Merge};
+use super::sync::{Export, Merge};
 use super::{activate, remote, settle};
 use crate::commands::testing::{Console, shown};
 use crate::ctx::Ctx;
@@ -698,7 +698,7 @@ fn sync(
     nodes[me].settled[me] = nodes[me].settled[me].max(most);
     let lapsed = nodes[me].lapsing(Levels { settled: most, ..Levels::default() });
     let mut export = Export::default();
-    let mut merge = Merge::begin(&mut nodes[me].console.ctx, Box::new(covered), Acquaintance::default());
+    let mut merge = Merge::begin(&mut nodes[me].console.ctx, Box::new(covered), false);
     while let Some(piece) = export.next(&mut nodes[from].console.ctx, 2_000) {
         merge.take(&mut nodes[me].console.ctx, &piece).map_err(|e| format!("a piece: {e:?}"))?;
         nodes[me].console.ctx.locks.release();

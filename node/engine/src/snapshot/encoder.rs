@@ -1,6 +1,7 @@
 //! Entries as RDB records, or as commands.
 
 use protocol::rdb::{KeyHead, Writer};
+use replication::stamp::UNDATED;
 
 use super::Options;
 use crate::access;
@@ -60,7 +61,7 @@ impl Encoder {
         if self.options.commands {
             return super::commands::write(entry, due, self.writer.buffer());
         }
-        if self.options.stamps && entry.stamp().version > 0 {
+        if self.options.stamps && entry.stamp().version > UNDATED {
             self.writer.aux(VERSION, itoa::Buffer::new().format(entry.stamp().version).as_bytes());
         }
         let (idle_s, frequency) = self.use_of(entry);

@@ -5,7 +5,6 @@ use std::io::BufReader;
 use std::path::Path;
 use std::time::Instant;
 
-use engine::active::sync::Acquaintance;
 use replication::message::Message;
 use replication::overlay::Levels;
 
@@ -84,7 +83,7 @@ impl Driver {
         let Record::Head(Message::Snapshot(head)) = next()? else {
             return Err(wrong("it does not begin as one"));
         };
-        let mut merge = self.data.merge(Box::new(self.replica.coverage(&head)), Acquaintance::default());
+        let mut merge = self.data.merge(Box::new(self.replica.coverage(&head)), false);
         let levels = loop {
             match next()? {
                 Record::Piece(piece) => {

@@ -31,7 +31,7 @@ fn an_eviction_where_the_horizon_stands_still_is_not_forgotten() {
     all_at(&mut nodes[..1], still);
     let [a, b] = &mut nodes;
     let mut export = Export::default();
-    let mut merge = Merge::begin(&mut a.console.ctx, Box::new(|_| false), Acquaintance::default());
+    let mut merge = Merge::begin(&mut a.console.ctx, Box::new(|_| false), false);
     while let Some(piece) = export.next(&mut b.console.ctx, 2_000) {
         merge.take(&mut a.console.ctx, &piece).unwrap();
         a.console.ctx.locks.release();
@@ -89,7 +89,7 @@ fn what_half_a_full_sync_has_brought_counts_once() {
     let groups: Vec<_> = commands.iter().flat_map(|command| nodes[0].run(command).1).collect();
     let [a, b] = &mut nodes;
     let mut export = Export::default();
-    let mut merge = Merge::begin(&mut b.console.ctx, Box::new(|_| false), Acquaintance::default());
+    let mut merge = Merge::begin(&mut b.console.ctx, Box::new(|_| false), false);
     // All pieces but the last one.
     let mut piece = export.next(&mut a.console.ctx, 1);
     while let Some(now) = piece {
