@@ -38,7 +38,7 @@ pub struct Blocked {
     pub timeout_ms: Option<u64>,
     /// CLIENT REPLY has switched the reply off.
     pub silent: bool,
-    /// It waits for replicas to have this: how many do is the reply.
+    /// It waits for replicas or disks to have this: which do is the reply.
     pub mark: Option<Arc<Mark>>,
 }
 
@@ -139,22 +139,16 @@ pub fn time_out(worker: &Worker, blocked: &Blocked, client: &Client) -> Option<V
     let ticket = &blocked.ticket;
     ticket.state.end().then(|| {
         leave(worker, client);
-        match &blocked.mark {
-            None => time_is_up(ticket),
-            Some(mark) => {
-                let mut out = Reply::new(ticket.resp3);
-                out.int(worker.server.replicas.holders(mark) as i64);
-                out.buf
-            }
-        }
+        time_is_up(worker.server, ticket, blocked.mark.as_deref())
     })
 }
 
-fn time_is_up(ticket: &Ticket) -> Vec<u8> {
+fn time_is_up(server: &Server, ticket: &Ticket, mark: Option<&Mark>) -> Vec<u8> {
     let mut out = Reply::new(ticket.resp3);
-    match ticket.timed_out {
-        TimedOut::NullArray => out.null_array(),
-        TimedOut::Count(n) => out.int(n),
+    match (mark, ticket.timed_out) {
+        (Some(mark), _) => server.replicas.tell(server, mark, &mut out),
+        (None, TimedOut::NullArray) => out.null_array(),
+        (None, TimedOut::Count(n)) => out.int(n),
     }
     out.buf
 }
@@ -179,7 +173,10 @@ pub fn unblock(worker: &Worker, client: &Client, error: Option<&ErrorReply>) -> 
     let Some(ticket) = client.blocked().filter(|ticket| ticket.state.end()) else { return false };
     leave(worker, client);
     let reply = match error {
-        None => time_is_up(&ticket),
+        None => {
+            let mark = worker.server.replicas.waited_for(&ticket);
+            time_is_up(worker.server, &ticket, mark.as_deref())
+        }
         Some(error) => {
             worker.stats.error(error.code());
             let mut out = Reply::new(ticket.resp3);

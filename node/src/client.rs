@@ -21,6 +21,8 @@ pub enum Mail {
     Send(Arc<[u8]>),
     /// The end of a block, and its reply.
     Unblocked(Vec<u8>),
+    /// What it waits for may have come about.
+    Look,
 }
 
 /// Bytes that may wait for a client that monitors; beyond, it is closed.

@@ -503,6 +503,15 @@ impl Connection {
         }
     }
 
+    /// Ends a wait for what has come about.
+    fn look(&mut self, worker: &Worker) {
+        let replicas = &worker.server.replicas;
+        let mark = self.blocked.as_ref().and_then(|blocked| blocked.mark.as_ref());
+        if mark.is_some_and(|mark| replicas.is_met(worker.server, mark)) {
+            self.time_is_up(worker);
+        }
+    }
+
     /// Goes on after a wait, with its reply.
     fn unblock(&mut self, worker: &Worker, reply: &[u8]) {
         let Some(blocked) = self.blocked.take() else { return };
@@ -550,6 +559,7 @@ impl Connection {
                     }
                     self.unblock(worker, &reply);
                 }
+                Mail::Look => self.look(worker),
             }
         }
         Ok(())

@@ -147,6 +147,11 @@ impl Log {
         std::mem::take(&mut self.unsynced).then(|| self.file.clone())
     }
 
+    /// Whether all is in the file, and whoever took it last makes that durable.
+    pub fn is_handed_over(&self) -> bool {
+        self.buffer.is_empty() && !self.unsynced
+    }
+
     /// A synchronisation has failed: all is to be made durable again.
     pub fn sync_again(&mut self) {
         self.unsynced = true;

@@ -64,6 +64,10 @@ pub struct Aof {
     wait: AtomicU8,
     /// All up to this version is where replies wait for it to be.
     covered: AtomicU64,
+    /// All up to this version is on the disk.
+    durable: AtomicU64,
+    /// Somebody waits for all up to this version to be there, and synchronising is not put off.
+    urged: AtomicU64,
     /// Workers that hold replies back, each with the least version they wait for.
     waiting: Mutex<Vec<Waiter>>,
     awaited: AtomicBool,
@@ -263,6 +267,38 @@ impl Aof {
         }
     }
 
+    /// Whether all up to a version is on the disk.
+    pub fn is_durable(&self, version: u64) -> bool {
+        self.is_on() && self.durable.load(Acquire) >= version
+    }
+
+    /// Whether somebody waits for what is not on the disk.
+    pub fn is_urged(&self) -> bool {
+        self.urged.load(Acquire) > self.durable.load(Acquire)
+    }
+
+    /// Has all up to a version synchronised without waiting for the second to pass.
+    pub fn urge(&self, server: &Server, version: u64) {
+        self.urged.fetch_max(version, AcqRel);
+        if self.is_urged() {
+            self.hurry(server);
+        }
+    }
+
+    /// All up to a version is on the disk: clients that wait for that look again.
+    pub fn note_durable(&self, server: &Server, version: u64) {
+        if self.durable.fetch_max(version, AcqRel) < version {
+            server.replicas.look_at_disk(server);
+        }
+    }
+
+    /// The log is off, and so nothing is on the disk that it could say.
+    fn forget_durable(&self, server: &Server) {
+        self.durable.store(0, Release);
+        self.urged.store(0, Release);
+        server.replicas.look_at_disk(server);
+    }
+
     /// Makes durable what was written.
     pub fn sync(&self) {
         let desk = self.member.lock().clone();
@@ -278,11 +314,12 @@ impl Aof {
         }
     }
 
-    /// Writes what has come, and sees to it that it becomes durable when it is time. False: it could not.
-    fn write(&self, server: &'static Server) -> bool {
+    /// Writes what has come, all up to a version, and sees to it that it becomes durable when it is time. False: it could not.
+    fn write(&self, server: &'static Server, promise: u64) -> bool {
         let config = server.config.get();
         let always = config.appendfsync == AppendFsync::Always;
         let saving = config.no_appendfsync_on_rewrite && server.persistence.job().is_some();
+        let urged = self.is_urged();
         let mut due: SmallVec<[Arc<File>; 2]> = SmallVec::new();
         let mut state = self.state.lock();
         let pause = server.switches.aof_flush_sleep();
@@ -298,6 +335,12 @@ impl Aof {
             result = result.and_then(|()| log.write());
             match config.appendfsync {
                 AppendFsync::Always => due.extend(log.to_sync()),
+                AppendFsync::EverySec | AppendFsync::No if urged => {
+                    // Who is at work on the disk comes back when he is done.
+                    if !self.syncer.is_busy() {
+                        due.extend(log.to_sync());
+                    }
+                }
                 AppendFsync::EverySec if saving || !log.is_due(EVERY_SECOND) => {}
                 AppendFsync::EverySec if self.syncer.is_busy() => {
                     log.put_off();
@@ -314,6 +357,9 @@ impl Aof {
         due.extend(complete.filter_map(Log::to_sync));
         state.settle();
         state.books.delayed_syncs += u64::from(late);
+        // Nothing is left but what is about to be synchronised, and a start would find it.
+        let clean = !state.books.starting && state.logs().all(Log::is_handed_over);
+        let promise = if clean { promise } else { 0 };
         drop(state);
         if always {
             let began = Instant::now();
@@ -321,8 +367,12 @@ impl Aof {
             if !due.is_empty() {
                 self.group.synced(began.elapsed());
             }
-        } else {
-            self.syncer.ask(server, due);
+            if result.is_ok() {
+                self.note_durable(server, promise);
+            }
+        } else if !self.syncer.ask(server, due, promise) && beside.is_none() {
+            // None was under way that could fail.
+            self.note_durable(server, promise);
         }
         let error = result.err().map(|e| process::reason(&e));
         let ok = error.is_none();
@@ -353,10 +403,15 @@ impl Aof {
         }
     }
 
-    /// Notes how a synchronisation beside went.
-    fn note_sync(&self, server: &Server, error: Option<String>) {
+    /// Notes how a synchronisation beside went, with which all up to a version would be durable.
+    fn note_sync(&self, server: &Server, error: Option<String>, promise: u64) {
         let mut state = self.state.lock();
         if error.is_none() && state.books.sync_error.is_none() {
+            drop(state);
+            self.note_durable(server, promise);
+            if self.is_urged() {
+                server.pump.wake();
+            }
             return;
         }
         let turned = error.is_some() != state.books.sync_error.is_some();
@@ -428,6 +483,7 @@ impl Aof {
         self.note_error(server, None);
         self.release(u64::MAX >> 1);
         self.covered.store(0, Release);
+        self.forget_durable(server);
     }
 
     /// So many bytes more have been written; all that clients wrote up to this version is as durable as the policy wants it.
@@ -467,7 +523,7 @@ impl Consumer for Aof {
         }
         // What can't be written stays here and is tried again; replies do not wait for that. Where a member's log takes over,
         // that decides what is durable.
-        if (self.write(server) || self.wait() != Wait::Durable) && !self.is_member() {
+        if (self.write(server, promise) || self.wait() != Wait::Durable) && !self.is_member() {
             self.release(promise);
         }
         let mut state = self.state.lock();

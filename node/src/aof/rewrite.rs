@@ -307,6 +307,7 @@ fn turn_off_log(server: &'static Server) {
     server.pump.rest(server, Who::Log);
     aof.release(u64::MAX >> 1);
     aof.covered.store(0, Release);
+    aof.forget_durable(server);
 }
 
 /// A member's log takes over: the one of commands ends, and its files go.

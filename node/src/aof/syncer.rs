@@ -22,18 +22,25 @@ const APART: u32 = 60;
 #[derive(Default)]
 pub struct Syncer {
     thread: OnceLock<Thread>,
-    /// Files to be made durable: few, for who asks looks first whether it is at work.
-    files: Mutex<Vec<Arc<File>>>,
+    asked: Mutex<Asked>,
     busy: AtomicBool,
     /// Synchronisations during which nobody but the feed's thread writes, since writing has had to wait for one.
     apart: AtomicU32,
+}
+
+#[derive(Default)]
+struct Asked {
+    /// Files to be made durable: few, for who asks looks first whether it is at work.
+    files: Vec<Arc<File>>,
+    /// All up to this version is durable when they are.
+    promise: u64,
 }
 
 impl Syncer {
     /// Whether a synchronisation is under way.
     #[inline]
     pub fn is_busy(&self) -> bool {
-        self.busy.load(Relaxed)
+        self.busy.load(Acquire)
     }
 
     /// Whether writing may have to wait for it, judging by those before.
@@ -49,16 +56,23 @@ impl Syncer {
         }
     }
 
-    /// Has files made durable.
-    pub fn ask(&self, server: &'static Server, files: impl IntoIterator<Item = Arc<File>>) {
-        let mut asked = self.files.lock();
-        asked.extend(files);
-        if asked.is_empty() {
-            return;
+    /// Has files made durable; then all up to a version is. False: there are none.
+    pub fn ask(
+        &self,
+        server: &'static Server,
+        files: impl IntoIterator<Item = Arc<File>>,
+        promise: u64,
+    ) -> bool {
+        let mut asked = self.asked.lock();
+        asked.files.extend(files);
+        if asked.files.is_empty() {
+            return false;
         }
-        self.busy.store(true, Relaxed);
+        asked.promise = asked.promise.max(promise);
+        self.busy.store(true, Release);
         drop(asked);
         self.thread.get_or_init(|| start(server)).unpark();
+        true
     }
 }
 
@@ -77,16 +91,17 @@ fn start(server: &'static Server) -> Thread {
 fn run(server: &'static Server) {
     let syncer = &server.aof.syncer;
     loop {
-        let files = {
-            let mut asked = syncer.files.lock();
-            if asked.is_empty() {
-                syncer.busy.store(false, Relaxed);
+        let Asked { files, promise } = {
+            let mut asked = syncer.asked.lock();
+            if asked.files.is_empty() {
+                // Behind what is told of how it went.
+                syncer.busy.store(false, Release);
                 return;
             }
             std::mem::take(&mut *asked)
         };
         let result = files.iter().try_for_each(|file| file.sync_data());
         let _ = syncer.apart.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
-        server.aof.note_sync(server, result.err().map(|e| process::reason(&e)));
+        server.aof.note_sync(server, result.err().map(|e| process::reason(&e)), promise);
     }
 }

@@ -39,7 +39,8 @@ fn replconf(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
         let args = call.args;
         let (option, value) = (&args[at], &args[at + 1]);
         if is(option, "ack") {
-            acknowledge(call, value);
+            let durable = call.args.get(at + 3).filter(|_| is(&call.args[at + 2], "fack"));
+            acknowledge(call, value, durable);
             return DONE;
         }
         if is(option, "getack") {
@@ -72,11 +73,14 @@ fn rreplay(_: &mut Call<'_>) -> Result<Next, ErrorReply> {
     Err(ErrorReply::new("ERR Command must be sent from a master"))
 }
 
-/// Only a replica's word counts, and it is not answered.
-fn acknowledge(call: &mut Call<'_>, offset: &[u8]) {
+/// Only a replica's word counts, and it is not answered. `durable`: up to where it has the stream on its disk.
+fn acknowledge(call: &mut Call<'_>, offset: &[u8], durable: Option<&[u8]>) {
     let (Some(sender), Some(offset)) = (call.session.sender(), number::parse_i64(offset)) else { return };
     let replicas = &call.worker.server.replicas;
     replicas.acknowledged(&sender.link, offset.max(0) as u64);
+    if let Some(durable) = durable.and_then(number::parse_i64) {
+        sender.link.acknowledge_durable(durable.max(0) as u64);
+    }
     replicas.answer_waits(call.worker);
 }
 

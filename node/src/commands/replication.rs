@@ -13,7 +13,7 @@ use crate::dispatch::{Call, Next};
 use crate::info::replication as info;
 use crate::mesh::identity::{parse_uuid, show_uuid};
 use crate::mesh::{Order, Wish, conflicts};
-use crate::replicas::waits::Mark;
+use crate::replicas::waits::{Mark, NO_LOG, Wish as Hope};
 use crate::worker::unix_ms;
 
 const DONE: Result<Next, ErrorReply> = Ok(Next::Done);
@@ -21,6 +21,10 @@ const DONE: Result<Next, ErrorReply> = Ok(Next::Done);
 const WAIT_ON_REPLICA: ErrorReply = ErrorReply::new(
     "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured to \
      be writable (which is not the default) writes to replicas are just local and are not propagated.",
+);
+const WAITAOF_ON_REPLICA: ErrorReply = ErrorReply::new(
+    "ERR WAITAOF cannot be used with replica instances. Please also note that writes to replicas are just local and are \
+     not propagated.",
 );
 const NO_MESH: ErrorReply = ErrorReply::new("ERR This node is not part of a mesh: active-replica is off");
 
@@ -84,36 +88,64 @@ fn wait(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     let server = call.worker.server;
     if call.session.in_exec {
         let peers = server.mesh.status().linked().filter(|(_, link)| link.lag_effects == 0).count();
-        let mark = server.replicas.mark(server, call.session.wrote);
+        let mark = server.replicas.mark(server, call.session.wrote, Hope::Held(wanted));
         call.out.int((peers + server.replicas.holders(&mark)) as i64);
         return DONE;
     }
     // What this client has written so far must be in the journals before anybody looks.
     call.ctx.locks.release();
     call.session.end_batch(call.ctx.locks.last_version());
-    let mark = server.replicas.mark(server, call.session.wrote);
+    let mark = server.replicas.mark(server, call.session.wrote, Hope::Held(wanted));
     if server.mesh.is_on() {
         return wait_for(call, |ticket| Order::Wait { ticket, mark, holders: wanted, timeout_ms });
     }
-    wait_for_replicas(call, mark, wanted, timeout_ms)
+    wait_for_replicas(call, mark, timeout_ms)
+}
+
+/// `WAITAOF local replicas ms`: until what was written is on the disk here, and at so many replicas. Where it is is the
+/// reply: 1 if here, and how many replicas have said so. The peers of a mesh are not among them.
+fn wait_aof(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
+    let local = number::parse_i64(&call.args[1]).ok_or(error::NOT_INTEGER)?;
+    if !(0..=1).contains(&local) {
+        return Err(ErrorReply::new("ERR value is out of range, value must between 0 and 1"));
+    }
+    let replicas = number::parse_i64(&call.args[2]).ok_or(error::NOT_INTEGER)?;
+    let replicas = usize::try_from(replicas).map_err(|_| error::MUST_BE_POSITIVE)?;
+    let timeout_ms = timeout(&call.args[3])?;
+    let server = call.worker.server;
+    if server.upstream.is_replica() {
+        return Err(WAITAOF_ON_REPLICA);
+    }
+    let here = local == 1;
+    if here && !server.aof.is_on() {
+        return Err(NO_LOG);
+    }
+    let wish = Hope::OnDisk { here, replicas };
+    if call.session.in_exec {
+        let mark = server.replicas.mark(server, call.session.wrote, wish);
+        server.replicas.tell(server, &mark, call.out);
+        return DONE;
+    }
+    call.ctx.locks.release();
+    call.session.end_batch(call.ctx.locks.last_version());
+    let mark = server.replicas.mark(server, call.session.wrote, wish);
+    wait_for_replicas(call, mark, timeout_ms)
 }
 
 /// Without a mesh there are replicas only.
-fn wait_for_replicas(
-    call: &mut Call<'_>,
-    mark: Arc<Mark>,
-    wanted: usize,
-    timeout_ms: u64,
-) -> Result<Next, ErrorReply> {
-    let replicas = &call.worker.server.replicas;
-    let holders = replicas.holders(&mark);
-    if holders >= wanted {
-        call.out.int(holders as i64);
+fn wait_for_replicas(call: &mut Call<'_>, mark: Arc<Mark>, timeout_ms: u64) -> Result<Next, ErrorReply> {
+    let server = call.worker.server;
+    let replicas = &server.replicas;
+    if replicas.is_met(server, &mark) {
+        replicas.tell(server, &mark, call.out);
         return DONE;
     }
     let timeout_ms = Some(timeout_ms).filter(|ms| *ms > 0);
     let blocked = blocking::pass_time(call, timeout_ms, TimedOut::Count(0));
-    replicas.wait(blocked.ticket.clone(), mark.clone(), wanted);
+    replicas.wait(blocked.ticket.clone(), mark.clone());
+    if mark.wants_disk() {
+        server.aof.urge(server, mark.version());
+    }
     // It may have come about meanwhile.
     replicas.answer_waits(call.worker);
     Ok(Next::Blocked(Blocked { mark: Some(mark), ..blocked }))
@@ -285,6 +317,7 @@ fn wish(call: &mut Call<'_>, wish: Wish) -> Result<Next, ErrorReply> {
 pub const ROWS: &[NodeRow] = &[
     row("ROLE", role),
     row("WAIT", wait),
+    row("WAITAOF", wait_aof),
     row("WAITPEERS", wait),
     row("WAITSTABLE", wait_stable),
     row("REPLICATION PEERS", peers),

@@ -69,6 +69,8 @@ pub struct Link {
     position: AtomicU64,
     /// It has carried out the stream up to this byte.
     acked: AtomicU64,
+    /// It has what is up to this byte on its disk; [`NOWHERE`]: it has never said so.
+    acked_durable: AtomicU64,
     /// Unix ms of its last acknowledgement.
     heard_ms: AtomicU64,
     /// Unix ms when it last took a piece of its snapshot.
@@ -93,6 +95,7 @@ impl Link {
             stage: AtomicU8::new(Stage::Waiting as u8),
             position: AtomicU64::new(NOWHERE),
             acked: AtomicU64::new(0),
+            acked_durable: AtomicU64::new(NOWHERE),
             heard_ms: AtomicU64::new(now_ms),
             progress_ms: AtomicU64::new(now_ms),
             flows: AtomicBool::new(false),
@@ -123,6 +126,16 @@ impl Link {
 
     pub fn acked(&self) -> u64 {
         self.acked.load(Acquire)
+    }
+
+    /// The byte up to which it has the stream on its disk; `None`: it has never said so.
+    pub fn acked_durable(&self) -> Option<u64> {
+        Some(self.acked_durable.load(Acquire)).filter(|offset| *offset != NOWHERE)
+    }
+
+    /// It has so much on its disk.
+    pub fn acknowledge_durable(&self, offset: u64) {
+        self.acked_durable.store(offset, Release);
     }
 
     /// Seconds since it was last heard.

@@ -1,17 +1,19 @@
-//! Clients that wait for replicas: WAIT.
+//! Clients that wait for replicas: WAIT, and WAITAOF, which also waits for disks.
 //!
 //! What a client has written has a version; where in the stream that is becomes known when the feed has come so far. Then
-//! replicas are asked how far they are, and each answer may end waits.
+//! replicas are asked how far they are, and each answer may end waits. The log says what is on this server's own disk:
+//! then the client's connection looks for itself, see [`Mail::Look`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::*};
 
 use engine::waiting::Ticket;
 use parking_lot::Mutex;
-use protocol::Reply;
+use protocol::{ErrorReply, Reply};
 
 use super::Replicas;
 use crate::blocking;
+use crate::client::Mail;
 use crate::mesh::Order;
 use crate::server::Server;
 use crate::worker::Worker;
@@ -19,16 +21,34 @@ use crate::worker::Worker;
 /// Its place is not known yet.
 const NOWHERE: u64 = u64::MAX;
 
-/// Something that was written, and where in the stream it is.
+pub const NO_LOG: ErrorReply =
+    ErrorReply::new("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
+
+/// What a client waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// So many replicas have carried it out.
+    Held(usize),
+    /// It is on this server's disk, if that is wanted, and on those of so many replicas.
+    OnDisk { here: bool, replicas: usize },
+}
+
+/// Something that was written, where in the stream it is, and what is to become of it.
 #[derive(Debug)]
 pub struct Mark {
     version: u64,
     offset: AtomicU64,
+    wish: Wish,
 }
 
 impl Mark {
     pub fn version(&self) -> u64 {
         self.version
+    }
+
+    /// Whether it is to be on this server's disk.
+    pub fn wants_disk(&self) -> bool {
+        matches!(self.wish, Wish::OnDisk { here: true, .. })
     }
 
     fn offset(&self) -> Option<u64> {
@@ -39,7 +59,6 @@ impl Mark {
 struct Waiter {
     ticket: Arc<Ticket>,
     mark: Arc<Mark>,
-    wanted: usize,
 }
 
 /// Those who wait. As many as there are clients at most: a client waits for one thing at a time.
@@ -50,6 +69,8 @@ pub struct Waits {
     hurry: AtomicBool,
     waiters: Mutex<Vec<Waiter>>,
     count: AtomicUsize,
+    /// Some of them wait for the disk of this server.
+    for_disk: AtomicBool,
 }
 
 impl Waits {
@@ -75,14 +96,19 @@ impl Waits {
     pub fn hurry(&self) -> bool {
         self.hurry.load(Acquire)
     }
+
+    fn count(&self, waiters: &[Waiter]) {
+        self.for_disk.store(waiters.iter().any(|waiter| waiter.mark.wants_disk()), SeqCst);
+        self.count.store(waiters.len(), Release);
+    }
 }
 
 impl Replicas {
     /// Marks what was written with this version; replicas will be asked for it.
-    pub fn mark(&self, server: &Server, version: u64) -> Arc<Mark> {
+    pub fn mark(&self, server: &Server, version: u64, wish: Wish) -> Arc<Mark> {
         let known = version == 0 || !server.pump.serves(crate::feed::pump::Who::Replicas);
         let offset = AtomicU64::new(if known { 0 } else { NOWHERE });
-        let mark = Arc::new(Mark { version, offset });
+        let mark = Arc::new(Mark { version, offset, wish });
         if !known {
             let mut unplaced = self.waits.unplaced.lock();
             unplaced.push(mark.clone());
@@ -99,17 +125,55 @@ impl Replicas {
         self.state.lock().links.iter().filter(|link| link.is_online() && link.acked() >= offset).count()
     }
 
-    /// Has a client answered when so many replicas have it.
-    pub fn wait(&self, ticket: Arc<Ticket>, mark: Arc<Mark>, wanted: usize) {
+    /// Replicas that have it on their disks.
+    fn keepers(&self, mark: &Mark) -> usize {
+        let Some(offset) = mark.offset() else { return 0 };
+        let keeps = |acked: Option<u64>| acked.is_some_and(|acked| acked >= offset);
+        self.state.lock().links.iter().filter(|link| link.is_online() && keeps(link.acked_durable())).count()
+    }
+
+    /// Whether what a client waits for has come about.
+    pub fn is_met(&self, server: &Server, mark: &Mark) -> bool {
+        match mark.wish {
+            Wish::Held(wanted) => self.holders(mark) >= wanted,
+            Wish::OnDisk { here: true, .. } if !server.aof.is_on() => true,
+            Wish::OnDisk { here, replicas } => {
+                (!here || server.aof.is_durable(mark.version)) && self.keepers(mark) >= replicas
+            }
+        }
+    }
+
+    /// How far it has come.
+    pub fn tell(&self, server: &Server, mark: &Mark, out: &mut Reply) {
+        match mark.wish {
+            Wish::Held(_) => out.int(self.holders(mark) as i64),
+            Wish::OnDisk { here: true, .. } if !server.aof.is_on() => out.error(&NO_LOG),
+            Wish::OnDisk { .. } => {
+                out.array(2);
+                out.int(i64::from(server.aof.is_durable(mark.version)));
+                out.int(self.keepers(mark) as i64);
+            }
+        }
+    }
+
+    /// Has a client answered when what it waits for has come about.
+    pub fn wait(&self, ticket: Arc<Ticket>, mark: Arc<Mark>) {
         let mut waiters = self.waits.waiters.lock();
-        waiters.push(Waiter { ticket, mark, wanted });
-        self.waits.count.store(waiters.len(), Release);
+        waiters.push(Waiter { ticket, mark });
+        self.waits.count(&waiters);
+    }
+
+    /// What a client waits for here.
+    pub fn waited_for(&self, ticket: &Arc<Ticket>) -> Option<Arc<Mark>> {
+        let waiters = self.waits.waiters.lock();
+        waiters.iter().find(|waiter| Arc::ptr_eq(&waiter.ticket, ticket)).map(|waiter| waiter.mark.clone())
     }
 
     /// Answers those who have waited for what a replica has just said.
     pub fn answer_waits(&self, worker: &Worker) {
-        if worker.server.mesh.is_on() {
-            worker.server.mesh.order(Order::Look);
+        let server = worker.server;
+        if server.mesh.is_on() {
+            server.mesh.order(Order::Look);
         }
         if self.waits.count.load(Acquire) == 0 {
             return;
@@ -117,19 +181,31 @@ impl Replicas {
         let mut waiters = self.waits.waiters.lock();
         let mut ended = Vec::new();
         waiters.retain(|waiter| {
-            let holders = self.holders(&waiter.mark);
-            let done = holders >= waiter.wanted;
+            let done = self.is_met(server, &waiter.mark);
             if done {
-                ended.push((waiter.ticket.clone(), holders));
+                let mut out = Reply::new(waiter.ticket.resp3);
+                self.tell(server, &waiter.mark, &mut out);
+                ended.push((waiter.ticket.clone(), out.buf));
             }
             !done && !waiter.ticket.state.is_over()
         });
-        self.waits.count.store(waiters.len(), Release);
+        self.waits.count(&waiters);
         drop(waiters);
-        for (ticket, holders) in ended {
-            let mut out = Reply::new(ticket.resp3);
-            out.int(holders as i64);
-            blocking::answer_from_outside(worker, &ticket, out.buf);
+        for (ticket, reply) in ended {
+            blocking::answer_from_outside(worker, &ticket, reply);
+        }
+    }
+
+    /// More is on the disk, or the log is off: has those look whose wait that may end.
+    pub fn look_at_disk(&self, server: &Server) {
+        if !self.waits.for_disk.load(SeqCst) {
+            return;
+        }
+        let waiters = self.waits.waiters.lock();
+        for waiter in waiters.iter().filter(|waiter| self.is_met(server, &waiter.mark)) {
+            if let Some(client) = server.clients.get(waiter.ticket.client) {
+                server.post(&client, Mail::Look);
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use protocol::resp::{Batch, Limits, Parser};
 use protocol::{Args, Reply};
 
+use super::durable::Durable;
 use super::link::{Broken, Link, Mode};
 use super::status::State;
 use super::wire::Wire;
@@ -60,6 +61,7 @@ pub struct Applier<'l> {
     /// The UUID of a KeyDB server at the other end.
     peer: Option<Vec<u8>>,
     ack_wanted: bool,
+    durable: Durable,
     acknowledged: Instant,
 }
 
@@ -84,6 +86,7 @@ impl<'l> Applier<'l> {
             merged: None,
             peer: None,
             ack_wanted: false,
+            durable: Durable::default(),
             acknowledged: Instant::now(),
         }
     }
@@ -112,6 +115,7 @@ impl<'l> Applier<'l> {
             Mode::Follow => self.link.server.replicas.adopt(self.link.server, replid, offset),
             Mode::Merge => self.merged = Some((replid.to_owned(), offset)),
         }
+        self.durable = Durable::default();
         self.db = db.min(self.link.server.keyspace.databases() - 1);
         self.link.db.store(self.db, std::sync::atomic::Ordering::Relaxed);
         self.show(offset, offset);
@@ -181,7 +185,10 @@ impl<'l> Applier<'l> {
             {
                 return Err(Broken::Lost("killed by CLIENT KILL".into()));
             }
-            if self.ack_wanted || self.acknowledged.elapsed() >= ACK_EVERY {
+            if self.ack_wanted
+                || self.durable.is_due(self.link.server)
+                || self.acknowledged.elapsed() >= ACK_EVERY
+            {
                 self.acknowledge(wire)?;
             }
         }
@@ -208,7 +215,16 @@ impl<'l> Applier<'l> {
 
     fn acknowledge(&mut self, wire: &mut Wire) -> Result<(), Broken> {
         let (_, offset) = self.position();
-        wire.command(&[b"REPLCONF", b"ACK", offset.to_string().as_bytes()])?;
+        let done = offset.to_string();
+        // What is merged into other data is not all in the log before it has been rewritten.
+        let durable = match self.link.mode {
+            Mode::Follow => self.durable.at(self.link.server, offset),
+            Mode::Merge => None,
+        };
+        match durable.map(|at| at.to_string()) {
+            None => wire.command(&[b"REPLCONF", b"ACK", done.as_bytes()])?,
+            Some(at) => wire.command(&[b"REPLCONF", b"ACK", done.as_bytes(), b"FACK", at.as_bytes()])?,
+        }
         (self.ack_wanted, self.acknowledged) = (false, Instant::now());
         Ok(())
     }

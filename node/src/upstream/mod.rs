@@ -5,9 +5,10 @@
 //! master and has that one's [history](crate::replicas::history). With `active-replica yes` a master that is no peer of a mesh is followed, too,
 //! but what it sends comes in addition to what is here.
 //!
-//! Reading order: [`status`], [`link`], then as above, [`own`]; [`merge`] and [`rreplay`] are about those others.
+//! Reading order: [`status`], [`link`], then as above, [`durable`], [`own`]; [`merge`] and [`rreplay`] are about those others.
 
 pub mod apply;
+pub mod durable;
 pub mod failover;
 pub mod handshake;
 pub mod link;

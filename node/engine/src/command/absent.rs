@@ -33,7 +33,6 @@ const REASONS: &[(&str, &str)] = &[
         "no key is exempt from eviction by itself: the volatile policies spare keys without a deadline",
     ),
     ("TRIMSLOTS", NO_CLUSTER),
-    ("WAITAOF", "appendfsync always answers only what is on disk, and WAIT counts replicas"),
     ("XCFGSET", NO_IDEMPOTENCE),
     ("XIDMPRECORD", NO_IDEMPOTENCE),
     (

@@ -93,7 +93,7 @@ impl Pen {
             AppendFsync::EverySec => self.synced.elapsed() >= EVERY_SECOND,
             AppendFsync::No => false,
         };
-        if (due || work.urgent) && !self.insist(Pen::sync) {
+        if (due || work.urgent || aof.is_urged()) && !self.insist(Pen::sync) {
             return false;
         }
         let mut state = self.desk.state.lock();
@@ -104,6 +104,9 @@ impl Pen {
         self.desk.done.notify_all();
         drop(state);
         self.server.aof.cover(work.promise, work.bytes as u64);
+        if !self.unsynced {
+            self.server.aof.note_durable(self.server, work.promise);
+        }
         true
     }
 
