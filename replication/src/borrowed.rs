@@ -94,6 +94,22 @@ pub fn first_key(writes: &[u8]) -> Option<(u32, &[u8])> {
     Some((db, r.bytes().ok()?))
 }
 
+/// The member or field that the first of a group's writes is about.
+pub fn first_member(bytes: &[u8]) -> Option<&[u8]> {
+    match writes(bytes).next()?.ok()?.effect {
+        EffectRef::SetField { field: name, .. }
+        | EffectRef::DelField(name)
+        | EffectRef::AddField { field: name, .. }
+        | EffectRef::AddFieldFloat { field: name, .. }
+        | EffectRef::AddMember(name)
+        | EffectRef::DelMember(name)
+        | EffectRef::SetScore { member: name, .. }
+        | EffectRef::AddScore { member: name, .. }
+        | EffectRef::DelScored(name) => Some(name),
+        _ => None,
+    }
+}
+
 /// One effect, and what is behind it.
 pub(crate) fn effect<'a>(r: &mut Reader<'a>) -> Result<EffectRef<'a>, Malformed> {
     EffectRef::take(r)

@@ -122,6 +122,19 @@ impl<'a> Ahead<'a> {
     }
 }
 
+/// Brings the members near that group `i` and those behind it want of the key that the group before it has used. Returns the
+/// group at which to look again.
+fn members_ahead(ctx: &Ctx<'_>, batch: &[Ready<'_>], i: usize) -> usize {
+    let Some((db, hash)) = batch[i].2.filter(|key| batch[i - 1].2 == Some(*key)) else { return i + 1 };
+    let run = batch[i..].iter().take_while(|(_, _, key)| *key == Some((db, hash)));
+    let end = i + run.clone().count();
+    if let Some((_, name)) = borrowed::first_key(batch[i].1) {
+        let members = run.filter_map(|(_, writes, _)| borrowed::first_member(writes));
+        ctx.prefetch_members(db, (name, hash), members);
+    }
+    end
+}
+
 /// Bytes of the groups at the front of a run that take at most `room` together; of one at least, if there must be one.
 fn fitting(run: &[u8], room: usize, must: bool) -> usize {
     if run.len() <= room {
@@ -152,7 +165,11 @@ impl Data {
         self.worker.tick(&mut ctx);
         let mut ahead = Ahead::of(groups, &ctx);
         while let Some(batch) = ahead.next(&ctx) {
-            for (version, writes, key) in batch {
+            let mut look_at = 1;
+            for (i, &(version, writes, key)) in batch.iter().enumerate() {
+                if i == look_at {
+                    look_at = members_ahead(&ctx, &batch, i);
+                }
                 let hash = key.map(|(_, hash)| hash);
                 if let Err(e) = remote::apply(&mut ctx, label, version, writes, hash) {
                     tracing::error!("A peer's group {version} cannot be read: {e:?}");

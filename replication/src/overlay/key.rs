@@ -337,7 +337,7 @@ impl Marks {
             all.push((*place, Effect::ExpireAt { at: change.at, only: change.only }));
         }
         all.extend(self.young(plain, key, Some(known)));
-        all.sort_by_key(|(place, _)| *place);
+        all.sort_by_key(|(place, effect)| (text::is_of_another::<P>(effect), *place));
         all
     }
 
@@ -821,7 +821,8 @@ impl Marks {
         self.elements_anew(fold, skipped);
     }
 
-    fn elements_anew<P: Plain>(&mut self, fold: &mut Fold<'_, P>, effects: Vec<(Place, Effect)>) {
+    fn elements_anew<P: Plain>(&mut self, fold: &mut Fold<'_, P>, mut effects: Vec<(Place, Effect)>) {
+        effects.sort_by_key(|(at, effect)| (text::is_of_another::<P>(effect), *at));
         let before = std::mem::replace(&mut fold.anew, true);
         for (at, effect) in effects {
             self.element(fold, at, &effect);

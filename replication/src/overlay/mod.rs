@@ -528,7 +528,7 @@ impl Overlay {
                 }
             }
         }
-        all.sort_by_key(|(place, _)| *place);
+        all.sort_by_key(|(place, write)| (text::is_of_another::<P>(&write.effect), *place));
         all
     }
 
@@ -571,7 +571,7 @@ impl Overlay {
             _ => Vec::new(),
         };
         all.extend(self.cleared(key.db).map(|place| (place, Effect::ClearDb)));
-        all.sort_by_key(|(place, _)| *place);
+        all.sort_by_key(|(place, effect)| (text::is_of_another::<P>(effect), *place));
         all
     }
 

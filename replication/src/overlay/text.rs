@@ -122,6 +122,16 @@ pub(super) fn cell_name(effect: &Effect) -> Option<&Bytes> {
     }
 }
 
+/// Whether an effect is on a part that goes with another one. Where effects are carried out again, such come behind all others:
+/// what made the part they need may be forgotten, for an effect that is younger than they are has overwritten it.
+pub(super) fn is_of_another<P: Plain>(effect: &Effect) -> bool {
+    use Effect::*;
+    match effect {
+        SetPart { part, .. } | RaisePart { part, .. } | DelPart(part) => P::parent(part).is_some(),
+        _ => false,
+    }
+}
+
 /// Whether what the cell was does not matter to the effect.
 pub(super) fn overwrites(effect: &Effect) -> bool {
     use Effect::*;

@@ -108,3 +108,43 @@ fn what_half_a_full_sync_has_brought_counts_once() {
         assert_eq!(a.seen(&key(name)), b.seen(&key(name)), "{name}");
     }
 }
+
+/// A group's last word is younger than what a consumer did: when a late delete has everything carried out again, the consumer must
+/// find the group there.
+#[test]
+fn a_late_delete_leaves_a_group_its_younger_consumers() {
+    let mut nodes = [Node::new(1, 3), Node::new(2, 3), Node::new(3, 3)];
+    let at = |node: &mut Node, ms: u64| node.console.ctx.env.tick(1_000_000 + ms);
+    at(&mut nodes[1], 0);
+    let mut groups = Vec::new();
+    for command in ["XADD x 1-1 f v", "XGROUP CREATE x g 0"] {
+        groups.extend(nodes[1].run(command).1);
+    }
+    for (version, bytes) in &groups {
+        nodes[0].receive(2, *version, bytes);
+        nodes[2].receive(2, *version, bytes);
+    }
+    at(&mut nodes[2], 10);
+    let (reply, late) = nodes[2].run("DEL x");
+    assert_eq!(reply, ":1¶");
+    at(&mut nodes[1], 20);
+    let mut groups = nodes[1].run("XADD x 2-1 f v").1;
+    groups.extend(nodes[1].run("XREADGROUP GROUP g c STREAMS x >").1);
+    at(&mut nodes[1], 30);
+    groups.extend(nodes[1].run("XGROUP SETID x g 0").1);
+    for (version, bytes) in &groups {
+        nodes[0].receive(2, *version, bytes);
+        nodes[2].receive(2, *version, bytes);
+    }
+    for (version, bytes) in &late {
+        nodes[0].receive(3, *version, bytes);
+        nodes[1].receive(3, *version, bytes);
+    }
+    let [a, b, c] = &mut nodes;
+    for node in [&mut *a, &mut *b, &mut *c] {
+        node.check(&key("x")).unwrap();
+    }
+    assert_eq!(a.seen(&key("x")), c.seen(&key("x")));
+    assert_eq!(b.run("XPENDING x g").0, c.run("XPENDING x g").0);
+    assert!(c.run("XPENDING x g").0.contains("2-1"));
+}
