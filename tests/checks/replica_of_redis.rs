@@ -163,6 +163,38 @@ fn a_link_that_is_cut_goes_on_where_it_was() {
     assert!(number(&master, "sync_partial_ok") >= cuts());
 }
 
+/// The time of a line of the log, in ms since midnight.
+fn at_ms(line: &str) -> u64 {
+    let clock = line.split(' ').nth(4).expect("a line has a time");
+    let parts: Vec<u64> = clock.split([':', '.']).map(|part| part.parse().unwrap()).collect();
+    ((parts[0] * 60 + parts[1]) * 60 + parts[2]) * 1000 + parts[3]
+}
+
+/// A snapshot that breaks off is the network's fault: it is asked for again at once, not after a pause as from a master that
+/// refuses.
+#[test]
+fn a_snapshot_that_breaks_off_is_soon_asked_for_again() {
+    for load in ["disabled", "swapdb"] {
+        let slow = ["--rdb-key-save-delay", "1000"];
+        let master = Server::start_with(Kind::Redis, &[&MASTER[..], &slow].concat());
+        ask(&mut master.client(), "DEBUG POPULATE 100000 key 100");
+        let proxy = Proxy::before(master.address());
+        let replica = Server::start_with(Kind::Everwrite, &["--repl-diskless-load", load]);
+        follow(&replica, proxy.address());
+        let receiving = |n: usize| replica.log().matches("MASTER <-> REPLICA sync: receiving").count() >= n;
+        for cut in 1..=5 {
+            wait_until("the snapshot comes", SOON, || receiving(cut));
+            proxy.hang_up();
+        }
+        wait_until("it comes once more", SOON, || receiving(6));
+        let log = replica.log();
+        let times = |word: &str| log.lines().filter(|line| line.contains(word)).map(at_ms).collect::<Vec<_>>();
+        let (broken, again) = (times("with 127.0.0.1"), times("Connecting to MASTER"));
+        let pause = broken.iter().zip(&again[1..]).map(|(broken, again)| again.saturating_sub(*broken)).min();
+        assert!(pause.is_some_and(|ms| ms < 700), "{pause:?} ms: {log}");
+    }
+}
+
 #[test]
 fn what_the_backlog_no_longer_has_is_sent_anew() {
     let master = Server::start_with(Kind::Redis, &[&MASTER[..], &["--repl-backlog-size", "16kb"]].concat());

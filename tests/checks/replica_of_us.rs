@@ -255,6 +255,27 @@ fn who_is_away_too_long_begins_anew() {
     assert_eq!(count(&master, "stats", "sync_partial_err"), 1);
 }
 
+/// One that takes nothing of a snapshot is given up after `repl-timeout`; one that waits because of it is not.
+#[test]
+fn a_replica_that_hangs_takes_no_other_with_it() {
+    let together = ["--repl-diskless-sync-delay", "20", "--repl-diskless-sync-max-replicas", "2"];
+    let master = Server::start_with(
+        Kind::Everwrite,
+        &[&together[..], &["--rdbcompression", "no", "--repl-timeout", "3"]].concat(),
+    );
+    ask(&mut master.client(), "DEBUG POPULATE 6000 key 10000");
+    let mut hanging = master.client();
+    ask(&mut hanging, "REPLCONF capa eof capa psync2");
+    hanging.send(&["PSYNC", "?", "-1"]).unwrap();
+    let replica = replica_at(master.address(), &[]);
+    wait_until("the one that hangs is given up", SOON, || {
+        master.log().contains("Disconnecting timedout replica (full sync)")
+    });
+    agree(&master, &replica);
+    assert_eq!(master.log().matches("Disconnecting timedout replica").count(), 1, "{}", master.log());
+    assert_eq!(count(&master, "stats", "sync_full"), 2);
+}
+
 #[test]
 fn clients_can_wait_for_replicas() {
     let master = master(&[]);

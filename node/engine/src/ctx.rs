@@ -488,6 +488,7 @@ impl<'e> Ctx<'e> {
     /// wakes who waits for a key that has come or gone.
     pub fn swap(&mut self, a: usize, b: usize) {
         if a == b {
+            self.out.dirty += 1;
             return;
         }
         let now = self.env.now_ms;
@@ -659,6 +660,14 @@ impl KeyMut<'_, '_> {
             self.changed(true);
         }
         outcome
+    }
+
+    /// [`KeyMut::apply`] of what counts as a change even where all is so already: who watches the key, the log and replicas hear
+    /// of it, as Redis has it.
+    pub fn apply_counted(&mut self, effect: Effect<'_>) {
+        if !self.apply(effect).changed() {
+            self.changed(true);
+        }
     }
 
     /// [`KeyMut::apply`], written down. An effect that found nothing to do is told only if it asserts something.

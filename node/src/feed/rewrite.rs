@@ -45,6 +45,7 @@ pub fn rewrite(ctx: &Ctx<'_>, id: CommandId, args: Args<'_>, reply: &[u8]) -> Op
         id::RESTORE | id::RESTORE_ASKING => vec![state.restore()?],
         id::XADD => state.added(reply)?,
         id::XTRIM => return state.trimmed(),
+        id::XREADGROUP | id::XCLAIM | id::XAUTOCLAIM => state.ctx.out.done_as.clone(),
         id::HSETEX | id::HGETEX | id::HEXPIRE | id::HPEXPIRE | id::HEXPIREAT | id::HPEXPIREAT => {
             state.fields(id)?
         }
@@ -306,16 +307,39 @@ impl State<'_, '_> {
             }
             return Some(commands);
         }
-        let open = |word: &[u8]| word == b"*" || word.ends_with(b"-*");
-        let at = (2..self.args.len()).find(|at| open(&self.args[*at]))?;
-        let words = self.args.iter().enumerate().map(|(i, word)| if i == at { &given[..] } else { word });
-        Some(vec![OwnedArgs::from_slices(words)])
+        let at = options.next - 1;
+        let open = &self.args[at] == b"*" || self.args[at].ends_with(b"-*");
+        let approximate = options.trim.is_some_and(|trim| trim.approximate);
+        if !open && !approximate {
+            return None;
+        }
+        let id = if open { &given[..] } else { &self.args[at] };
+        let kept = if approximate { self.kept() } else { Vec::new() };
+        let entry = [id].into_iter().chain(self.args.rest(options.next).iter());
+        if approximate {
+            let head = [&b"XADD"[..], &self.args[1], b"MAXLEN", b"=", &kept].into_iter();
+            return Some(vec![OwnedArgs::from_slices(head.chain(entry))]);
+        }
+        Some(vec![OwnedArgs::from_slices(self.args.iter().take(at).chain(entry))])
     }
 
-    /// XTRIM with a say for groups, which Redis 7.0 does not know.
+    /// What an approximate trim has left of the stream: where it cuts is a matter of each server's own.
+    fn kept(&self) -> Vec<u8> {
+        let len = match self.ctx.peek(&self.args[1]).map(|entry| entry.value()) {
+            Some(ValueRef::Stream(stream)) => stream.len(),
+            _ => 0,
+        };
+        number(len)
+    }
+
+    /// XTRIM by about so much, or with a say for groups, which Redis 7.0 does not know.
     fn trimmed(&self) -> Option<Vec<OwnedArgs>> {
         let options = trim::options(self.args, false, &self.ctx.env.tuning).ok()?;
-        (options.references != References::Keep).then(|| self.ctx.out.done_as.clone())
+        if options.references != References::Keep {
+            return Some(self.ctx.out.done_as.clone());
+        }
+        options.trim.filter(|trim| trim.approximate)?;
+        Some(vec![self.words(&[b"XTRIM", &self.args[1], b"MAXLEN", b"=", &self.kept()])])
     }
 
     /// Fields named after FIELDS, each as it is now.

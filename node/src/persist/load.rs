@@ -49,6 +49,13 @@ pub enum LoadError {
     Function(String),
 }
 
+impl LoadError {
+    /// The bytes could not be had; nothing is known to be wrong with them.
+    pub fn is_reading(&self) -> bool {
+        matches!(self, LoadError::Rdb { error: Error::Io(_), .. })
+    }
+}
+
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

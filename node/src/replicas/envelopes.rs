@@ -45,6 +45,8 @@ impl Envelopes {
     }
 
     fn envelope(&mut self, out: &mut Vec<u8>, version: u64, db: u32, command: &[u8]) {
+        let older = without_entries_read(command);
+        let command = older.as_deref().unwrap_or(command);
         self.last = version.max(self.last + 1);
         let (mut number, mut time) = (itoa::Buffer::new(), itoa::Buffer::new());
         let words = [
@@ -94,6 +96,13 @@ fn is_job(command: &[u8]) -> bool {
     name(command).eq_ignore_ascii_case(b"keydb.cron")
 }
 
+/// XGROUP SETID without the number of entries that a group has read, which KeyDB does not know.
+fn without_entries_read(command: &[u8]) -> Option<Vec<u8>> {
+    let head = command.strip_prefix(b"*7\r\n$6\r\nXGROUP\r\n$5\r\nSETID\r\n")?;
+    let at = memchr::memmem::rfind(head, b"$11\r\nENTRIESREAD\r\n")?;
+    Some([b"*5\r\n$6\r\nXGROUP\r\n$5\r\nSETID\r\n", &head[..at]].concat())
+}
+
 /// The name in a command: the first of its bulk strings.
 fn name(command: &[u8]) -> &[u8] {
     let line = |bytes: &[u8]| memchr::memchr(b'\n', bytes).map(|at| at + 1);
@@ -135,6 +144,14 @@ mod tests {
         out.clear();
         envelopes.pass_on(&mut out, 100, &group);
         assert_eq!(words(&out).last().unwrap(), "101");
+    }
+
+    #[test]
+    fn how_far_a_group_has_read_is_told_as_keydb_knows_it() {
+        let (mut envelopes, mut out, mut group) = (Envelopes::new(UUID), Vec::new(), Vec::new());
+        op(&mut group, 0, &[b"XGROUP", b"SETID", b"s", b"g", b"1-1", b"ENTRIESREAD", b"3"]);
+        envelopes.pass_on(&mut out, 5, &group);
+        assert_eq!(words(&out), ["RREPLAY", UUID, "XGROUP", "SETID", "s", "g", "1-1", "0", "5"]);
     }
 
     #[test]

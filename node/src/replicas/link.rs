@@ -143,9 +143,9 @@ impl Link {
         now_ms.saturating_sub(self.heard_ms.load(Relaxed)) / 1000
     }
 
-    /// Whether it has taken nothing of its snapshot for so long.
+    /// Whether it has taken nothing for so long of what there is of its snapshot.
     pub fn is_stuck(&self, now_ms: u64, timeout_ms: u64) -> bool {
-        now_ms.saturating_sub(self.progress_ms.load(Relaxed)) > timeout_ms
+        !self.idle.load(SeqCst) && now_ms.saturating_sub(self.progress_ms.load(Relaxed)) > timeout_ms
     }
 
     /// The stream goes on from this byte once its snapshot is there.
@@ -201,6 +201,7 @@ impl Link {
         self.position.fetch_add(bytes, Release);
     }
 
+    /// It has taken something of its snapshot, or there is something again.
     pub fn sent_of_snapshot(&self, now_ms: u64) {
         self.progress_ms.store(now_ms, Relaxed);
     }

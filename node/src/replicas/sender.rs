@@ -72,6 +72,8 @@ impl Sender {
                 if !self.find(server)? {
                     return Ok(false);
                 }
+                // Who has waited for more has not been slow.
+                self.note_progress();
                 self.link.work();
             }
             let rest = match &self.piece {
@@ -113,6 +115,10 @@ impl Sender {
             // A block that nobody reads can grow.
             self.piece = Piece::None;
         }
+        self.note_progress();
+    }
+
+    fn note_progress(&self) {
         if !matches!(self.snapshot, Snapshot::None) {
             self.link.sent_of_snapshot(unix_ms());
         }

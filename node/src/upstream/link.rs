@@ -169,6 +169,10 @@ impl Link {
             applier.hung_up();
             *self.socket.lock() = None;
             let was_up = self.status.is_up();
+            // What broke when the data were on their way has nothing to do with why a master could not be reached.
+            if matches!(self.status.state(), State::Sync | State::Connected) {
+                pause = PAUSE_MIN;
+            }
             self.set(State::Connect);
             self.status.set_error(&broken.to_string());
             if self.is_unwanted() {

@@ -15,6 +15,7 @@ use replication::stamp::UNDATED;
 
 use super::apply::Applier;
 use super::link::Broken;
+use super::sync;
 use crate::blocking;
 use crate::eviction;
 use crate::persist::load::{self, Loaded, Policy};
@@ -27,7 +28,7 @@ pub fn load(applier: &Applier<'_>, source: &mut dyn Read, len: Option<u64>) -> R
     let mut take = |key: Loaded<'_>| take(applier, key);
     load::decode(applier.link.server, source, len, policy, unix_ms(), &mut take)
         .map(|_| ())
-        .map_err(|e| Broken::Refused(format!("the snapshot can't be read: {e}")))
+        .map_err(|e| sync::broken(&e))
 }
 
 fn take(applier: &Applier<'_>, loaded: Loaded<'_>) {

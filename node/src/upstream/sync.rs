@@ -23,7 +23,7 @@ use crate::aof::rewrite;
 use crate::blocking;
 use crate::config::Config;
 use crate::config::choice::DisklessLoad;
-use crate::persist::load::{self, Policy, Shards};
+use crate::persist::load::{self, LoadError, Policy, Shards};
 use crate::persist::{background, rdb_file};
 use crate::server::Server;
 use crate::tracking::Own;
@@ -107,14 +107,12 @@ fn by_disk(mut payload: Payload<'_>, applier: &mut Applier<'_>) -> Result<(), Br
     let (server, link) = (applier.link.server, applier.link);
     let config = server.config.get();
     let temporary = PathBuf::from(format!("temp-{}.{}.rdb", unix_ms() / 1000, std::process::id()));
-    let (path, disk) = (Path::new(&config.dbfilename), |e: io::Error| {
-        Broken::Refused(format!("Can't write the snapshot to disk: {}", crate::process::reason(&e)))
-    });
+    let path = Path::new(&config.dbfilename);
     let len = match write(&mut payload, &temporary) {
         Ok(len) => len,
-        Err(e) => {
+        Err(broken) => {
             let _ = fs::remove_file(&temporary);
-            return Err(link.check(&config).err().unwrap_or(disk(e)));
+            return Err(link.check(&config).err().unwrap_or(broken));
         }
     };
     // What is being saved is no longer wanted.
@@ -129,17 +127,21 @@ fn by_disk(mut payload: Payload<'_>, applier: &mut Applier<'_>) -> Result<(), Br
     loaded
 }
 
-fn write(payload: &mut Payload<'_>, path: &Path) -> io::Result<u64> {
-    let (mut file, mut piece, mut len) = (File::create(path)?, vec![0; PIECE], 0);
+fn disk(e: io::Error) -> Broken {
+    Broken::Refused(format!("Can't write the snapshot to disk: {}", crate::process::reason(&e)))
+}
+
+fn write(payload: &mut Payload<'_>, path: &Path) -> Result<u64, Broken> {
+    let (mut file, mut piece, mut len) = (File::create(path).map_err(disk)?, vec![0; PIECE], 0);
     loop {
         let n = payload.read(&mut piece)?;
         if n == 0 {
             break;
         }
-        file.write_all(&piece[..n])?;
+        file.write_all(&piece[..n]).map_err(disk)?;
         len += n as u64;
     }
-    file.sync_all()?;
+    file.sync_all().map_err(disk)?;
     Ok(len)
 }
 
@@ -191,7 +193,13 @@ fn replace(applier: &mut Applier<'_>, len: Option<u64>, source: &mut dyn Read) -
         server.config.touch();
     }
     start_log(server, logged);
-    loaded.map(|_| ()).map_err(|e| Broken::Refused(format!("the snapshot can't be loaded: {e}")))
+    loaded.map(|_| ()).map_err(|e| broken(&e))
+}
+
+/// A snapshot that ends too early is the network's fault, any other error is the master's.
+pub fn broken(error: &LoadError) -> Broken {
+    let text = format!("the snapshot can't be loaded: {error}");
+    if error.is_reading() { Broken::Lost(text) } else { Broken::Refused(text) }
 }
 
 /// Loads a snapshot beside the data, which are served meanwhile if they are of the same history; then takes the one for
@@ -211,13 +219,13 @@ fn beside(payload: &mut Payload<'_>, applier: &mut Applier<'_>, same: bool) -> R
     loading.add_total(len.unwrap_or(0));
     let policy = Policy { keep_expired: true, replace: true, shelve_aside: true, ..Policy::default() };
     let loaded = load::load_into(server, &fresh, payload, len, policy, unix_ms())
-        .map_err(|e| e.to_string())
-        .and_then(|_| payload.finish().map_err(|e| crate::process::reason(&e)));
-    if let Err(reason) = loaded {
+        .map_err(|e| broken(&e))
+        .and_then(|_| payload.finish().map_err(Broken::from));
+    if let Err(broken) = loaded {
         loading.end();
         server.config.touch();
-        tracing::error!("MASTER <-> REPLICA sync: the snapshot can't be loaded, the old data stay: {reason}");
-        return Err(Broken::Refused(format!("the snapshot can't be loaded: {reason}")));
+        tracing::error!("MASTER <-> REPLICA sync: the old data stay: {broken}");
+        return Err(broken);
     }
     let logged = stop_log(server);
     background::abort(server);

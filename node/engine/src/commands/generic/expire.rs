@@ -84,7 +84,7 @@ fn set_deadline(
         key.apply(Effect::Clear);
         key.notify(notify::GENERIC, "del");
     } else if set {
-        key.apply(only.effect(at.max(0) as u64));
+        key.apply_counted(only.effect(at.max(0) as u64));
         key.notify(notify::GENERIC, "expire");
     }
     out.int(i64::from(set));

@@ -62,7 +62,7 @@ fn pfmerge(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, E
     let raised = union.all.iter().zip(before.iter()).enumerate().filter(|(_, (new, old))| new > old);
     let ranks: Vec<Rank> = raised.map(|(index, (new, _))| (index as u16, *new)).collect();
     let mut key = ctx.key(&args[1]);
-    key.apply(Effect::RaiseRegisters { ranks: &ranks, dense: union.dense });
+    key.apply_counted(Effect::RaiseRegisters { ranks: &ranks, dense: union.dense });
     keep_estimate(&mut key, None);
     key.notify(notify::STRING, "pfadd");
     out.ok();

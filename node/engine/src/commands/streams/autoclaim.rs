@@ -6,6 +6,7 @@ use protocol::{Args, ErrorReply, Reply, StreamId, number as numbers};
 
 use super::claim::{Claimer, group, number};
 use super::id;
+use super::passed_on::{self, PassedOn};
 use super::read_group::see_consumer;
 use crate::commands::{DONE, Flow, Row, is, row};
 use crate::ctx::Ctx;
@@ -63,7 +64,7 @@ enum Step {
 }
 
 fn xautoclaim(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
-    let now_ms = ctx.env.now_ms as i64;
+    let (now_ms, listened) = (ctx.env.now_ms as i64, passed_on::begin(ctx));
     let request = Request::parse(args, now_ms)?;
     let mut key = ctx.key(&args[1]);
     let name = request.claimer.group;
@@ -91,19 +92,22 @@ fn xautoclaim(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow
     let forgotten = steps.iter().filter(|(_, step)| matches!(step, Step::Forget)).count();
     out.array(steps.len() - forgotten);
     let mut seen = false;
+    let mut told = PassedOn::of(listened, &key, name, request.claimer.consumer);
     for (id, step) in &steps {
         match step {
             Step::Forget => {
                 key.apply(Effect::Acknowledge { group: name, id: *id });
+                told.acknowledged(*id);
             }
             Step::Take { before } => {
                 if !std::mem::replace(&mut seen, true) {
                     see_consumer(&mut key, name, request.claimer.consumer);
                 }
-                request.claimer.take(&mut key, *id, *before, out);
+                request.claimer.take(&mut key, *id, *before, &mut told, out);
             }
         }
     }
+    told.end(&mut key);
     out.array(forgotten);
     for (id, _) in steps.iter().filter(|(_, step)| matches!(step, Step::Forget)) {
         out.stream_id(*id);

@@ -4,6 +4,7 @@ use protocol::error::streams::{invalid_number, no_key_or_group, unrecognized_opt
 use protocol::{Args, ErrorReply, Reply, StreamId, number};
 use smallvec::SmallVec;
 
+use super::passed_on::{self, PassedOn};
 use super::read_group::see_consumer;
 use super::{id, show};
 use crate::commands::{DONE, Flow, Row, is, row};
@@ -44,10 +45,18 @@ impl Claimer<'_> {
     }
 
     /// Takes an entry of the stream and shows it. `before`: how often it was delivered.
-    pub fn take(&self, key: &mut KeyMut<'_, '_>, id: StreamId, before: u64, out: &mut Reply) {
+    pub fn take(
+        &self,
+        key: &mut KeyMut<'_, '_>,
+        id: StreamId,
+        before: u64,
+        told: &mut PassedOn<'_>,
+        out: &mut Reply,
+    ) {
         let deliveries = self.deliveries.unwrap_or(before.wrapping_add(u64::from(!self.just_id)));
         let (group, consumer, delivered_ms) = (self.group, self.consumer, self.delivered_ms);
         key.apply(Effect::Claim { group, consumer, id, delivered_ms, deliveries });
+        told.claimed(id, delivered_ms, deliveries);
         if self.just_id {
             out.stream_id(id);
         } else if let Ok(Some(stream)) = key.stream() {
@@ -116,12 +125,13 @@ impl<'a> Request<'a> {
 }
 
 fn xclaim(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
-    let now_ms = ctx.env.now_ms as i64;
+    let (now_ms, wanted) = (ctx.env.now_ms as i64, passed_on::begin(ctx));
     let mut key = ctx.key(&args[1]);
     let (_, found) = group(&key, &args[2])?;
     let (last, read) = (found.last_id, found.entries_read);
     let request = Request::parse(args, now_ms)?;
     let Claimer { group: name, consumer, .. } = request.claimer;
+    let mut told = PassedOn::of(wanted, &key, name, consumer);
     if let Some(last) = request.last.filter(|given| *given > last) {
         key.apply(Effect::SetGroup { group: name, last, read });
     }
@@ -132,15 +142,17 @@ fn xclaim(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, Er
         let before = request.deliveries(found, id, now_ms).filter(|_| there);
         if !there && pending {
             key.apply(Effect::Acknowledge { group: name, id });
+            told.acknowledged(id);
         }
         if let Some(before) = before {
             if taken == 0 {
                 see_consumer(&mut key, name, consumer);
             }
-            request.claimer.take(&mut key, id, before, out);
+            request.claimer.take(&mut key, id, before, &mut told, out);
             taken += 1;
         }
     }
+    told.end(&mut key);
     out.array_before(place, taken);
     DONE
 }

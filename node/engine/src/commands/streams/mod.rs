@@ -11,6 +11,7 @@ mod group;
 mod id;
 mod info;
 mod info_full;
+mod passed_on;
 mod pending;
 mod range;
 mod read;

@@ -7,6 +7,7 @@ use protocol::{Args, ErrorReply, Reply, StreamId};
 use smallvec::SmallVec;
 
 use super::id::id;
+use super::passed_on::{self, PassedOn};
 use super::read::{Request, begin, begin_key};
 use super::show;
 use crate::commands::{DONE, Flow, Row, row};
@@ -91,25 +92,24 @@ fn xreadgroup(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow
         return request.wait(Vec::new(), out);
     }
     begin(found.len(), out);
+    let listened = passed_on::begin(ctx);
     for (at, wanted) in found {
         let mut key = ctx.key(&args[at]);
         begin_key(&args[at], out);
-        reader.see(&mut key);
+        let mut told = PassedOn::of(listened, &key, group, consumer);
+        told.created(see_consumer(&mut key, group, consumer));
         match wanted {
-            Wanted::New => reader.hand_out(&mut key, out),
-            Wanted::History(after) => reader.show_again(&mut key, after, out),
+            Wanted::New => reader.hand_out(&mut key, &mut told, out),
+            Wanted::History(after) => reader.show_again(&mut key, after, &mut told, out),
         }
+        told.end(&mut key);
     }
     DONE
 }
 
 impl Reader<'_> {
-    fn see(self, key: &mut KeyMut<'_, '_>) {
-        see_consumer(key, self.group, self.consumer);
-    }
-
     /// Hands new entries out to the consumer.
-    fn hand_out(self, key: &mut KeyMut<'_, '_>, out: &mut Reply) {
+    fn hand_out(self, key: &mut KeyMut<'_, '_>, told: &mut PassedOn<'_>, out: &mut Reply) {
         let Ok(Some(stream)) = key.stream() else { return };
         let Some(group) = stream.group(self.group) else { return };
         let late = group.late().filter_map(|id| stream.get(id));
@@ -126,11 +126,15 @@ impl Reader<'_> {
             show::entry(entry, out);
         }
         out.array_before(place, ids.len());
+        let at_ms = key.env.now_ms as i64;
+        if !self.no_ack {
+            ids.iter().for_each(|id| told.claimed(*id, at_ms, 1));
+        }
         key.apply(Effect::Deliver(Delivery {
             group: self.group,
             consumer: self.consumer,
             ids: &ids,
-            at_ms: key.env.now_ms as i64,
+            at_ms,
             last,
             read,
             keep: !self.no_ack,
@@ -138,7 +142,7 @@ impl Reader<'_> {
     }
 
     /// Shows the consumer what it has. What has been removed since is shown without fields.
-    fn show_again(self, key: &mut KeyMut<'_, '_>, after: StreamId, out: &mut Reply) {
+    fn show_again(self, key: &mut KeyMut<'_, '_>, after: StreamId, told: &mut PassedOn<'_>, out: &mut Reply) {
         let Ok(Some(stream)) = key.stream() else { return };
         let Some(group) = stream.group(self.group) else { return };
         let Some(consumer) = group.consumers().get(self.consumer) else { return };
@@ -164,6 +168,7 @@ impl Reader<'_> {
             let (group, consumer) = (self.group, self.consumer);
             let delivered_ms = key.env.now_ms as i64;
             key.apply(Effect::Claim { group, consumer, id, delivered_ms, deliveries });
+            told.claimed(id, delivered_ms, deliveries);
         }
     }
 }

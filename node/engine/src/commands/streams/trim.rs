@@ -18,7 +18,7 @@ const NODES_PER_TRIM: u64 = 100;
 const ENTRIES_PER_TRIM: u64 = 10_000;
 const ENTRIES_PER_TRIM_MAX: u64 = 1_000_000;
 /// Ids that one command names when it is passed on.
-const IDS_AT_ONCE: usize = 1024;
+pub(super) const IDS_AT_ONCE: usize = 1024;
 
 /// The id that an entry is to get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

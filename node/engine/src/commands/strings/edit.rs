@@ -58,7 +58,7 @@ fn setrange(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, 
         return DONE;
     }
     let end = checked_len(offset, patch.len(), &key.env.tuning)?;
-    key.apply(Effect::SetRange { offset, bytes: patch });
+    key.apply_counted(Effect::SetRange { offset, bytes: patch });
     key.notify(notify::STRING, "setrange");
     out.int(old_len.max(end) as i64);
     DONE

@@ -105,7 +105,7 @@ fn getex(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, Err
             key.notify(notify::GENERIC, "del");
         }
         (_, Some(at)) => {
-            key.apply(Effect::ExpireAt(Some(at)));
+            key.apply_counted(Effect::ExpireAt(Some(at)));
             key.notify(notify::GENERIC, "expire");
         }
         (Change::Persist, None) if key.deadline().is_some() => {
