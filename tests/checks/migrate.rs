@@ -99,6 +99,49 @@ fn options_and_refusals_are_redis_own() {
 }
 
 #[test]
+fn what_is_refused_stays_and_the_rest_goes() {
+    for (from, to) in WAYS {
+        let mut pair = pair(from, to);
+        pair.from.cmd("MSET a 1 b 2 c 3 d 4").unwrap();
+        pair.to.cmd("MSET b old c old").unwrap();
+        let refused = pair.migrate("'' 0 5000 AUTH secret KEYS a b c d");
+        assert!(refused.contains("BUSYKEY"), "{refused}");
+        assert_eq!(pair.from.cmd("MGET a b c d").unwrap().to_string(), r#"[nil, "2", "3", nil]"#, "{from:?}");
+        assert_eq!(pair.to.cmd("MGET a b c d").unwrap().to_string(), r#"["1", "old", "old", "4"]"#);
+    }
+}
+
+/// What has gone elsewhere does not come back from the log, and replicas let it go, too.
+#[test]
+fn keys_that_are_gone_stay_gone() {
+    let mut from =
+        Server::start_with(Kind::Everwrite, &["--appendonly", "yes", "--repl-diskless-sync-delay", "0"]);
+    let to = Server::start(Kind::Redis);
+    let of = format!("127.0.0.1 {}", from.address().port());
+    let replica = Server::start_with(Kind::Redis, &["--replicaof", &of]);
+    let mut client = from.client();
+    client.cmd("MSET a 1 b 2 stays 3").unwrap();
+    wait_until("the replica has them", SOON, || replica.client().cmd("DBSIZE").unwrap().int() == Some(3));
+    let reply = client.call(&[
+        "MIGRATE",
+        "127.0.0.1",
+        &to.address().port().to_string(),
+        "",
+        "0",
+        "5000",
+        "KEYS",
+        "a",
+        "b",
+    ]);
+    assert_eq!(reply.unwrap().to_string(), "+OK");
+    wait_until("the replica lets them go", SOON, || replica.client().cmd("DBSIZE").unwrap().int() == Some(1));
+    from.kill();
+    from.start_again();
+    wait_until("the log is loaded", SOON, || from.client().cmd("DBSIZE").unwrap().int().is_some());
+    assert_eq!(from.client().cmd("KEYS *").unwrap().to_string(), r#"["stays"]"#);
+}
+
+#[test]
 fn a_target_that_does_not_answer_costs_no_key() {
     let server = Server::start(Kind::Everwrite);
     let mut client = server.client();

@@ -188,7 +188,8 @@ fn a_snapshot_that_breaks_off_is_soon_asked_for_again() {
         }
         wait_until("it comes once more", SOON, || receiving(6));
         let log = replica.log();
-        let times = |word: &str| log.lines().filter(|line| line.contains(word)).map(at_ms).collect::<Vec<_>>();
+        let times =
+            |word: &str| log.lines().filter(|line| line.contains(word)).map(at_ms).collect::<Vec<_>>();
         let (broken, again) = (times("with 127.0.0.1"), times("Connecting to MASTER"));
         let pause = broken.iter().zip(&again[1..]).map(|(broken, again)| again.saturating_sub(*broken)).min();
         assert!(pause.is_some_and(|ms| ms < 700), "{pause:?} ms: {log}");

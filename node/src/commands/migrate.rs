@@ -16,10 +16,11 @@ use engine::ctx::Ctx;
 use engine::effect::Effect;
 use engine::tuning::notify;
 use protocol::error::{SYNTAX, shown};
-use protocol::{Args, ErrorReply};
+use protocol::{Args, ErrorReply, OwnedArgs};
 
 use super::{NodeRow, row};
 use crate::dispatch::{self, Call, Next};
+use crate::feed;
 
 const EMPTY_KEY: ErrorReply =
     ErrorReply::new("ERR When using MIGRATE KEYS option, the key argument must be set to the empty string");
@@ -28,6 +29,8 @@ const WRITING: ErrorReply = ErrorReply::new("IOERR error or timeout writing to t
 const READING: ErrorReply = ErrorReply::new("IOERR error or timeout reading from target instance");
 /// Used if the command's timeout is not positive.
 const TIMEOUT_MS: i64 = 1000;
+/// Keys that are sent before what the other server says of them is read. Their replies are short, so both can always write.
+const AT_ONCE: usize = 64;
 /// Longest line that another server may reply with.
 const LINE_MAX: usize = 4096;
 
@@ -102,18 +105,18 @@ impl Peer {
         self.0.get_mut().write_all(wire).map_err(|_| WRITING)
     }
 
-    /// A reply that has to be a status.
-    fn confirm(&mut self) -> Result<(), ErrorReply> {
+    /// What the other server says: done, or what it has against it.
+    fn answer(&mut self) -> Result<Result<(), ErrorReply>, ErrorReply> {
         let mut line = Vec::new();
         let limited = std::io::Read::take(&mut self.0, LINE_MAX as u64).read_until(b'\n', &mut line);
         if limited.is_err() || !line.ends_with(b"\r\n") {
             return Err(READING);
         }
         match line[0] {
-            b'+' => Ok(()),
+            b'+' => Ok(Ok(())),
             _ => {
                 let text = shown(&line[1..line.len() - 2], usize::MAX);
-                Err(ErrorReply::err(format!("Target instance replied with error: {text}")))
+                Ok(Err(ErrorReply::err(format!("Target instance replied with error: {text}"))))
             }
         }
     }
@@ -141,6 +144,17 @@ fn restore(ctx: &Ctx<'_>, key: &[u8], replace: bool) -> Option<Vec<u8>> {
     Some(wire)
 }
 
+/// Removes keys that are elsewhere now, here and wherever this server's commands are carried out again.
+fn remove(ctx: &mut Ctx<'_>, keys: &[&[u8]]) {
+    for key in keys {
+        let mut gone = ctx.key(key);
+        gone.apply(Effect::Clear);
+        gone.notify(notify::GENERIC, "del");
+    }
+    let words = [&b"DEL"[..]].into_iter().chain(keys.iter().copied());
+    feed::note_commands(ctx, &[OwnedArgs::from_slices(words)]);
+}
+
 fn migrate(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     let request = Request::parse(call.args)?;
     if !call.session.in_exec {
@@ -160,19 +174,35 @@ fn migrate(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     put(&mut opening, &[b"SELECT", request.db.to_string().as_bytes()]);
     peer.send(&opening)?;
     for _ in 0..1 + usize::from(!request.auth.is_empty()) {
-        peer.confirm()?;
+        peer.answer()??;
     }
-    // What has arrived is removed here even if something later fails: it is there now.
-    for key in keys {
-        let Some(wire) = restore(call.ctx, key, request.replace) else { continue };
-        peer.send(&wire)?;
-        peer.confirm()?;
-        if !request.copy {
-            let mut gone = call.ctx.key(key);
-            gone.apply(Effect::Clear);
-            gone.notify(notify::GENERIC, "del");
+    // What has arrived is removed here even if something else fails: it is there now.
+    let mut refused = Ok(());
+    for keys in keys.chunks(AT_ONCE) {
+        let sent: Vec<&[u8]> = keys.iter().copied().filter(|key| call.ctx.peek(key).is_some()).collect();
+        for key in &sent {
+            peer.send(&restore(call.ctx, key, request.replace).unwrap_or_default())?;
+        }
+        let mut arrived = Vec::new();
+        let broken = sent.into_iter().find_map(|key| match peer.answer() {
+            Ok(Ok(())) => {
+                arrived.push(key);
+                None
+            }
+            Ok(Err(error)) => {
+                refused = refused.clone().and(Err(error));
+                None
+            }
+            Err(broken) => Some(broken),
+        });
+        if !request.copy && !arrived.is_empty() {
+            remove(call.ctx, &arrived);
+        }
+        if let Some(broken) = broken {
+            return Err(broken);
         }
     }
+    refused?;
     call.out.ok();
     Ok(Next::Done)
 }

@@ -38,12 +38,17 @@ pub struct Backlog {
     block: usize,
     first: u64,
     end: u64,
+    /// Memory of the blocks.
+    memory: u64,
 }
+
+/// What a block takes beside its bytes: its head, and its place among the others.
+const OVERHEAD: u64 = (size_of::<Block>() + 4 * size_of::<usize>()) as u64;
 
 impl Backlog {
     /// Nothing yet: the first byte will have this number.
     pub fn new(first: u64) -> Backlog {
-        Backlog { blocks: VecDeque::new(), block: BLOCK, first, end: first }
+        Backlog { blocks: VecDeque::new(), block: BLOCK, first, end: first, memory: 0 }
     }
 
     /// The number of the first byte that is still here, or will be.
@@ -54,6 +59,11 @@ impl Backlog {
     /// The number that the next byte will have.
     pub fn end(&self) -> u64 {
         self.end
+    }
+
+    /// Memory that all this takes, room included.
+    pub fn memory(&self) -> u64 {
+        self.memory
     }
 
     /// Bytes that are here.
@@ -79,13 +89,16 @@ impl Backlog {
         let last = self.blocks.back_mut().and_then(Arc::get_mut).filter(|block| block.bytes.len() < full);
         match last {
             Some(block) => {
+                let room = block.bytes.capacity();
                 write(&mut block.bytes);
+                self.memory += (block.bytes.capacity() - room) as u64;
                 self.end = block.end();
             }
             None => {
                 let bytes = Vec::with_capacity(if busy { self.block } else { 0 });
                 let mut block = Block { start: self.end, bytes };
                 write(&mut block.bytes);
+                self.memory += block.bytes.capacity() as u64 + OVERHEAD;
                 self.end = block.end();
                 self.blocks.push_back(Arc::new(block));
             }
@@ -105,8 +118,8 @@ impl Backlog {
 
     /// Nobody needs what is before this byte. Whole blocks go; of the first that stays only the rest is to be had.
     pub fn trim(&mut self, keep_from: u64) {
-        while self.blocks.front().is_some_and(|block| block.end() <= keep_from) {
-            self.blocks.pop_front();
+        while let Some(block) = self.blocks.pop_front_if(|block| block.end() <= keep_from) {
+            self.memory -= block.bytes.capacity() as u64 + OVERHEAD;
         }
         self.first = self.first.max(keep_from.min(self.end));
     }
@@ -147,9 +160,10 @@ mod tests {
         assert!(backlog.at(101).is_some(), "it goes with its block");
         backlog.trim(101 + BLOCK as u64);
         assert_eq!((backlog.first(), backlog.len()), (101 + BLOCK as u64, 3 * BLOCK as u64));
+        assert!((3 * BLOCK as u64..4 * BLOCK as u64).contains(&backlog.memory()), "{}", backlog.memory());
         assert!(backlog.at(101).is_none());
         assert_eq!(backlog.at(101 + BLOCK as u64).unwrap().from(101 + BLOCK as u64)[0], 1);
         backlog.trim(u64::MAX);
-        assert_eq!((backlog.first(), backlog.len()), (backlog.end(), 0));
+        assert_eq!((backlog.first(), backlog.len(), backlog.memory()), (backlog.end(), 0, 0));
     }
 }

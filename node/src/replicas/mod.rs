@@ -333,7 +333,7 @@ impl Replicas {
         let config = server.config.get();
         state.close_those_behind(server, &config);
         state.trim(&config);
-        let kept = state.history.backlog.as_ref().map_or(0, |backlog| backlog.len());
+        let kept = state.history.backlog.as_ref().map_or(0, |backlog| backlog.memory());
         server.memory.set_uncounted(kept.saturating_sub(config.repl_backlog_size));
         let end = state.history.offset() + 1;
         state.links.iter().filter(|link| link.flows() && link.behind(end) > 0).for_each(|link| link.wake());
