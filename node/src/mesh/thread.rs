@@ -46,6 +46,8 @@ pub struct Shared {
     timers: Notify,
     wake: Arc<Notify>,
     orders: UnboundedSender<Order>,
+    /// There was no link at the last beat.
+    is_alone: std::cell::Cell<bool>,
     /// A task writes what only this node had before it joined.
     writes_rest: std::cell::Cell<bool>,
 }
@@ -116,6 +118,7 @@ fn run(
         timers: Notify::new(),
         wake,
         orders,
+        is_alone: Default::default(),
         writes_rest: Default::default(),
     });
     let result = shared.begin(come);
@@ -179,8 +182,9 @@ async fn tick(shared: Rc<Shared>) {
     let mut beat = tokio::time::Instant::now();
     loop {
         let now = tokio::time::Instant::now();
-        if now >= beat {
+        if now >= beat || shared.is_alone.get() && shared.has_links() {
             let linked = shared.beat();
+            shared.is_alone.set(!linked);
             beat = now + if linked { BEAT } else { BEAT_ALONE };
         }
         let next = shared.next_timer().map_or(beat, |at| beat.min(at.into()));
@@ -353,9 +357,13 @@ impl Shared {
             tokio::task::spawn_local(write_rest(self.clone()));
         }
         self.serve_waits();
-        if self.next_timer().is_some() {
+        if self.next_timer().is_some() || self.is_alone.get() && self.has_links() {
             self.timers.notify_one();
         }
+    }
+
+    fn has_links(&self) -> bool {
+        !self.driver.borrow().links.is_empty()
     }
 
     /// When an acknowledgement is due, or a client's time is up.
