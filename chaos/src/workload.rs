@@ -2,7 +2,7 @@
 
 use replication::Place;
 use replication::effect::*;
-use replication::overlay::Plain;
+use replication::overlay::{Cell, Memory, Plain};
 
 use crate::rng::Rng;
 use crate::store::Store;
@@ -51,7 +51,7 @@ impl<'a> Client<'a> {
         let sub = self.promised.len() as u32;
         let place = Place { version: self.version, origin: self.origin, sub };
         let idle = !self.touch && !create && self.changes_nothing(&write);
-        let effect = self.store.naive.resolve::<replication::overlay::Memory>(key, write.effect.clone());
+        let effect = self.store.naive.resolve::<Memory>(key, write.effect.clone());
         self.promised.push((place, Write { effect, ..write.clone() }));
         if !idle {
             let sub = self.writes.len() as u32;
@@ -62,7 +62,6 @@ impl<'a> Client<'a> {
     }
 
     fn changes_nothing(&self, write: &Write) -> bool {
-        use replication::overlay::Cell;
         let cell = |name: &[u8]| self.store.plain.cell(&write.key, name);
         match &write.effect {
             Effect::AddMember(name) => cell(name).is_some(),
@@ -122,8 +121,15 @@ impl<'a> Client<'a> {
         }
         let Some((key, absent)) = self.writable(rng, "s", Kind::String) else { return };
         let old = self.store.plain.text(&key).filter(|_| !absent);
-        let number = old.map_or(Some(0), |old| std::str::from_utf8(&old.bytes).ok()?.parse::<i64>().ok());
+        let number =
+            old.as_ref().map_or(Some(0), |old| std::str::from_utf8(&old.bytes).ok()?.parse::<i64>().ok());
         let effect = match (rng.below(5), number) {
+            _ if rng.once_in(3) => {
+                let delta = fraction(rng);
+                let sum = Memory::add_float(old.as_ref().map_or(b"0", |old| &old.bytes[..]), &delta);
+                let Some(result) = sum else { return };
+                Effect::AddFloat { delta, result }
+            }
             (0..=1, Some(n)) => {
                 let delta = rng.below(9) as i64 - 2;
                 let Some(result) = n.checked_add(delta) else { return };
@@ -140,7 +146,18 @@ impl<'a> Client<'a> {
         let Some((key, absent)) = self.writable(rng, "h", Kind::Hash) else { return };
         let field = word(rng, 3);
         let old = self.store.plain.cell(&key, &field).filter(|_| !absent);
-        let effect = match rng.below(6) {
+        let effect = match rng.below(9) {
+            6.. => {
+                let (delta, text) = (
+                    fraction(rng),
+                    match &old {
+                        Some(Cell::Text(text, _)) => &text[..],
+                        _ => b"0",
+                    },
+                );
+                let Some(result) = Memory::add_float(text, &delta) else { return };
+                Effect::AddFieldFloat { field, delta, result }
+            }
             0..=1 => Effect::SetField { field, value: word(rng, 4), absent: false },
             2 if old.is_none() => Effect::SetField { field, value: word(rng, 9), absent: true },
             3 if old.is_some() => Effect::DelField(field),
@@ -149,7 +166,7 @@ impl<'a> Client<'a> {
                     let delta = rng.below(9) as i64;
                     Effect::AddField { field, delta, result: delta }
                 }
-                Some(replication::overlay::Cell::Text(text, _)) => {
+                Some(Cell::Text(text, _)) => {
                     let Ok(n) = String::from_utf8_lossy(&text).parse::<i64>() else { return };
                     Effect::AddField { field, delta: 3, result: n + 3 }
                 }
@@ -193,7 +210,7 @@ impl<'a> Client<'a> {
         let Some((key, absent)) = self.writable(rng, "z", Kind::Zset) else { return };
         let member = word(rng, 3);
         let old = match self.store.plain.cell(&key, &member) {
-            Some(replication::overlay::Cell::Score(score)) if !absent => Some(score),
+            Some(Cell::Score(score)) if !absent => Some(score),
             _ => None,
         };
         let score = rng.below(100) as f64;
@@ -204,7 +221,10 @@ impl<'a> Client<'a> {
                 Effect::SetScore { member, score, only }
             }
             (3, Some(_)) => Effect::DelScored(member),
-            (_, old) => Effect::AddScore { member, delta: 2.0, result: old.unwrap_or(0.0) + 2.0 },
+            (_, old) => {
+                let delta = *rng.pick(&[2.0, 0.1, -0.7]);
+                Effect::AddScore { member, delta, result: old.unwrap_or(0.0) + delta }
+            }
         };
         self.write(&key, absent, effect);
     }
@@ -270,6 +290,11 @@ impl<'a> Client<'a> {
             }
         }
     }
+}
+
+/// What sums of depend on their order for.
+fn fraction(rng: &mut Rng) -> Bytes {
+    rng.pick(&["0.1", "0.25", "-7.35", "1e3", "0.3"]).as_bytes().to_vec()
 }
 
 fn word(rng: &mut Rng, of: u64) -> Bytes {

@@ -69,6 +69,20 @@ impl LongDouble {
         self.0.is_finite()
     }
 
+    /// Sign, mantissa and exponent: the value is `mantissa * 2^exponent`. `None`: it is infinite.
+    pub fn parts(self) -> Option<(bool, u64, i32)> {
+        // 64 bits of mantissa with an explicit leading one; then 15 bits of exponent, 0 meaning the same as 1.
+        let bits = self.0.to_bits();
+        let exponent = ((bits >> 64) as i32 & 0x7fff).max(1) - 16383 - 63;
+        self.0.is_finite().then_some((self.0.is_negative(), bits as u64, exponent))
+    }
+
+    /// The opposite of [`LongDouble::parts`]; the mantissa may have any number of bits.
+    pub fn from_parts(negative: bool, mantissa: u64, exponent: i32) -> Self {
+        let size = X87DoubleExtended::from_u128(u128::from(mantissa)).value.scalbn(exponent);
+        Self(if negative { -size } else { size })
+    }
+
     /// Appends the human form: rounded half to even at 17 decimals, trailing zeros dropped, never `-0`.
     pub fn fmt_human(self, out: &mut Vec<u8>) {
         let start = out.len();
@@ -79,10 +93,7 @@ impl LongDouble {
             out.extend_from_slice(b"inf");
             return;
         }
-        // 64 bits of mantissa with an explicit leading one; then 15 bits of exponent, 0 meaning the same as 1.
-        let bits = self.0.to_bits();
-        let mantissa = bits as u64;
-        let exponent = ((bits >> 64) as i32 & 0x7fff).max(1) - 16383 - 63;
+        let Some((_, mantissa, exponent)) = self.parts() else { return };
         if exponent >= 0 {
             fmt_shifted(out, mantissa, exponent as u32);
         } else {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::adds::Adds;
+use super::ops::Ops;
 use super::plain::{Cell, Plain};
 use super::text;
 use crate::effect::{Bytes, Effect};
@@ -14,36 +14,11 @@ pub(super) enum CellMark {
     /// The last effect overwrote or removed the cell: only its place matters.
     Last(Place),
     /// Effects that build on what was there, in order, since `base`.
-    Window { base: Option<Cell>, since: Place, ops: Vec<(Place, Effect)> },
+    Window { base: Option<Cell>, since: Place, ops: Ops },
 }
 
 /// What a cell was, since when only what follows counts, and what follows.
-type Window = (Option<Cell>, Place, Vec<(Place, Effect)>);
-
-/// A cell after effects on it.
-fn all<P: Plain>(base: &Option<Cell>, ops: &[(Place, Effect)]) -> Option<Cell> {
-    ops.iter().fold(base.clone(), |cell, (_, op)| text::change::<P>(cell, op))
-}
-
-/// A field after an addition that comes late, where the order does not matter: all is additions from the one before it on.
-fn add_late(
-    now: Option<Cell>,
-    effect: &Effect,
-    before: &[(Place, Effect)],
-    later: &[(Place, Effect)],
-) -> Option<Cell> {
-    let Effect::AddField { delta, .. } = effect else { return None };
-    let adds = |(_, effect): &(Place, Effect)| match effect {
-        Effect::AddField { delta, result, .. } => Adds::fits(*delta, *result),
-        _ => false,
-    };
-    if !before.last().is_some_and(adds) || !later.iter().all(adds) {
-        return None;
-    }
-    let Some(Cell::Text(text, deadline)) = now else { return None };
-    let sum = text::integer(&text)?.checked_add(*delta).filter(|sum| Adds::fits(*delta, *sum))?;
-    Some(Cell::Text(sum.to_string().into_bytes(), deadline))
-}
+type Window = (Option<Cell>, Place, Ops);
 
 impl CellMark {
     /// Before this place nothing counts.
@@ -89,7 +64,7 @@ impl CellMark {
         effect: Effect,
     ) -> (CellMark, Option<Option<Cell>>) {
         let new = text::change::<P>(now.clone(), &effect);
-        (CellMark::Window { base: now, since, ops: vec![(place, effect)] }, Some(new))
+        (CellMark::Window { base: now, since, ops: Ops::of(vec![(place, effect)]) }, Some(new))
     }
 
     fn widen<P: Plain>(
@@ -99,46 +74,49 @@ impl CellMark {
         once: bool,
         stale: Option<&mut HashSet<Bytes>>,
     ) -> (CellMark, Option<Option<Cell>>) {
-        let known = once && ops.binary_search_by_key(&place, |(at, _)| *at).is_ok();
-        if place <= since || known {
+        if place <= since || once && ops.has(place) {
             return (CellMark::Window { base, since, ops }, None);
         }
-        let at = ops.partition_point(|(at, _)| *at <= place);
         let name = text::cell_name(&effect);
         if text::overwrites(&effect) {
             (base, since) = (text::change::<P>(None, &effect), place);
-            ops.drain(..at);
-            let new = all::<P>(&base, &ops);
+            ops.forget(place);
+            let new = ops.carry_out::<P>(base.clone());
             return match ops.is_empty() {
                 true => (CellMark::Last(since), Some(new)),
                 false => (CellMark::Window { base, since, ops }, Some(new)),
             };
         }
+        let behind = ops.is_behind(place);
         let new = match (stale, name) {
-            (Some(stale), Some(name)) if at < ops.len() || stale.contains(name) => {
+            (Some(stale), Some(name)) if !behind || stale.contains(name) => {
                 stale.insert(name.clone());
-                ops.insert(at, (place, effect));
                 None
             }
-            _ if at == ops.len() => {
-                let new = text::change::<P>(now, &effect);
-                ops.push((place, effect));
-                Some(new)
-            }
+            _ if behind => Some(text::change::<P>(now, &effect)),
             _ => {
-                let sum = add_late(now, &effect, &ops[..at], &ops[at..]);
-                ops.insert(at, (place, effect));
-                Some(sum.or_else(|| all::<P>(&base, &ops)))
+                ops.insert::<P>(place, effect);
+                let new = ops.carry_out::<P>(base.clone());
+                return (CellMark::Window { base, since, ops }, Some(new));
             }
         };
+        ops.insert::<P>(place, effect);
         (CellMark::Window { base, since, ops }, new)
     }
 
     /// What the effects make of the cell, if they are remembered.
-    pub fn now<P: Plain>(&self) -> Option<Option<Cell>> {
+    pub fn now<P: Plain>(&mut self) -> Option<Option<Cell>> {
         match self {
             CellMark::Last(_) => None,
-            CellMark::Window { base, ops, .. } => Some(all::<P>(base, ops)),
+            CellMark::Window { base, ops, .. } => Some(ops.carry_out::<P>(base.clone())),
+        }
+    }
+
+    /// How many effects are remembered.
+    pub fn len(&self) -> usize {
+        match self {
+            CellMark::Last(_) => 1,
+            CellMark::Window { ops, .. } => ops.len(),
         }
     }
 
@@ -147,10 +125,7 @@ impl CellMark {
         let last = match self {
             CellMark::Last(place) => return place.version > settled,
             CellMark::Window { base, since, ops } => {
-                let old = ops.partition_point(|(at, _)| at.version <= settled);
-                for (at, op) in ops.drain(..old) {
-                    (*base, *since) = (text::change::<P>(base.take(), &op), at);
-                }
+                *since = ops.settle::<P>(settled, base).unwrap_or(*since);
                 if !ops.is_empty() {
                     return true;
                 }

@@ -1,5 +1,6 @@
 //! A store that nothing changes: what an effect will leave as marks is noted before it is carried out by other means.
 
+use super::grid::Number;
 use super::plain::{Cell, Plain};
 use crate::effect::{BitAdd, Bytes, Effect, Key, Kind, Text, Value};
 use crate::stamp::{Place, Stamp};
@@ -83,6 +84,14 @@ impl<P: Plain> Plain for Dry<'_, P> {
 
     fn add_float(old: &[u8], delta: &[u8]) -> Option<Bytes> {
         P::add_float(old, delta)
+    }
+
+    fn number(text: &[u8]) -> Option<Number> {
+        P::number(text)
+    }
+
+    fn number_text(number: Number) -> Bytes {
+        P::number_text(number)
     }
 
     fn add_bits(old: Bytes, add: &BitAdd) -> Bytes {

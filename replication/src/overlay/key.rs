@@ -17,6 +17,7 @@ use super::late::Stale;
 use super::list::{ListMarks, Removed};
 use super::plain::{Cell, Plain};
 use super::register::{Change, Register};
+use super::sums::Sums;
 use super::{Conflicts, Rule, Rules, text};
 use crate::effect::{Bytes, Effect, Element, Key, Kind, Spot, Text, Value};
 use crate::stamp::{Place, Stamp};
@@ -75,6 +76,8 @@ pub(super) struct Marks {
     pub(super) log: Vec<(Place, Event)>,
     /// Additions behind the log, to a number.
     pub(super) adds: Adds,
+    /// The same of fractions: there are never both.
+    pub(super) sums: Option<Box<Sums>>,
     pub(super) register: Register,
     /// Type after the log.
     pub(super) kind: Option<Kind>,
@@ -104,6 +107,7 @@ impl Marks {
             base_text: None,
             log: Vec::new(),
             adds: Adds::default(),
+            sums: None,
             register: Register::new(deadline),
             kind,
             wipe: Place::ZERO,
@@ -189,6 +193,7 @@ impl Marks {
         stamp == Some(place.stamp())
             && self.newest == *place
             && self.adds.is_empty()
+            && self.sums.is_none()
             && *kind != Kind::List
             && self.cells.is_empty()
             && self.skipped.is_empty()
@@ -224,7 +229,8 @@ impl Marks {
     /// Notes an addition to a number that is newer than all the key has. False if that takes more than a note.
     #[inline]
     pub fn note_add(&mut self, place: Place, delta: i64, result: i64) -> bool {
-        if self.kind != Some(Kind::String) || place < self.newest || self.base_text.is_none() {
+        let ready = self.kind == Some(Kind::String) && self.base_text.is_some() && self.sums.is_none();
+        if !ready || place < self.newest {
             return false;
         }
         self.newest = place;
@@ -241,7 +247,8 @@ impl Marks {
         if place < self.floor() {
             return fold.conflict(Rule::LaterWins, &[], self.floor(), place);
         }
-        if create || !matches!(effect, Effect::Add { .. } | Effect::ExpireAt { .. }) {
+        if create || !matches!(effect, Effect::Add { .. } | Effect::AddFloat { .. } | Effect::ExpireAt { .. })
+        {
             self.put_in_order();
         }
         match effect {
@@ -271,8 +278,11 @@ impl Marks {
         if self.newest.is_settled(settled) {
             return true;
         }
-        let much = self.log.len() + self.adds.len() > MUCH || self.cells.len() > MUCH || self.list.is_some();
-        much && self.settle::<P>(settled)
+        let events = self.log.len() + self.adds.len() + self.sums.as_ref().map_or(0, |sums| sums.len());
+        let much = |cells: &HashMap<Bytes, CellMark>| {
+            cells.len() > MUCH || cells.values().map(CellMark::len).sum::<usize>() > MUCH
+        };
+        (events > MUCH || self.list.is_some() || much(&self.cells)) && self.settle::<P>(settled)
     }
 
     /// Forgets what is settled. True if nothing is left.
@@ -295,7 +305,14 @@ impl Marks {
             self.base_text = Some(Some(Text { bytes: sum.to_string().into_bytes(), ..base }));
             self.base_kind = Some(Kind::String);
         }
-        if self.log.is_empty() && self.adds.is_empty() {
+        if let Some(sums) = &mut self.sums
+            && sums.settle::<P>(settled)
+        {
+            // As above.
+            (self.base_text, self.base_kind) = (Some(sums.base().clone()), Some(Kind::String));
+        }
+        self.sums.take_if(|sums| sums.is_empty());
+        if self.log.is_empty() && self.adds.is_empty() && self.sums.is_none() {
             self.base_text = None;
         }
         if self.wipe.is_settled(settled) {
@@ -311,6 +328,7 @@ impl Marks {
         bare && empty
             && self.log.is_empty()
             && self.adds.is_empty()
+            && self.sums.is_none()
             && self.cells.is_empty()
             && self.list.is_none()
     }
@@ -555,8 +573,11 @@ impl Marks {
             if self.add(fold, place, *delta, *result) {
                 return;
             }
-            self.put_in_order();
         }
+        if matches!(effect, Effect::AddFloat { .. }) && self.add_float(fold, place, effect) {
+            return;
+        }
+        self.put_in_order();
         let last = self.log.last().is_none_or(|(at, _)| place >= *at);
         if !last && !fold.once && self.add_late(fold, place, effect) {
             return;
@@ -635,13 +656,17 @@ impl Marks {
     /// Computes what was left.
     pub fn compute<P: Plain>(&mut self, fold: &mut Fold<'_, P>, stale: Stale) {
         if stale.text && self.kind == Some(Kind::String) && self.base_text.is_some() {
-            match self.walk::<P>().text {
+            let text = match &mut self.sums {
+                Some(sums) => sums.text::<P>(),
+                None => self.walk::<P>().text,
+            };
+            match text {
                 Some(text) => fold.plain.put(fold.key, text.into()),
                 None => fold.plain.remove(fold.key),
             }
         }
         for name in stale.cells {
-            if let (Some(kind), Some(mark)) = (self.kind, self.cells.get(&name))
+            if let (Some(kind), Some(mark)) = (self.kind, self.cells.get_mut(&name))
                 && let Some(now) = mark.now::<P>()
             {
                 fold.plain.set_cell(fold.key, kind, &name, now);
@@ -669,7 +694,7 @@ impl Marks {
 
     /// Folds in an addition that stands behind everything that is no addition.
     fn add<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place, delta: i64, result: i64) -> bool {
-        let behind = self.log.last().is_none_or(|(at, _)| place > *at);
+        let behind = self.sums.is_none() && self.log.last().is_none_or(|(at, _)| place > *at);
         if fold.is_text_stale() || !behind || self.kind != Some(Kind::String) || !Adds::fits(delta, result) {
             return false;
         }
@@ -684,6 +709,53 @@ impl Marks {
         true
     }
 
+    /// The same with a fraction.
+    fn add_float<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place, effect: &Effect) -> bool {
+        if self.kind != Some(Kind::String) || !self.skipped.is_empty() || !self.adds.is_empty() {
+            return false;
+        }
+        self.capture(fold);
+        if self.log.last().is_some_and(|(at, _)| *at >= place) && !self.gather::<P>(place) {
+            return false;
+        }
+        let (stale, key) = (fold.is_text_stale(), fold.key);
+        if self.sums.is_none() {
+            let base = if stale { self.walk::<P>().text } else { fold.plain.text(key) };
+            self.sums = Some(Box::new(Sums::on(base)));
+        }
+        let Some(sums) = &mut self.sums else { return false };
+        if fold.once && sums.has(place) {
+            return true;
+        }
+        let behind = sums.is_behind(place);
+        sums.insert::<P>(place, effect.clone());
+        match &mut fold.stale {
+            Some(left) if stale || !behind => left.text = true,
+            _ if behind => fold.plain.edit(key, effect),
+            _ => {
+                let text = sums.text::<P>().expect("an addition makes a string");
+                fold.plain.put(key, text.into());
+            }
+        }
+        true
+    }
+
+    /// Takes the additions of fractions at the log's end out of it, if a place is among them.
+    fn gather<P: Plain>(&mut self, place: Place) -> bool {
+        let is_sum = |(_, event): &(Place, Event)| matches!(event, Event::Edit(Effect::AddFloat { .. }));
+        let from = self.log.iter().rposition(|event| !is_sum(event)).map_or(0, |at| at + 1);
+        if self.sums.is_some() || self.log[..from].last().is_some_and(|(at, _)| *at >= place) {
+            return false;
+        }
+        let adds = self.log.split_off(from).into_iter().filter_map(|(at, event)| match event {
+            Event::Edit(effect) => Some((at, effect)),
+            _ => None,
+        });
+        let adds = adds.collect();
+        self.sums = Some(Box::new(Sums::of(self.walk::<P>().text, adds)));
+        true
+    }
+
     /// Puts the additions behind the log into it: something may have a place among them.
     fn put_in_order(&mut self) {
         if !self.adds.is_empty() {
@@ -691,15 +763,19 @@ impl Marks {
             self.log.extend(adds.map(|(place, add)| (place, Event::Edit(add))));
             self.adds.clear();
         }
+        if let Some(sums) = self.sums.take() {
+            self.log.extend(sums.events());
+        }
     }
 
     /// The log, and what stands behind it.
     pub(super) fn events(&self) -> Cow<'_, [(Place, Event)]> {
-        if self.adds.is_empty() {
+        if self.adds.is_empty() && self.sums.is_none() {
             return Cow::Borrowed(&self.log);
         }
         let adds = self.adds.in_order().into_iter().map(|(place, add)| (place, Event::Edit(add)));
-        Cow::Owned(self.log.iter().cloned().chain(adds).collect())
+        let sums = self.sums.iter().flat_map(|sums| sums.events());
+        Cow::Owned(self.log.iter().cloned().chain(adds).chain(sums).collect())
     }
 
     /// Folds in an addition after which there were only additions: the order does not matter.

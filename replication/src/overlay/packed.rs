@@ -4,6 +4,7 @@
 use super::cell::CellMark;
 use super::key::{Event, Marks};
 use super::list::ListMarks;
+use super::ops::Ops;
 use super::plain::Cell;
 use super::register::{Change, Register};
 use crate::codec::{Malformed, Reader, Writer, put_effect};
@@ -152,11 +153,12 @@ fn take_many<T>(
     (0..r.count()?).map(|_| one(r)).collect()
 }
 
-fn put_ops(w: &mut Writer, ops: &[(Place, Effect)]) {
-    put_many(w, ops.iter(), |w, (place, effect)| {
+fn put_ops<'e>(w: &mut Writer, len: usize, ops: impl Iterator<Item = &'e (Place, Effect)>) {
+    w.int(len as u64);
+    for (place, effect) in ops {
         put_place(w, *place);
         put_effect(w, effect);
-    });
+    }
 }
 
 fn take_ops(r: &mut Reader<'_>) -> Result<Vec<(Place, Effect)>, Malformed> {
@@ -173,7 +175,7 @@ fn put_mark(w: &mut Writer, mark: &CellMark) {
             w.int(1);
             put_cell(w, base);
             put_place(w, *since);
-            put_ops(w, ops);
+            put_ops(w, ops.len(), ops.iter());
         }
     }
 }
@@ -187,7 +189,7 @@ fn take_mark(r: &mut Reader<'_>, kind: Option<Kind>) -> Result<CellMark, Malform
             if !ops.iter().all(fits) {
                 return Err(Malformed::Tag(1));
             }
-            CellMark::Window { base, since, ops }
+            CellMark::Window { base, since, ops: Ops::of(ops) }
         }
         tag => return Err(Malformed::Tag(tag)),
     })
@@ -216,7 +218,7 @@ impl Marks {
             w.bytes(name);
             put_mark(w, mark);
         });
-        put_ops(w, &self.skipped);
+        put_ops(w, self.skipped.len(), self.skipped.iter());
         put_many(w, self.buried.iter(), |w, (part, place)| {
             w.bytes(part);
             put_place(w, *place);
@@ -239,12 +241,13 @@ impl Marks {
         let buried = take_many(r, |r| Ok((r.bytes()?.to_vec(), take_place(r)?)))?;
         let list = if r.int()? == 0 { None } else { Some(ListMarks::unpack(r)?) };
         let register = Register::from_parts(base, changes);
-        let adds = Default::default();
+        let (adds, sums) = Default::default();
         Ok(Marks {
             base_kind,
             base_text,
             log,
             adds,
+            sums,
             register,
             kind,
             wipe,

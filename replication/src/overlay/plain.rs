@@ -1,5 +1,6 @@
 //! The store under the overlay, as the overlay sees it: values without history.
 
+use super::grid::Number;
 use super::text;
 use crate::effect::{BitAdd, Bytes, Effect, Key, Kind, Text, Value};
 use crate::stamp::{Place, Stamp};
@@ -84,6 +85,15 @@ pub trait Plain {
 
     /// The sum of two decimal numbers as the commands write it. `None` if the first is not a number.
     fn add_float(old: &[u8], delta: &[u8]) -> Option<Bytes>;
+    /// What a text is to [`Plain::add_float`]: a number of 64 bits, of which up to 17 decimals are written. `None`: it is no
+    /// finite number, or this store adds in another way.
+    fn number(_text: &[u8]) -> Option<Number> {
+        None
+    }
+    /// A number as [`Plain::add_float`] writes it.
+    fn number_text(number: Number) -> Bytes {
+        unreachable!("a store that knows no numbers has none to write: {number:?}")
+    }
     /// A string after an addition to some of its bits.
     fn add_bits(old: Bytes, add: &BitAdd) -> Bytes;
     /// HyperLogLog registers raised by others.

@@ -157,7 +157,7 @@ pub(super) fn change<P: Plain>(old: Option<Cell>, effect: &Effect) -> Option<Cel
             _ => Some(Cell::Text(value.clone(), None)),
         },
         AddField { delta, result, .. } => Some(Cell::Text(add(text, *delta, *result), deadline)),
-        AddFieldFloat { delta, result, .. } => {
+        AddFieldFloat { delta, result, .. } | AddFloat { delta, result } => {
             Some(Cell::Text(add_float::<P>(text, delta, result), deadline))
         }
         FieldExpire { at, .. } => match old {

@@ -2,7 +2,7 @@
 
 use protocol::number::LongDouble;
 use replication::effect::{BitAdd, BitOverflow, Bytes, Key, Kind, Text, Value};
-use replication::overlay::{self, Cell, Plain};
+use replication::overlay::{self, Cell, Number, Plain};
 use replication::{Place, Stamp};
 
 use crate::ctx::{Env, KeyMut, Outbox};
@@ -323,6 +323,17 @@ impl Plain for Stage<'_> {
         let mut sum = Vec::with_capacity(24);
         LongDouble::parse(old)?.checked_add(LongDouble::parse(delta)?)?.fmt_human(&mut sum);
         Some(sum)
+    }
+
+    fn number(text: &[u8]) -> Option<Number> {
+        let (negative, mantissa, exponent) = LongDouble::parse(text)?.parts()?;
+        Some(Number { negative, mantissa, exponent })
+    }
+
+    fn number_text(number: Number) -> Bytes {
+        let mut text = Vec::with_capacity(24);
+        LongDouble::from_parts(number.negative, number.mantissa, number.exponent).fmt_human(&mut text);
+        text
     }
 
     fn add_bits(old: Bytes, add: &BitAdd) -> Bytes {

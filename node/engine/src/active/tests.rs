@@ -20,6 +20,7 @@ use crate::types::stream::Part;
 mod follow;
 mod plays;
 mod storm;
+mod sums;
 
 /// What a run is like.
 #[derive(Clone, Copy, Default)]
@@ -553,6 +554,44 @@ const MORE_COMMANDS: &[&str] = &[
     "PEXPIRE X t",
 ];
 
+/// Counters of fractions, and what else may happen to them. `f`: a fraction.
+const FRACTIONS: &[&str] = &[
+    "INCRBYFLOAT S f",
+    "INCRBYFLOAT S f",
+    "INCRBYFLOAT S f",
+    "INCRBYFLOAT S f",
+    "INCRBYFLOAT S f",
+    "INCRBYFLOAT S f",
+    "HINCRBYFLOAT H a f",
+    "HINCRBYFLOAT H a f",
+    "HINCRBYFLOAT H a f",
+    "HINCRBYFLOAT H a f",
+    "HINCRBYFLOAT H a f",
+    "ZINCRBY Z f a",
+    "ZINCRBY Z f a",
+    "ZINCRBY Z f a",
+    "ZINCRBY Z f a",
+    "INCR S",
+    "HINCRBY H a n",
+    "HINCRBYFLOAT H v f",
+    "SET S f",
+    "SET S 100.1 PX t",
+    "SET S f NX",
+    "SET K v",
+    "APPEND S n",
+    "HSET H a f",
+    "HSETNX H a 99.9",
+    "HDEL H a",
+    "ZADD Z f a",
+    "ZADD Z GT 63.9 a",
+    "ZREM Z a",
+    "PEXPIRE S t",
+    "PERSIST S",
+    "DEL K",
+    "DEL S",
+    "GETSET S f",
+];
+
 /// `ids`: of stream entries that were added lately.
 fn command(dice: &mut Dice, commands: &[&'static str], ids: &[String]) -> String {
     let template = loop {
@@ -572,6 +611,7 @@ fn command(dice: &mut Dice, commands: &[&'static str], ids: &[String]) -> String
         "e" => dice.pick(&ids[ids.len().saturating_sub(10)..]).clone(),
         "v" => format!("{}{}", dice.pick(&["a", "b", "c"]), dice.below(3)),
         "n" => dice.below(12).to_string(),
+        "f" => dice.pick(&["0.1", "0.25", "-7.35", "19.99", "100.1", "-0.5", "1e-3", "3"]).to_string(),
         "t" => (1 + dice.below(300)).to_string(),
         "i" => (dice.below(4) as i64 - 2).to_string(),
         other => other.to_string(),

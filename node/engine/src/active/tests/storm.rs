@@ -57,6 +57,19 @@ fn storms_end_in_the_fold_everywhere() {
     }
 }
 
+/// Storms in which nearly all is additions of fractions to a few cells. `STORMS` and `SEED` are as above.
+#[test]
+fn storms_of_fractions_end_in_the_fold_everywhere() {
+    let number = |name, default| std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(default);
+    let (from, seeds) = (number("SEED", 0), number("STORMS", 30));
+    for seed in from..from + seeds {
+        let plan = Plan { wide: true, followed: seed % 2 == 1, ..Plan::default() };
+        if let Err(error) = run(seed, FRACTIONS, plan) {
+            panic!("storm {seed}: {error}");
+        }
+    }
+}
+
 fn must_fail(rule: &str, plan: Plan) {
     // A broken rule may also break what is asserted.
     let fails = |seed| !matches!(catch_unwind(AssertUnwindSafe(|| storm(seed, plan))), Ok(Ok(())));
