@@ -176,7 +176,7 @@ impl Step {
     pub fn from(self, at: i128) -> i128 {
         match self {
             Step::By(by) => at + by,
-            Step::Even(by) => at + by + (at + by & 1),
+            Step::Even(by) => at + by + ((at + by) & 1),
         }
     }
 }

@@ -569,12 +569,12 @@ impl Marks {
     /// Folds an effect on a string, cell or element.
     fn element<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place, effect: &Effect) {
         let Some(kind) = effect.kind() else { return };
-        if let Effect::Add { delta, result } = effect {
-            if self.add(fold, place, *delta, *result) {
-                return;
-            }
-        }
-        if matches!(effect, Effect::AddFloat { .. }) && self.add_float(fold, place, effect) {
+        let added = match effect {
+            Effect::Add { delta, result } => self.add(fold, place, *delta, *result),
+            Effect::AddFloat { .. } => self.add_float(fold, place, effect),
+            _ => false,
+        };
+        if added {
             return;
         }
         self.put_in_order();

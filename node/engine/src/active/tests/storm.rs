@@ -61,7 +61,7 @@ fn storms_end_in_the_fold_everywhere() {
 #[test]
 fn storms_of_fractions_end_in_the_fold_everywhere() {
     let number = |name, default| std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(default);
-    let (from, seeds) = (number("SEED", 0), number("STORMS", 30));
+    let (from, seeds) = (number("SEED", 0), number("STORMS", 15));
     for seed in from..from + seeds {
         let plan = Plan { wide: true, followed: seed % 2 == 1, ..Plan::default() };
         if let Err(error) = run(seed, FRACTIONS, plan) {

@@ -156,41 +156,41 @@ fn contend(seed: u64) {
 #[test]
 fn late_fractions_end_in_the_fold() {
     let number = |name, default| std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(default);
-    let (from, seeds) = (number("SEED", 0), number("SUMS", 60));
+    let (from, seeds) = (number("SEED", 0), number("SUMS", 30));
     (from..from + seeds).for_each(contend);
 }
 
-/// A late one costs about what it would among few: not what is proportional to the young additions behind it.
+/// A late one costs about what it would among few: nothing like the carrying out again of all young additions behind it.
 /// `--nocapture` shows the cost of each.
 #[test]
 fn a_late_fraction_among_many_is_cheap() {
     const YOUNG: u64 = 100_000;
     const LATE: u64 = 200;
     for of in ALL {
-        for list in [DELTAS[0], DELTAS[1]] {
-            let mut node = Node::new(1, 3);
-            let mut apply = |from, version: u64, effect| {
-                remote::apply(&mut node.console.ctx, from, version << 20, &group(false, effect), None)
-                    .unwrap();
-            };
-            apply(2, 1, of.begin("1000.5"));
-            for i in 0..YOUNG {
-                apply(2, 2 + 2 * i, of.add(list[i as usize % list.len()]));
-            }
-            let mut cost: Vec<_> = (0..LATE)
-                .map(|i| {
-                    let began = Instant::now();
-                    apply(3, 3 + 2 * i, of.add(list[0]));
-                    began.elapsed()
-                })
-                .collect();
-            cost.sort();
-            println!(
-                "{of:?} {list:?}: a late addition takes {:?}, the median of {LATE}",
-                cost[cost.len() / 2]
-            );
-            assert!(cost[cost.len() / 2].as_millis() < 5, "{of:?}: {:?}", cost[cost.len() / 2]);
-            node.console.ctx.locks.release();
+        let list = DELTAS[0];
+        let mut node = Node::new(1, 3);
+        let mut apply = |from, version: u64, effect| {
+            remote::apply(&mut node.console.ctx, from, version << 20, &group(false, effect), None).unwrap();
+        };
+        apply(2, 1, of.begin("1000.5"));
+        let began = Instant::now();
+        for i in 0..YOUNG {
+            apply(2, 2 + 2 * i, of.add(list[i as usize % list.len()]));
         }
+        let all = began.elapsed();
+        let mut cost: Vec<_> = (0..LATE)
+            .map(|i| {
+                let began = Instant::now();
+                apply(3, 3 + 2 * i, of.add(list[0]));
+                began.elapsed()
+            })
+            .collect();
+        cost.sort();
+        let median = cost[cost.len() / 2];
+        println!(
+            "{of:?}: a late addition behind which {YOUNG} are takes {median:?}, the median of {LATE}; those took {all:?}"
+        );
+        assert!(median * 200 < all, "{of:?}: {median:?} of {all:?}");
+        node.console.ctx.locks.release();
     }
 }
