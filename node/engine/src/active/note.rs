@@ -263,9 +263,7 @@ impl KeyMut<'_, '_> {
         let Some(ValueRef::Stream(stream)) = self.value() else {
             return matches!(effect, Effect::AddGroup { .. });
         };
-        let known = |group: &[u8], consumer: &[u8]| {
-            stream.group(group).is_some_and(|group| group.consumers().get(consumer).is_some())
-        };
+        let known = |group: &[u8], consumer: &[u8]| stream.group(group)?.consumers().get(consumer);
         match effect {
             Effect::DelEntry(id) => stream.get(*id).is_some(),
             Effect::TrimEntries { through } => {
@@ -273,8 +271,8 @@ impl KeyMut<'_, '_> {
             }
             Effect::AddGroup { group, .. } => stream.group(group).is_none(),
             Effect::DelGroup(group) => stream.group(group).is_some(),
-            Effect::SeeConsumer { group, consumer, .. } => !known(group, consumer),
-            Effect::DelConsumer { group, consumer } => known(group, consumer),
+            Effect::SeeConsumer { group, consumer, .. } => known(group, consumer).is_none_or(|it| it.leaving),
+            Effect::DelConsumer { group, consumer } => known(group, consumer).is_some(),
             Effect::Acknowledge { group, id } => {
                 stream.group(group).is_some_and(|group| group.pending(*id).is_some())
             }

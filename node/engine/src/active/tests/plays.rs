@@ -148,3 +148,42 @@ fn a_late_delete_leaves_a_group_its_younger_consumers() {
     assert_eq!(b.run("XPENDING x g").0, c.run("XPENDING x g").0);
     assert!(c.run("XPENDING x g").0.contains("2-1"));
 }
+
+/// A consumer is removed on one node while it is given something on another: that stays pending with it, whatever comes first, and
+/// once it is acknowledged the consumer is gone everywhere.
+#[test]
+fn what_a_removed_consumer_was_given_meanwhile_stays_pending() {
+    let mut nodes = [Node::new(1, 3), Node::new(2, 3), Node::new(3, 3)];
+    let at = |node: &mut Node, ms: u64| node.console.ctx.env.tick(1_000_000 + ms);
+    let give = |nodes: &mut [Node], from: usize, to: &[usize], groups: &[(u64, Vec<u8>)]| {
+        for (version, bytes) in groups {
+            to.iter().for_each(|to| nodes[*to].receive(from as u16 + 1, *version, bytes));
+        }
+    };
+    at(&mut nodes[1], 0);
+    let mut groups = Vec::new();
+    let read = "XREADGROUP GROUP g c COUNT 1 STREAMS x >";
+    for command in ["XADD x 1-1 f v", "XADD x 2-1 f v", "XGROUP CREATE x g 0", read] {
+        groups.extend(nodes[1].run(command).1);
+    }
+    give(&mut nodes, 1, &[0, 2], &groups);
+    at(&mut nodes[1], 10);
+    let given = nodes[1].run(read).1;
+    at(&mut nodes[2], 20);
+    let (reply, removed) = nodes[2].run("XGROUP DELCONSUMER x g c");
+    assert_eq!(reply, ":1¶");
+    give(&mut nodes, 1, &[0], &given);
+    give(&mut nodes, 2, &[0, 1], &removed);
+    give(&mut nodes, 1, &[2], &given);
+    let same = |nodes: &mut [Node], command: &str, what: &str| {
+        for node in nodes {
+            node.check(&key("x")).unwrap();
+            assert_eq!(node.run(command).0, what, "{command}");
+        }
+    };
+    same(&mut nodes, "XPENDING x g", "*4¶:1¶$3¶2-1¶$3¶2-1¶*1¶*2¶$1¶c¶$1¶1¶");
+    at(&mut nodes[0], 30);
+    let acknowledged = nodes[0].run("XACK x g 2-1").1;
+    give(&mut nodes, 0, &[1, 2], &acknowledged);
+    same(&mut nodes, "XINFO CONSUMERS x g", "*0¶");
+}

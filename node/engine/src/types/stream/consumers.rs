@@ -12,6 +12,8 @@ pub struct Consumer {
     pub seen_ms: i64,
     /// What it has been given and has not acknowledged.
     pub pending: IdMap<()>,
+    /// It was removed by another node while it was given something here: it is there as long as that is pending.
+    pub leaving: bool,
 }
 
 /// See the [module's page](self).
@@ -70,12 +72,18 @@ impl Consumers {
     pub fn see(&mut self, name: &[u8], now_ms: i64) -> bool {
         let at = match self.place(name) {
             Ok(at) => {
-                self.at_mut(self.sorted[at]).seen_ms = now_ms;
+                let consumer = self.at_mut(self.sorted[at]);
+                (consumer.seen_ms, consumer.leaving) = (now_ms, false);
                 return false;
             }
             Err(at) => at,
         };
-        let consumer = Box::new(Consumer { name: name.into(), seen_ms: now_ms, pending: IdMap::default() });
+        let consumer = Box::new(Consumer {
+            name: name.into(),
+            seen_ms: now_ms,
+            pending: IdMap::default(),
+            leaving: false,
+        });
         let number = self.free.pop().unwrap_or(self.all.len() as u32);
         if number as usize == self.all.len() {
             self.all.push(Some(consumer));
@@ -84,6 +92,24 @@ impl Consumers {
         }
         self.sorted.insert(at, number);
         true
+    }
+
+    /// A consumer is there only as long as something is pending with it.
+    pub(super) fn leave(&mut self, name: &[u8]) {
+        if let Ok(at) = self.place(name) {
+            let number = self.sorted[at];
+            self.at_mut(number).leaving = true;
+            self.part_with(number);
+        }
+    }
+
+    /// Takes a consumer out that is leaving and has nothing pending any more.
+    pub(super) fn part_with(&mut self, number: u32) {
+        let consumer = self.at(number);
+        if consumer.leaving && consumer.pending.is_empty() {
+            let name = consumer.name.clone();
+            self.remove(&name);
+        }
     }
 
     /// Takes a consumer out.

@@ -80,6 +80,11 @@ impl Group {
         true
     }
 
+    /// Another node has removed a consumer: what is pending with it all the same was given to it meanwhile, and stays.
+    pub(super) fn forget_consumer(&mut self, name: &[u8]) {
+        self.consumers.leave(name);
+    }
+
     /// Gives an entry to a consumer, whoever has had it. False if there is no such consumer.
     pub fn give(&mut self, id: StreamId, consumer: &[u8], delivered_ms: i64, deliveries: u64) -> bool {
         let Some(number) = self.consumers.number(consumer) else { return false };
@@ -89,11 +94,12 @@ impl Group {
 
     fn give_to(&mut self, id: StreamId, pending: Pending) {
         let before = self.pending.insert(id, pending);
-        if let Some(before) = before.filter(|before| before.consumer != pending.consumer) {
-            self.consumers.pending_mut(before.consumer).remove(id);
-        }
         if before.is_none_or(|before| before.consumer != pending.consumer) {
             self.consumers.pending_mut(pending.consumer).insert(id, ());
+        }
+        if let Some(before) = before.filter(|before| before.consumer != pending.consumer) {
+            self.consumers.pending_mut(before.consumer).remove(id);
+            self.consumers.part_with(before.consumer);
         }
     }
 
@@ -109,6 +115,7 @@ impl Group {
     pub fn acknowledge(&mut self, id: StreamId) -> bool {
         let Some(pending) = self.pending.remove(id) else { return false };
         self.consumers.pending_mut(pending.consumer).remove(id);
+        self.consumers.part_with(pending.consumer);
         true
     }
 

@@ -4,7 +4,7 @@
 //! name                          value                              how writes meet
 //! "e" id                        (field value)*                     the later has it
 //! "g" group                     last-id [read]                     the greater has it, but for XGROUP SETID
-//! "c" group consumer            -                                  the later has it
+//! "c" group consumer            -                                  the later has it; one with something pending is there
 //! "p" group id                  delivered deliveries consumer      the later has it; a claim needs one that is there
 //! "d"                           highest id removed by its id       the greater has it
 //! "m"                           last-id added max-deleted          the later has it
@@ -134,7 +134,8 @@ impl Stream {
             Part::Entry(id) => self.get(id).map(|entry: StreamEntry<'_>| entry_value(entry.pairs())),
             Part::Group(name) => self.group(name).map(|group| group_value(group.last_id, group.entries_read)),
             Part::Consumer { group, consumer } => {
-                self.group(group)?.consumers().get(consumer).map(|_| Vec::new())
+                let found = self.group(group)?.consumers().get(consumer);
+                found.filter(|consumer| !consumer.leaving).map(|_| Vec::new())
             }
             Part::Pending { group, id } => {
                 let group = self.group(group)?;
@@ -214,23 +215,25 @@ impl Stream {
             (Part::Consumer { group, consumer }, value) => {
                 let Some(group) = self.group_mut(group) else { return Ok(()) };
                 match value {
-                    Some(_) if group.consumers().get(consumer).is_some() => {}
                     Some(_) => {
-                        group.see(consumer, 0);
+                        let seen_ms = group.consumers().get(consumer).map_or(0, |consumer| consumer.seen_ms);
+                        group.see(consumer, seen_ms);
                     }
-                    None => {
-                        group.remove_consumer(consumer);
-                    }
+                    None => group.forget_consumer(consumer),
                 }
             }
             (Part::Pending { group, id }, Some(value)) => {
                 let mut r = Reader(value);
                 let (delivered_ms, deliveries) = (r.signed()?, r.int()?);
                 let Some(group) = self.group_mut(group) else { return Ok(()) };
-                if group.consumers().get(r.0).is_none() {
+                let unknown = group.consumers().get(r.0).is_none();
+                if unknown {
                     group.see(r.0, delivered_ms);
                 }
                 group.give(id, r.0, delivered_ms, deliveries);
+                if unknown {
+                    group.forget_consumer(r.0);
+                }
                 group.forget_late(id);
             }
             (Part::Pending { group, id }, None) => {
