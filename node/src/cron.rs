@@ -4,13 +4,13 @@
 use std::time::{Duration, Instant};
 
 use crate::aof::rewrite;
-use crate::overload;
 use crate::persist::background;
 use crate::replicas::watch;
 use crate::samples::Reading;
 use crate::server::Server;
 use crate::shutdown;
 use crate::worker;
+use crate::{overload, strain};
 
 const PERIOD: Duration = Duration::from_millis(100);
 
@@ -35,6 +35,7 @@ pub async fn run(server: &'static Server) {
         server.client_memory.check(server);
         watch::look(server);
         overload::look(server);
+        strain::look(server);
         looks += 1;
         if looks.is_multiple_of(ROTATION) {
             rotate(server);

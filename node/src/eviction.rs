@@ -24,8 +24,12 @@ const TURN: Duration = Duration::from_micros(500);
 /// The limit in force, and what it leads to.
 #[derive(Default)]
 pub struct Memory {
-    /// Bytes; 0: no limit.
+    /// Bytes; 0: no limit. The lesser of the two that follow.
     limit: AtomicU64,
+    /// `maxmemory`.
+    configured: AtomicU64,
+    /// What `force-eviction-percent` leaves now, see [`crate::strain`]; 0: it leaves all.
+    forced: AtomicU64,
     /// Bytes that wait for replicas, and do not count: evicting makes more of them.
     uncounted: AtomicU64,
     /// Since when there has been too little room, unix ms; 0: there is enough.
@@ -46,7 +50,21 @@ enum Room {
 
 impl Memory {
     pub fn set_limit(&self, bytes: u64) {
-        self.limit.store(bytes, Relaxed);
+        self.configured.store(bytes, Relaxed);
+        self.combine();
+    }
+
+    /// No more than this is to be used for now; 0: that is over.
+    pub fn force(&self, bytes: u64) {
+        if self.forced.swap(bytes, Relaxed) != bytes {
+            self.combine();
+        }
+    }
+
+    fn combine(&self) {
+        let limits = [self.configured.load(Relaxed), self.forced.load(Relaxed)];
+        let least = limits.into_iter().filter(|bytes| *bytes > 0).min();
+        self.limit.store(least.unwrap_or(0), Relaxed);
     }
 
     pub fn set_uncounted(&self, bytes: u64) {
@@ -193,6 +211,16 @@ mod tests {
         assert_eq!(patience(11), Some(Duration::from_micros(575)));
         assert!(patience(99).is_some_and(|long| long > Duration::from_secs(60)));
         assert_eq!(patience(100), None);
+    }
+
+    #[test]
+    fn the_lesser_limit_is_in_force() {
+        let memory = Memory::default();
+        for (configured, forced, limit) in [(0, 0, 0), (7, 0, 7), (0, 5, 5), (7, 5, 5), (7, 9, 7)] {
+            memory.set_limit(configured);
+            memory.force(forced);
+            assert_eq!(memory.limit.load(Relaxed), limit, "{configured} {forced}");
+        }
     }
 
     #[test]

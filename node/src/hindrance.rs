@@ -21,7 +21,7 @@ pub const REPLICAS: u16 = 4;
 pub const SYNCING: u16 = 8;
 /// This node is a replica that takes no writes.
 pub const READ_ONLY: u16 = 32;
-/// It has no link to its master, and old data are not to be shown.
+/// It has no link to its master, or a member to too few others, and old data are not to be shown.
 pub const STALE: u16 = 64;
 /// This node is a replica: clients that follow redirections are sent to the master.
 pub const REPLICA: u16 = 128;
@@ -39,7 +39,7 @@ pub fn now(server: &Server, config: &Config) -> u16 {
             REPLICAS,
         )
         | bit(server.upstream.is_replica() && config.replica_read_only, READ_ONLY)
-        | bit(server.upstream.is_stale(config), STALE)
+        | bit(server.upstream.is_stale(config) || server.mesh.is_stale(config), STALE)
         | bit(server.upstream.is_replica(), REPLICA)
         | bit(server.mesh.refuses_writes(), SYNCING)
         | bit(server.aof.books().error().is_some(), LOG)

@@ -54,6 +54,7 @@ pub mod sniff;
 pub mod standby;
 pub mod start;
 pub mod stats;
+pub mod strain;
 pub mod switches;
 pub mod system;
 pub mod ticks;

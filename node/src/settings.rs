@@ -11,6 +11,8 @@ pub fn tuning(config: &Config, server: &Server) -> Tuning {
     let chosen = policy(config.maxmemory_policy);
     Tuning {
         keys_output_limit: config.keys_output_limit as usize,
+        // The default is half of what a count can be: as Redis has no such limit, it is none.
+        max_rand_count: if config.max_rand_count == i64::MAX / 2 { i64::MAX } else { config.max_rand_count },
         hash_max_listpack_entries: config.hash_max_listpack_entries,
         hash_max_listpack_value: config.hash_max_listpack_value,
         zset_max_listpack_entries: config.zset_max_listpack_entries,

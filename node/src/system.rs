@@ -211,6 +211,13 @@ pub fn total_memory() -> u64 {
     unsafe { libc::sysconf(libc::_SC_PHYS_PAGES) }.max(0) as u64 * page_size()
 }
 
+/// Bytes of it that can be had without swapping, as the system estimates. `None`: it does not say.
+pub fn available_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
 /// The operating system: name, release, machine.
 pub fn os_name() -> String {
     // SAFETY: zeros are a valid value of this struct of texts.

@@ -172,6 +172,38 @@ fn in_a_mesh_the_member_that_made_a_job_runs_it() {
     assert_eq!(number(&mut a, "GET runs"), number(&mut a, "LLEN l"), "each run was whole, and one");
 }
 
+/// Who made a job has gone for good: the lowest of those who are left runs it, and no other; who comes back has it again.
+#[test]
+fn a_job_outlives_the_member_that_made_it() {
+    const BY_WHOM: &str =
+        "redis.call('RPUSH', KEYS[1], string.match(redis.call('INFO', 'server'), 'tcp_port:(%d+)'))";
+    let mut mesh = Mesh::start_with(3, &["--repl-detach-after", "1"]);
+    let (mut a, mut b, mut owner) = (mesh.client(0), mesh.client(1), mesh.client(2));
+    call(&mut owner, &["KEYDB.CRON", "j", "repeat", "50", BY_WHOM, "1", "runners"]);
+    wait_until("runs", SOON, || number(&mut a, "LLEN runners") >= 3 && number(&mut b, "LLEN runners") >= 3);
+    let port = |mesh: &Mesh, node: usize| text(&mesh.nodes[node].address().port().to_string());
+    let owned = port(&mesh, 2);
+    mesh.nodes[2].kill();
+    wait_until("another to run it", SOON, || ok(&mut a, "LINDEX runners -1") != owned);
+    let heir = ok(&mut a, "LINDEX runners -1");
+    let lower = info(&mut a, "mesh_uuid") < info(&mut b, "mesh_uuid");
+    assert_eq!(heir, port(&mesh, usize::from(!lower)), "the lowest identity has it");
+    let before = number(&mut a, "LLEN runners");
+    wait_until("more runs", SOON, || number(&mut b, "LLEN runners") >= before + 5);
+    let all = ok(&mut a, "LRANGE runners 0 -1");
+    let runners = all.items().unwrap();
+    let first = runners.iter().position(|runner| *runner == heir).unwrap();
+    assert!(runners[..first].iter().all(|runner| *runner == owned), "{all}");
+    assert!(runners[first..].iter().all(|runner| *runner == heir), "{all}");
+
+    mesh.nodes[2].start_again();
+    mesh.wait_linked();
+    wait_until("the owner to have it again", SOON, || ok(&mut a, "LINDEX runners -1") == owned);
+    ok(&mut a, "DEL j");
+    mesh.wait_for("EXISTS j", &Value::Int(0));
+    mesh.wait_equal();
+}
+
 #[test]
 fn nested_hashes_are_hashes() {
     let (server, redis) = (Server::start(Kind::Everwrite), Server::start(Kind::Redis));
@@ -253,4 +285,62 @@ fn under_load_busy_clients_are_closed() {
     assert!(info(&mut idle, "overload_closed_clients").parse::<u64>().unwrap() >= 1);
     ok(&mut idle, "RPUSH nothing x");
     assert!(!blocked.receive().unwrap().is_error());
+}
+
+#[test]
+fn counts_of_random_elements_have_a_limit() {
+    let server = Server::start_with(Kind::Everwrite, &["--max-rand-count", "3"]);
+    let mut client = server.client();
+    for line in ["SADD s a b", "HSET h a 1 b 2", "ZADD z 1 a 2 b"] {
+        ok(&mut client, line);
+    }
+    for line in ["SRANDMEMBER s", "HRANDFIELD h", "ZRANDMEMBER z"] {
+        assert_eq!(ok(&mut client, &format!("{line} -3")).items().unwrap().len(), 3);
+        for count in ["4", "-4"] {
+            let refused = client.cmd(&format!("{line} {count}")).unwrap().to_string();
+            assert_eq!(refused, "-ERR value is out of range, value must between -3 and 3");
+        }
+    }
+    ok(&mut client, "CONFIG SET max-rand-count 4611686018427387903");
+    assert_eq!(ok(&mut client, "SRANDMEMBER s 9223372036854775807").items().unwrap().len(), 2);
+}
+
+/// No machine has 99 % of its memory free: everything that may be evicted is.
+#[test]
+fn when_the_machine_is_short_of_memory_keys_are_evicted() {
+    let server = Server::start_with(Kind::Everwrite, &["--maxmemory-policy", "allkeys-lru"]);
+    let mut client = server.client();
+    for n in 0..100 {
+        ok(&mut client, &format!("SET key:{n} value"));
+    }
+    ok(&mut client, "CONFIG SET force-eviction-percent 1");
+    wait_until("all to be evicted", SOON, || number(&mut client, "DBSIZE") == 0);
+    ok(&mut client, "CONFIG SET maxmemory-policy noeviction");
+    wait_until("a write to be refused", SOON, || {
+        client.cmd("SET key value").unwrap().to_string()
+            == "-OOM command not allowed when used memory > 'maxmemory'."
+    });
+    ok(&mut client, "CONFIG SET force-eviction-percent 0");
+    wait_until("writes to be taken again", SOON, || !client.cmd("SET key value").unwrap().is_error());
+}
+
+/// With `replica-serve-stale-data no` a member serves while it is linked to as many as `replica-quorum` says.
+#[test]
+fn a_member_without_its_quorum_serves_no_data() {
+    const DOWN: &str = "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
+    let mesh = Mesh::start_with(3, &["--replica-serve-stale-data", "no"]);
+    let mut a = mesh.client(0);
+    let get = |client: &mut Client| client.cmd("GET key").unwrap().to_string();
+    wait_until("all to be linked", SOON, || get(&mut a) == "nil");
+    mesh.cut(0, 1);
+    wait_until("one to be missed", SOON, || get(&mut a) == DOWN);
+    ok(&mut a, "CONFIG SET replica-quorum 1");
+    wait_until("one to be enough", SOON, || get(&mut a) == "nil");
+    mesh.cut(0, 2);
+    wait_until("none to be too few", SOON, || get(&mut a) == DOWN);
+    ok(&mut a, "CONFIG SET replica-quorum 0");
+    wait_until("none to be enough", SOON, || get(&mut a) == "nil");
+    ok(&mut a, "CONFIG SET replica-quorum -1");
+    mesh.heal();
+    wait_until("all to be linked again", SOON, || get(&mut a) == "nil");
 }

@@ -83,6 +83,8 @@ impl IdLane {
 pub struct Tuning {
     /// Keys that KEYS answers with at most; 0: all.
     pub keys_output_limit: usize,
+    /// The largest count that HRANDFIELD, SRANDMEMBER and ZRANDMEMBER take, below 0 without the sign.
+    pub max_rand_count: i64,
     pub hash_max_listpack_entries: usize,
     pub hash_max_listpack_value: usize,
     pub zset_max_listpack_entries: usize,
@@ -121,6 +123,7 @@ impl Default for Tuning {
     fn default() -> Self {
         Tuning {
             keys_output_limit: 0,
+            max_rand_count: i64::MAX,
             hash_max_listpack_entries: 512,
             hash_max_listpack_value: 64,
             zset_max_listpack_entries: 128,

@@ -144,7 +144,7 @@ directives! {
         /// What SIGTERM does, in the same words.
         shutdown_on_sigterm: ShutdownFlags, "shutdown-on-sigterm" [], "default", own(), Live, Now, Redis, [MULTI_ARG];
         /// Seconds a shutdown waits for replicas that lag behind.
-        shutdown_timeout: u32, "shutdown-timeout" [], "10", int(0, I32), Live, Later, Redis, [];
+        shutdown_timeout: u32, "shutdown-timeout" [], "10", int(0, I32), Live, Now, Redis, [];
         /// On a signal, refuse new clients and exit when the last one has left.
         soft_shutdown: bool, "soft-shutdown" [], "no", yes_no(), Live, Now, KeyDb, [];
         /// Locale for string comparison in Lua and SORT ALPHA; empty takes the environment's.
@@ -289,8 +289,8 @@ directives! {
         active_defrag_cycle_max: u32, "active-defrag-cycle-max" [], "25", int(1, 99), Live, Later, Redis, [];
         /// Elements above which a collection is moved in steps.
         active_defrag_max_scan_fields: usize, "active-defrag-max-scan-fields" [], "1000", int(1, I64), Live, Later, Redis, [];
-        /// Evict when the machine's memory is used above this percentage; 0 for never.
-        force_eviction_percent: u32, "force-eviction-percent" [], "0", int(0, 100), Live, Later, KeyDb, [];
+        /// Evict as if maxmemory were reached while more than this percentage of the machine's memory is used; 0 for never.
+        force_eviction_percent: u32, "force-eviction-percent" [], "0", int(0, 100), Live, Now, KeyDb, [];
         /// Be a cache: with maxmemory and no maxmemory-policy given, evict as allkeys-lfu does.
         cache_mode: bool, "cache_mode" ["cache-mode"], "no", switch(), Boot, Now, Dragonfly, [];
         /// Most keys that KEYS returns; 0, unlike Dragonfly's 8192, for all.
@@ -434,10 +434,10 @@ directives! {
         conflict_log_max_len: u32, "conflict-log-max-len" [], "128", int(0, 100_000), Live, Now, Everwrite, [];
         /// Compress what peers send each other, but for links within one machine.
         repl_compression: bool, "repl-compression" [], "no", yes_no(), Live, Now, Everwrite, [];
-        /// Take writes while a peer's snapshot is merged.
-        allow_write_during_load: bool, "allow-write-during-load" [], "no", yes_no(), Live, Later, KeyDb, [];
-        /// Peers that must be connected before data is served when replica-serve-stale-data is no; -1 for all.
-        replica_quorum: i32, "replica-quorum" [], "-1", int(-1, I32), Live, Later, KeyDb, [];
+        /// Take writes while a peer's snapshot is merged. A member always does.
+        allow_write_during_load: bool, "allow-write-during-load" [], "no", yes_no(), Live, Inert, KeyDb, [];
+        /// Nodes named by replicaof to which a member must be linked to serve data, if replica-serve-stale-data is no; -1 for all.
+        replica_quorum: i32, "replica-quorum" [], "-1", int(-1, I32), Live, Now, KeyDb, [];
     }
     "Cluster" {
         /// Be a node of a Redis cluster.
@@ -517,7 +517,7 @@ directives! {
         /// Bucket size of KeyDB's set table.
         semi_ordered_set_bucket_size: u32, "semi-ordered-set-bucket-size" [], "0", int(0, 1024), Live, Inert, KeyDb, [];
         /// Largest count that HRANDFIELD, SRANDMEMBER and ZRANDMEMBER accept.
-        max_rand_count: i64, "max-rand-count" [], "4611686018427387903", int(0, I64), Live, Later, KeyDb, [];
+        max_rand_count: i64, "max-rand-count" [], "4611686018427387903", int(0, I64), Live, Now, KeyDb, [];
     }
     "Events and scripts" {
         /// Keyspace events to publish, as letters; empty for none.

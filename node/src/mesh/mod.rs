@@ -106,6 +106,18 @@ impl Mesh {
         wanted > 0 && max_lag > 0 && self.status().good_peers(u64::from(max_lag)) + replicas < wanted as usize
     }
 
+    /// Whether fewer of the nodes that are to be followed are linked than `replica-quorum` asks for, and
+    /// `replica-serve-stale-data` does not allow to serve without them.
+    pub fn is_stale(&self, config: &Config) -> bool {
+        if config.replica_serve_stale_data || !self.is_on() {
+            return false;
+        }
+        let status = self.status();
+        let targets = status.targets(&config.replicaof);
+        let wanted = usize::try_from(config.replica_quorum).unwrap_or(targets.len()).min(targets.len());
+        targets.iter().filter(|target| status.link_of(target).is_some()).count() < wanted
+    }
+
     /// True if that is news.
     fn set_refuses_writes(&self, refuses: bool) -> bool {
         self.refuses_writes.swap(refuses, Relaxed) != refuses

@@ -406,9 +406,11 @@ impl Shared {
         let driver = self.driver.borrow();
         let config = self.server.config.get();
         let good = self.server.replicas.good();
-        let lacked = self.server.mesh.lacks_peers(&config, good);
-        self.server.mesh.publish(driver.status(&self.targets.borrow()));
-        if self.server.mesh.lacks_peers(&config, good) != lacked {
+        let mesh = &self.server.mesh;
+        let lacks = || (mesh.lacks_peers(&config, good), mesh.is_stale(&config));
+        let lacked = lacks();
+        mesh.publish(driver.status(&self.targets.borrow()));
+        if lacks() != lacked {
             self.server.config.touch();
         }
     }

@@ -10,10 +10,15 @@ const REPEATS_MAX: u64 = 1 << 27;
 /// Bytes of the shortest element in a reply: `$0`, two line ends.
 const ELEMENT_MIN: usize = 6;
 
-/// Reads a count; negative: with repeats.
-pub fn random_count(arg: &[u8]) -> Result<i64, ErrorReply> {
-    let count = int(arg)?;
-    if count == i64::MIN { Err(COUNT_OUT_OF_RANGE) } else { Ok(count) }
+/// Reads a count; negative: with repeats. `max`: `max-rand-count`.
+pub fn random_count(arg: &[u8], max: i64) -> Result<i64, ErrorReply> {
+    match int(arg)? {
+        i64::MIN => Err(COUNT_OUT_OF_RANGE),
+        count if count.abs() > max => {
+            Err(ErrorReply::err(format!("value is out of range, value must between {} and {max}", -max)))
+        }
+        count => Ok(count),
+    }
 }
 
 /// How many elements to write for a count. With repeats, one that is too long to be sent is not written to its end.
@@ -29,6 +34,15 @@ pub fn written(count: i64, out: &Reply) -> Result<usize, ErrorReply> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts_have_a_limit() {
+        assert_eq!(random_count(b"-9", 9), Ok(-9));
+        assert_eq!(random_count(b"-9223372036854775808", 9), Err(COUNT_OUT_OF_RANGE));
+        let refused = random_count(b"10", 9).unwrap_err();
+        assert_eq!(refused.text(), "ERR value is out of range, value must between -9 and 9");
+        assert_eq!(random_count(b"-10", 9), Err(refused));
+    }
 
     #[test]
     fn what_will_not_be_sent_is_not_written_to_its_end() {

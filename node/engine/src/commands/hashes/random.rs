@@ -17,7 +17,7 @@ fn hrandfield(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow
         }
         return DONE;
     }
-    let count = random_count(&args[2])?;
+    let count = random_count(&args[2], ctx.env.tuning.max_rand_count)?;
     let with_values = args.len() > 3;
     if args.len() > 4 || (with_values && !is(&args[3], "WITHVALUES")) {
         return Err(SYNTAX);

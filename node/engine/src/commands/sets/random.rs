@@ -23,7 +23,7 @@ fn srandmember(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flo
         }
         return DONE;
     };
-    let count = random_count(count)?;
+    let count = random_count(count, ctx.env.tuning.max_rand_count)?;
     let repeats = written(count, out)?;
     let Some(set) = ctx.read_set(&args[1])? else {
         out.array(0);

@@ -69,16 +69,17 @@ fn parse(mut args: Args<'_>) -> Result<Options, ErrorReply> {
     Ok(Options { references, ids: ids(args.rest(2).iter())? })
 }
 
-/// Whether a group has yet to read the entry, or to acknowledge it.
+/// Whether a group has yet to acknowledge an entry, which may have been removed since, or to read one that is there.
 fn is_needed(stream: &Stream, id: StreamId) -> bool {
-    stream.groups().any(|group| group.pending(id).is_some() || group.last_id < id)
+    let is_there = stream.get(id).is_some();
+    stream.groups().any(|group| group.pending(id).is_some() || (is_there && group.last_id < id))
 }
 
 /// Removes an entry unless a group needs it that may not lose it.
 fn remove(key: &mut KeyMut<'_, '_>, id: StreamId, references: References) -> Result<i64, ErrorReply> {
     let Some(stream) = key.stream()? else { return Ok(MISSING) };
     if references == References::Forbid && is_needed(stream, id) {
-        return Ok(if stream.get(id).is_some() { KEPT } else { MISSING });
+        return Ok(KEPT);
     }
     if references == References::Remove {
         let pending = stream.groups().filter(|group| group.pending(id).is_some());
@@ -183,6 +184,8 @@ mod tests {
             ("XDELEX s DELREF IDS 1 2-1", "*1¶:1¶"),
             ("XACK s g 2-1", ":0¶"),
             ("XDELEX s IDS 1 3-1", "*1¶:1¶"),
+            // Not there, and pending still.
+            ("XDELEX s ACKED IDS 1 3-1", "*1¶:2¶"),
             ("XACKDEL s g IDS 1 3-1", "*1¶:1¶"),
             ("XLEN s", ":1¶"),
             ("XDELEX s IDS 0 3-1", "-ERR Number of IDs must be a positive integer¶"),

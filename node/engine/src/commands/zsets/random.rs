@@ -19,7 +19,7 @@ fn zrandmember(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flo
         }
         return DONE;
     };
-    let count = random_count(count)?;
+    let count = random_count(count, ctx.env.tuning.max_rand_count)?;
     let scores = match args.get(3) {
         None => false,
         Some(word) if args.len() == 4 && is(word, "WITHSCORES") => true,
