@@ -20,6 +20,9 @@ use crate::server::Server;
 const WALKERS: usize = 2;
 /// Bytes that a walk writes before it lets go of a shard. Writing them takes some 50 us.
 const ROOM: usize = 32 * 1024;
+/// How long a walk runs before it lets others have its core: with as many walks as cores, whoever has a client to serve would
+/// wait for the end of a walk's slice, some milliseconds.
+const STRETCH: Duration = Duration::from_micros(500);
 /// How long a walk that is slowed down for a test goes without looking whether it should stop.
 const NAP: Duration = Duration::from_millis(10);
 
@@ -158,7 +161,7 @@ impl Job {
     /// Walks through the shards that nobody has begun with, until there are none.
     fn walk(&self, server: &Server, next: &AtomicUsize) {
         let cut = self.the_cut();
-        let mut encoder = Encoder::new(&cut.options);
+        let (mut encoder, mut since) = (Encoder::new(&cut.options), Instant::now());
         loop {
             let shard = next.fetch_add(1, Relaxed);
             if shard >= server.keyspace.shard_count() {
@@ -169,6 +172,10 @@ impl Job {
                 self.queue.wait_for_room();
                 self.walked.fetch_add(keys, Relaxed);
                 self.dawdle(delay, keys);
+                if since.elapsed() >= STRETCH {
+                    std::thread::yield_now();
+                    since = Instant::now();
+                }
             });
         }
     }
