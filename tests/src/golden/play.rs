@@ -11,7 +11,7 @@ use std::io;
 use std::time::Duration;
 
 /// A reply that takes longer than this is written down as missing.
-const REPLY_WITHIN: Duration = Duration::from_secs(3);
+const REPLY_WITHIN: Duration = Duration::from_secs(20);
 /// Conditions (`!until`, `!blocked`) must hold within this time.
 const CONDITION_WITHIN: Duration = Duration::from_secs(10);
 /// Once a script has waited in vain, it fails anyway: later waits are this short.

@@ -662,6 +662,7 @@ fn run(seed: u64, commands: &[&'static str], plan: Plan) -> Result<(), String> {
             }
             let (reply, groups) = nodes[me].run(&line);
             if line.starts_with("XADD")
+                && reply.starts_with('$')
                 && let Some(id) = reply.split('¶').nth(1).filter(|id| id.contains('-'))
             {
                 ids.push(id.to_string());
