@@ -117,18 +117,23 @@ fn round(text: &str) -> Option<X87DoubleExtended> {
 /// The largest power of five that a mantissa holds.
 const POWER_MAX: u32 = 27;
 
-/// [`round`] of what counters look like: an integer of up to 64 bits, over a power of ten whose powers of two and five
+/// So many digits fit into 128 bits: what is printed has 17 behind the point.
+const DIGITS_MAX: u32 = 38;
+
+/// [`round`] of what counters look like: an integer of up to 128 bits, over a power of ten whose powers of two and five
 /// are exact, so that one division rounds right.
 fn short(text: &str) -> Option<X87DoubleExtended> {
     let (negative, body) = match text.as_bytes() {
         [b'-', body @ ..] => (true, body),
         body => (false, body),
     };
-    let (mut digits, mut decimals, mut point) = (0u64, 0, false);
+    let (mut digits, mut count, mut decimals, mut point) = (0u128, 0, 0, false);
     for byte in body {
         match byte {
+            b'0'..=b'9' if count == DIGITS_MAX => return None,
             b'0'..=b'9' => {
-                digits = digits.checked_mul(10)?.checked_add(u64::from(byte - b'0'))?;
+                digits = digits * 10 + u128::from(byte - b'0');
+                count += 1;
                 decimals += u32::from(point);
             }
             b'.' => point = true,
@@ -140,7 +145,7 @@ fn short(text: &str) -> Option<X87DoubleExtended> {
     }
     // The quotient has 65 to 128 bits: at least one more than a mantissa, and the remainder only breaks ties.
     let zeros = digits.leading_zeros();
-    let (upper, five) = (u128::from(digits << zeros) << 64, u128::from(5u64.pow(decimals)));
+    let (upper, five) = (digits << zeros, u128::from(5u64.pow(decimals)));
     let (quotient, rest) = (upper / five, upper % five);
     let drop = 64 - quotient.leading_zeros();
     let (mantissa, lost) = ((quotient >> drop) as u64, quotient & ((1 << drop) - 1));
@@ -148,8 +153,7 @@ fn short(text: &str) -> Option<X87DoubleExtended> {
     let up = lost > half || lost == half && (rest != 0 || mantissa & 1 == 1);
     let (mantissa, carry) = mantissa.overflowing_add(u64::from(up));
     let mantissa = if carry { 1 << 63 } else { mantissa };
-    let exponent =
-        i64::from(drop) + i64::from(carry) - 64 - i64::from(zeros) - i64::from(decimals) + 63 + 16383;
+    let exponent = i64::from(drop) + i64::from(carry) - i64::from(zeros) - i64::from(decimals) + 63 + 16383;
     let bits = (u128::from(negative) << 79) | (exponent as u128) << 64 | u128::from(mantissa);
     Some(X87DoubleExtended::from_bits(bits))
 }
@@ -280,14 +284,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn short_decimals_are_read_as_all_are(digits: u64, decimals in 0usize..32, negative: bool) {
-            let digits = format!("{digits:0decimals$}");
+        fn short_decimals_are_read_as_all_are(
+            digits: u128,
+            drop in 0u32..128,
+            decimals in 0usize..32,
+            negative: bool,
+        ) {
+            let digits = format!("{:0decimals$}", digits >> drop);
             let (whole, part) = digits.split_at(digits.len() - decimals);
             let text = format!("{}{whole}.{part}", if negative { "-" } else { "" });
             if let Some(value) = short(&text) {
                 prop_assert_eq!(value.to_bits(), round(&text).unwrap().to_bits(), "{}", text);
             }
-            prop_assert!(decimals > 27 || short(&text).is_some() || text.bytes().all(|b| b"-.0".contains(&b)));
+            prop_assert!(decimals > 27 || digits.len() > 38 || short(&text).is_some() || text.bytes().all(|b| b"-.0".contains(&b)));
         }
 
         #[test]
