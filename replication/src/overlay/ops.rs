@@ -2,7 +2,8 @@
 //!
 //! They are kept in blocks, so that one which comes late is put among a few hundred, and each block remembers what its
 //! additions come to as one (see [`grid`](super::grid)): of a counter with a hundred thousand young additions, a late one
-//! takes microseconds. Where they are no moves on a grid, they are carried out one by one.
+//! takes microseconds. Where they are no moves on a grid, they are carried out one by one, and what they come to is kept for the
+//! next that comes late behind them.
 
 use super::grid::{Delta, Grid, Number, Spot, Sum, decimal, decimal_text};
 use super::plain::{Cell, Plain};
@@ -29,6 +30,8 @@ struct Block {
     ops: Vec<(Place, Effect)>,
     /// What is known of them as additions, once it was asked for.
     reckoned: Option<Box<Reckoned>>,
+    /// What all up to their end have made of the cell, where it took long to find out.
+    end: Option<Box<State>>,
 }
 
 #[derive(Clone, Debug)]
@@ -44,7 +47,7 @@ impl Ops {
         let mut ops = Ops::default();
         let mut all = all.into_iter().peekable();
         while all.peek().is_some() {
-            let block = Block { ops: all.by_ref().take(BLOCK).collect(), reckoned: None };
+            let block = Block { ops: all.by_ref().take(BLOCK).collect(), reckoned: None, end: None };
             let before = std::mem::replace(&mut ops.last, block);
             ops.before.extend((!before.ops.is_empty()).then_some(before));
         }
@@ -73,18 +76,19 @@ impl Ops {
     }
 
     pub fn has(&self, place: Place) -> bool {
-        let number = self.before.partition_point(|block| block.end() < Some(place));
+        let number = self.before.partition_point(|block| block.last() < Some(place));
         let block = self.before.get(number).unwrap_or(&self.last);
         block.ops.binary_search_by_key(&place, |(at, _)| *at).is_ok()
     }
 
     /// Adds one where it belongs.
     pub fn insert<P: Plain>(&mut self, place: Place, effect: Effect) {
-        let number = self.before.partition_point(|block| block.end() <= Some(place));
+        let number = self.before.partition_point(|block| block.last() <= Some(place));
         if number == self.before.len() && self.last.ops.len() == BLOCK && self.is_behind(place) {
             self.before.push(std::mem::take(&mut self.last));
             return self.last.insert::<P>(place, effect);
         }
+        self.lose_ends(number);
         let block = self.before.get_mut(number).unwrap_or(&mut self.last);
         block.insert::<P>(place, effect);
         if block.ops.len() > BLOCK {
@@ -93,22 +97,31 @@ impl Ops {
         }
     }
 
-    /// What they make of a cell.
+    /// What follows from the blocks from this one on has to be found out again.
+    fn lose_ends(&mut self, number: usize) {
+        self.before[number..].iter_mut().chain([&mut self.last]).for_each(|block| block.end = None);
+    }
+
+    /// What they make of the cell as it was before them.
     pub fn carry_out<P: Plain>(&mut self, cell: Option<Cell>) -> Option<Cell> {
-        let mut state = State { cell, spot: None };
-        self.before.iter_mut().chain([&mut self.last]).for_each(|block| block.carry_out::<P>(&mut state));
+        let mut blocks: Vec<&mut Block> = self.before.iter_mut().chain([&mut self.last]).collect();
+        let known = blocks.iter().rposition(|block| block.end.is_some());
+        let end = known.and_then(|at| blocks[at].end.as_deref().cloned());
+        let mut state = end.unwrap_or(State { cell, spot: None });
+        blocks[known.map_or(0, |at| at + 1)..].iter_mut().for_each(|block| block.carry_out::<P>(&mut state));
         state.into_cell::<P>()
     }
 
-    /// Forgets those up to a place.
+    /// Forgets those up to a place, at which the cell was overwritten.
     pub fn forget(&mut self, place: Place) {
         self.take_while(|at| at <= place);
+        self.lose_ends(0);
     }
 
     /// Forgets what is settled, which is carried out on a cell. The place of the last of it.
     pub fn settle<P: Plain>(&mut self, settled: u64, cell: &mut Option<Cell>) -> Option<Place> {
         let mut taken = self.take_while(|at| at.version <= settled);
-        let last = taken.last()?.end();
+        let last = taken.last()?.last();
         let mut state = State { cell: cell.take(), spot: None };
         taken.iter_mut().for_each(|block| block.carry_out::<P>(&mut state));
         *cell = state.into_cell::<P>();
@@ -117,20 +130,20 @@ impl Ops {
 
     /// Takes the first away, as long as a condition holds.
     fn take_while(&mut self, is_old: impl Fn(Place) -> bool) -> Vec<Block> {
-        let whole = self.before.partition_point(|block| block.end().is_none_or(&is_old));
+        let whole = self.before.partition_point(|block| block.last().is_none_or(&is_old));
         let mut taken: Vec<Block> = self.before.drain(..whole).collect();
         let block = self.before.first_mut().unwrap_or(&mut self.last);
         let old = block.ops.partition_point(|(at, _)| is_old(*at));
         if old > 0 {
             block.reckoned = None;
-            taken.push(Block { ops: block.ops.drain(..old).collect(), reckoned: None });
+            taken.push(Block { ops: block.ops.drain(..old).collect(), reckoned: None, end: None });
         }
         taken
     }
 }
 
 impl Block {
-    fn end(&self) -> Option<Place> {
+    fn last(&self) -> Option<Place> {
         self.ops.last().map(|(at, _)| *at)
     }
 
@@ -147,11 +160,11 @@ impl Block {
     fn split(&mut self) -> Block {
         let rest = self.ops.split_off(BLOCK / 2);
         self.reckoned = None;
-        Block { ops: std::mem::replace(&mut self.ops, rest), reckoned: None }
+        Block { ops: std::mem::replace(&mut self.ops, rest), reckoned: None, end: None }
     }
 
     fn carry_out<P: Plain>(&mut self, state: &mut State) {
-        let Block { ops, reckoned } = self;
+        let Block { ops, reckoned, end } = self;
         if ops.len() < FEW {
             return ops.iter().for_each(|(_, effect)| state.change::<P>(effect));
         }
@@ -165,6 +178,7 @@ impl Block {
         for ((_, effect), delta) in ops.iter().zip(&reckoned.deltas) {
             state.step::<P>(effect, delta);
         }
+        *end = Some(Box::new(state.clone()));
     }
 }
 
@@ -193,6 +207,7 @@ impl Reckoned {
 }
 
 /// A cell on the way.
+#[derive(Clone, Debug)]
 struct State {
     /// Out of date if there is a spot, but for a deadline.
     cell: Option<Cell>,
