@@ -100,7 +100,7 @@ fn load(server: &'static Server) {
     if let Err(reason) =
         loaded.and_then(|()| mesh::thread::start(server)).and_then(|()| upstream::at_start(server))
     {
-        tracing::error!("{reason}. Exiting.");
+        tracing::error!("{}. Exiting.", reason.trim_end_matches('.'));
         std::process::exit(1);
     }
     server.persistence.loading.end();

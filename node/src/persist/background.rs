@@ -139,6 +139,7 @@ pub fn save_now(server: &'static Server, ctx: &mut Ctx<'_>) -> Result<bool, Busy
         return save_held(server, ctx, None);
     }
     let (job, changes) = begin_file(server, ctx)?;
+    job.hurry();
     let about = About { position: server.replicas.place_of_cut(server), ..About::default() };
     Ok(finish(server, &job, changes, about, Shards::Free))
 }

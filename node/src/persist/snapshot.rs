@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering::*};
 use std::time::{Duration, Instant};
 
 use engine::ctx::Ctx;
@@ -20,9 +20,11 @@ use crate::server::Server;
 const WALKERS: usize = 2;
 /// Bytes that a walk writes before it lets go of a shard. Writing them takes some 50 us.
 const ROOM: usize = 32 * 1024;
-/// How long a walk runs before it lets others have its core: with as many walks as cores, whoever has a client to serve would
-/// wait for the end of a walk's slice, some milliseconds.
-const STRETCH: Duration = Duration::from_micros(500);
+/// How long a walk runs before it lets others have its core: with as many walks as cores, whoever has a client to
+/// serve would wait for the end of a walk's slice, some milliseconds.
+const STRETCH: Duration = Duration::from_millis(1);
+/// How long it is away then. It sleeps, for who yields gives up a whole slice each time, and starves where others are busy.
+const BREAK: Duration = Duration::from_micros(50);
 /// How long a walk that is slowed down for a test goes without looking whether it should stop.
 const NAP: Duration = Duration::from_millis(10);
 
@@ -53,6 +55,8 @@ pub struct Job {
     queue: Arc<Queue>,
     /// The signal that has ended it; 0: none.
     killed: AtomicI32,
+    /// A client waits for its end.
+    hurries: AtomicBool,
 }
 
 impl Job {
@@ -61,7 +65,8 @@ impl Job {
         let (cut, libraries) = (OnceLock::new(), OnceLock::new());
         let (keys, walked) = (AtomicU64::new(0), AtomicU64::new(0));
         let (started, killed) = (Instant::now(), AtomicI32::new(0));
-        Arc::new(Job { purpose, started, cut, libraries, keys, walked, queue, killed })
+        let hurries = AtomicBool::new(false);
+        Arc::new(Job { purpose, started, cut, libraries, keys, walked, queue, killed, hurries })
     }
 
     /// Fixes the moment that the snapshot shows: now. All shards must be held.
@@ -73,6 +78,11 @@ impl Job {
         let cut = Cut::begin(&mut ctx.locks, options, self.queue.clone());
         let first = self.cut.set(cut).is_ok();
         assert!(first, "a snapshot shows one moment");
+    }
+
+    /// It is to be over soon, whatever that costs others.
+    pub fn hurry(&self) {
+        self.hurries.store(true, Relaxed);
     }
 
     /// The texts of the libraries of functions that are part of it.
@@ -172,8 +182,8 @@ impl Job {
                 self.queue.wait_for_room();
                 self.walked.fetch_add(keys, Relaxed);
                 self.dawdle(delay, keys);
-                if since.elapsed() >= STRETCH {
-                    std::thread::yield_now();
+                if since.elapsed() >= STRETCH && !self.hurries.load(Relaxed) {
+                    std::thread::sleep(BREAK);
                     since = Instant::now();
                 }
             });
