@@ -890,6 +890,7 @@ impl Connection {
         if buffers.reply.buf.capacity() > KEEP {
             buffers.reply.buf = Vec::new();
         }
+        buffers.batch.trim();
         Ok(used)
     }
 

@@ -37,6 +37,11 @@ struct Frame {
     end: u32,
 }
 
+/// Arguments for which a connection keeps room, at most.
+const PARTIAL_KEPT: usize = 256;
+/// Arguments for which there is room in a batch all the time, at most.
+const SPANS_KEPT: usize = 16 * 1024;
+
 /// Commands parsed from one read buffer, in order.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -50,6 +55,14 @@ impl Batch {
         self.spans.clear();
         self.frames.clear();
         self.scratch.clear();
+    }
+
+    /// Gives back what only a command with very many arguments needed.
+    #[inline]
+    pub fn trim(&mut self) {
+        if self.spans.capacity() > SPANS_KEPT {
+            *self = Batch::default();
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -179,6 +192,9 @@ impl Parser {
             batch
                 .spans
                 .extend(self.partial.drain(..).map(|s| Span { start: s.start + base, end: s.end + base }));
+            if self.partial.capacity() > PARTIAL_KEPT {
+                self.partial = Vec::new();
+            }
         }
         while self.args_left > 0 {
             if self.bulk_len < 0 {

@@ -1,5 +1,6 @@
 //! What one connection does must not be felt by another, nor by itself at the wrong time.
 
+use harness::mesh::info;
 use harness::wait::wait_until;
 use harness::{Client, Kind, Server, Value};
 use std::io::{Read, Write};
@@ -129,4 +130,19 @@ fn directives_of_other_servers_work() {
     assert!(client.cmd("FLUSHALL CACHE").unwrap().is_error());
     assert_eq!(client.cmd("LFENCE").unwrap(), Value::Simple("OK".into()));
     assert_eq!(client.cmd("DBSIZE").unwrap(), Value::Int(3));
+}
+
+/// What a command with very many arguments needs is given back, by its worker and by its connection.
+#[test]
+fn many_arguments_leave_no_memory_behind() {
+    let server = Server::start(Kind::Everwrite);
+    let mut client = server.client();
+    let used = |client: &mut Client| info(client, "used_memory").parse::<u64>().unwrap();
+    let before = used(&mut client);
+    let members = (0..100_000).map(|n| n.to_string());
+    let add: Vec<String> = ["SADD".to_string(), "set".to_string()].into_iter().chain(members).collect();
+    assert_eq!(client.call(&add).unwrap(), Value::Int(100_000));
+    assert!(used(&mut client) > before + 1_000_000);
+    assert_eq!(client.cmd("UNLINK set").unwrap(), Value::Int(1));
+    wait_until("the memory to be given back", SOON, || used(&mut client) < before + 600_000);
 }
