@@ -106,6 +106,13 @@ const CONVERSATIONS: &[&str] = &[
     "set a 0 0 3\r\nfooo\r\nget a\r\n",
     "set a 0 0 3\r\nfo\r\nget a\r\n",
     "set a 0 0 3 noreply\r\nfooo\r\nget a\r\n",
+    // What is wrong with the words is not said to who wants no reply, what is wrong with their number is.
+    "incr a x noreply\r\nincr  7 noreply\r\ntouch a x noreply\r\ndelete a b noreply\r\nset a b 0 1 noreply\r\nset a noreply\r\nincr noreply\r\n",
+    "cas a 0 0 3 x noreply\r\nset a 0 0 noreply\r\nflush_all x noreply\r\nget a\r\n",
+    "touch a 3000000000\r\ntouch a 99999999999999999999\r\ngat 3000000000 a\r\nappend a 0 3000000000 1\r\nx\r\n",
+    // Nothing is there that could have another number.
+    "ms a 1 ME C1\r\nx\r\nms b 1 MA C1\r\nx\r\nms b 1 MR C1\r\nx\r\nms b 1 C1\r\nx\r\nms b 1 MP C1\r\nx\r\nget a b\r\n",
+    "ms a 1\r\nx\r\nmg a u v\r\nmg b u\r\nmg b u k q\r\n",
     "set a 0 0 1\nb\nget a\n",
     // Storing and fetching.
     "set a 4294967295 0 1\r\nf\r\nget a\r\nset a 4294967296 0 1\r\nf\r\nget a\r\n",

@@ -17,6 +17,9 @@ pub const PROMISED: u64 = 1 << 33;
 /// Exptimes up to this are relative, seconds.
 const RELATIVE_MAX: i64 = 30 * 24 * 3600;
 
+/// The latest time there is, unix ms: beyond, an item that is to go at some time would be one that stays.
+const LATEST: u64 = 1 << 52;
+
 /// When an item goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exptime {
@@ -34,7 +37,7 @@ impl Exptime {
             Err(_) => return Exptime::Past,
             Ok(0) => return Exptime::Never,
             Ok(seconds) if exptime <= RELATIVE_MAX => now_ms + seconds * 1000,
-            Ok(seconds) => seconds * 1000,
+            Ok(seconds) => seconds.saturating_mul(1000).min(LATEST),
         };
         if at <= now_ms { Exptime::Past } else { Exptime::At(at) }
     }

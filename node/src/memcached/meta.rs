@@ -115,7 +115,12 @@ fn get(call: &mut Call<'_>, request: &Meta<'_>) {
     let (key, now_ms) = (&request.key[..], call.ctx.env.now_ms);
     call.tally(Tally::CmdGet);
     let mut text = IntText::default();
-    let there = Item::read(call.ctx, key, &mut text).map(|item| (item.tag, item.deadline));
+    // With `u` this is no use of it.
+    let item = match request.has(b'u') {
+        true => Item::peek(call.ctx, key, &mut text),
+        false => Item::read(call.ctx, key, &mut text),
+    };
+    let there = item.map(|item| (item.tag, item.deadline));
     call.tallies().add_either(there.is_some(), Tally::GetHits, Tally::GetMisses);
     let mut won = false;
     let (tag, deadline) = match (there, request.exptime(b'N')) {
@@ -142,7 +147,7 @@ fn get(call: &mut Call<'_>, request: &Meta<'_>) {
         && let Some(at) = deadline
         && !promised
     {
-        won |= at < now_ms + limit.max(0) as u64 * 1000;
+        won |= at < now_ms + (limit.max(0) as u64).saturating_mul(1000).min(1 << 52);
     }
     won |= tag & STALE != 0 && !promised;
     if won && tag & PROMISED == 0 {

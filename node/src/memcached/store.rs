@@ -81,18 +81,22 @@ pub fn store_item(call: &mut Call<'_>, key: &[u8], order: &Order<'_>) -> Stored 
     let mut tag = u64::from(order.flags);
     let mut exptime = Lasts::As(order.exptime);
     if let Some(wanted) = order.unique {
-        let Some(item) = &found else {
-            call.tally(Tally::CasMisses);
-            return Stored::NotFound;
-        };
-        if item.unique == wanted {
-            call.tally(Tally::CasHits);
-        } else if order.may_be_stale && wanted < item.unique {
-            tag |= STALE | (item.tag & PROMISED);
-            exptime = Lasts::Keep;
-        } else {
-            call.tally(Tally::CasBadval);
-            return Stored::Exists;
+        match &found {
+            // There is none that could be another one: these say by themselves what then.
+            None if matches!(order.mode, Mode::Add | Mode::Append | Mode::Prepend) => {}
+            None => {
+                call.tally(Tally::CasMisses);
+                return Stored::NotFound;
+            }
+            Some(item) if item.unique == wanted => call.tally(Tally::CasHits),
+            Some(item) if order.may_be_stale && wanted < item.unique => {
+                tag |= STALE | (item.tag & PROMISED);
+                exptime = Lasts::Keep;
+            }
+            Some(_) => {
+                call.tally(Tally::CasBadval);
+                return Stored::Exists;
+            }
         }
     }
     let any = call.ctx.peek(key).is_some();

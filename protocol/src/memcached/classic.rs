@@ -2,7 +2,7 @@
 
 use super::parser::{Bad, Limits, Line};
 use super::request::{Request, Retrieval, Storage, Verb};
-use super::words::{Words, client_flags, number, signed};
+use super::words::{Words, client_flags, length, number, signed};
 use super::{BAD_DELTA, BAD_EXPTIME, BAD_FORMAT, ERROR, KEY_MAX};
 
 const DELETE_USAGE: &str = "CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]";
@@ -18,17 +18,17 @@ pub(super) fn line<'a>(verb: &'a [u8], words: Words<'a>, limits: Limits) -> Opti
         b"gets" => get(words, true),
         b"gat" => get_and_touch(words, false),
         b"gats" => get_and_touch(words, true),
-        b"set" => store(Some(Verb::Set), words, limits),
-        b"add" => store(Some(Verb::Add), words, limits),
-        b"replace" => store(Some(Verb::Replace), words, limits),
-        b"append" => store(Some(Verb::Append), words, limits),
-        b"prepend" => store(Some(Verb::Prepend), words, limits),
-        b"cas" => store(None, words, limits),
-        b"delete" => delete(words),
-        b"incr" => count(words, true),
-        b"decr" => count(words, false),
-        b"touch" => touch(words),
-        b"flush_all" => flush(words),
+        b"set" => hushed(words, store(Some(Verb::Set), words, limits)),
+        b"add" => hushed(words, store(Some(Verb::Add), words, limits)),
+        b"replace" => hushed(words, store(Some(Verb::Replace), words, limits)),
+        b"append" => hushed(words, store(Some(Verb::Append), words, limits)),
+        b"prepend" => hushed(words, store(Some(Verb::Prepend), words, limits)),
+        b"cas" => hushed(words, store(None, words, limits)),
+        b"delete" => hushed(words, delete(words)),
+        b"incr" => hushed(words, count(words, true)),
+        b"decr" => hushed(words, count(words, false)),
+        b"touch" => hushed(words, touch(words)),
+        b"flush_all" => hushed(words, flush(words)),
         b"verbosity" => verbosity(words),
         b"stats" => whole(Request::Stats({ words }.next().unwrap_or_default())),
         b"version" => whole(Request::Version),
@@ -39,6 +39,12 @@ pub(super) fn line<'a>(verb: &'a [u8], words: Words<'a>, limits: Limits) -> Opti
 
 fn whole(request: Request<'_>) -> Parsed<'_> {
     Ok(Line::Whole(request))
+}
+
+/// Who asks for no reply gets none when something is wrong with the words either; that there are too many or too few is found
+/// out before anybody looks for that wish.
+fn hushed<'a>(words: Words<'a>, parsed: Parsed<'a>) -> Parsed<'a> {
+    parsed.map_err(|bad| Bad { quiet: bad.text != ERROR && is_quiet(words.last().as_ref()), ..bad })
 }
 
 /// The words as a slice of at most [`WORDS_MAX`], in `room`.
@@ -89,7 +95,7 @@ fn store<'a>(verb: Option<Verb>, words: Words<'a>, limits: Limits) -> Parsed<'a>
     let key = key(words[0])?;
     let flags = client_flags(words[1]).ok_or(BAD_FORMAT)?;
     let exptime = signed(words[2]).ok_or(BAD_FORMAT)?;
-    let len = signed(words[3]).and_then(|len| u64::try_from(len).ok()).ok_or(BAD_FORMAT)?;
+    let len = length(words[3]).ok_or(BAD_FORMAT)?;
     let verb = match verb {
         Some(verb) => verb,
         None => Verb::Cas(number(words[4]).ok_or(BAD_FORMAT)?),

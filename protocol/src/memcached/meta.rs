@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::parser::{Bad, Limits, Line};
 use super::request::Request;
-use super::words::{Words, client_flags, number, signed};
+use super::words::{Words, client_flags, length, number, signed};
 use super::{BAD_FORMAT, ERROR, KEY_MAX, base64};
 
 const INVALID_FLAG: &str = "CLIENT_ERROR invalid flag";
@@ -126,10 +126,10 @@ fn plain(verb: MetaVerb, words: Words<'_>) -> Result<Line<'_>, Bad> {
 
 fn set<'a>(mut words: Words<'a>, limits: Limits) -> Result<Line<'a>, Bad> {
     let word = words.next().ok_or(ERROR)?;
-    let len = words.next().and_then(signed).and_then(|len| u64::try_from(len).ok()).ok_or(BAD_FORMAT)?;
+    let len = words.next().and_then(length).ok_or(BAD_FORMAT)?;
     let request = parts(MetaVerb::Set, word, words);
     // Whatever is wrong with it: its data follow.
-    let request = request.map_err(|text| Bad { text, skip: len + 2 })?;
+    let request = request.map_err(|text| Bad { text, skip: len + 2, quiet: false })?;
     if len > limits.item_max as u64 {
         let Meta { mode, .. } = request;
         let request = Request::TooLarge { key: word, removes: mode == Mode::Set, quiet: false };
@@ -164,7 +164,7 @@ fn parts<'a>(verb: MetaVerb, word: &'a [u8], words: Words<'a>) -> Result<Meta<'a
 
 /// The flags that are understood; a command that has no use for one of them ignores it. Not among them: `E`, for the unique
 /// numbers here are the versions of writes, and `h`, for whether a value has been fetched before is not remembered.
-const KNOWN: &[u8] = b"bcCDfFIJklMNOqRstTv";
+const KNOWN: &[u8] = b"bcCDfFIJklMNOqRstTuv";
 
 fn flags<'a>(words: Words<'a>) -> Result<SmallVec<[Flag<'a>; 8]>, &'static str> {
     let mut flags: SmallVec<[Flag<'a>; 8]> = SmallVec::new();

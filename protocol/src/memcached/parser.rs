@@ -46,11 +46,13 @@ pub struct Refusal {
 pub(super) struct Bad {
     pub text: &'static str,
     pub skip: u64,
+    /// The client asked for no reply.
+    pub quiet: bool,
 }
 
 impl From<&'static str> for Bad {
     fn from(text: &'static str) -> Bad {
-        Bad { text, skip: 0 }
+        Bad { text, skip: 0, quiet: false }
     }
 }
 
@@ -83,7 +85,7 @@ pub fn parse(data: &[u8], scanned: usize, limits: Limits) -> Step<'_> {
     let line = match meta::line(verb, words, limits).or_else(|| classic::line(verb, words, limits)) {
         Some(Ok(line)) => line,
         Some(Err(bad)) => {
-            return Step::Refused(Refusal { text: bad.text, used, skip: bad.skip, quiet: false });
+            return Step::Refused(Refusal { text: bad.text, used, skip: bad.skip, quiet: bad.quiet });
         }
         None => return Step::Refused(Refusal { text: super::ERROR, used, skip: 0, quiet: false }),
     };

@@ -23,10 +23,14 @@ pub(super) fn number(word: &[u8]) -> Option<u64> {
     digits.then(|| std::str::from_utf8(word).ok()?.parse().ok()).flatten()
 }
 
-/// A decimal number that may have a sign, in 32 bits.
+/// A decimal number that may have a sign, in 64 bits.
 pub(super) fn signed(word: &[u8]) -> Option<i64> {
-    let n: i64 = std::str::from_utf8(word).ok()?.parse().ok()?;
-    i32::try_from(n).ok().map(i64::from)
+    std::str::from_utf8(word).ok()?.parse().ok()
+}
+
+/// How many bytes follow: no number that large is a promise to send them.
+pub(super) fn length(word: &[u8]) -> Option<u64> {
+    signed(word).and_then(|len| i32::try_from(len).ok()).and_then(|len| u64::try_from(len).ok())
 }
 
 /// Client flags: 32 bits, of whatever number was sent.
