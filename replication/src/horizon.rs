@@ -114,8 +114,15 @@ impl Horizon {
     }
 
     /// Brings the three versions up to date. `own`: this node's promise. `durable`: the horizon and `known` that it would
-    /// still have after a crash; `None`: it announces what it has.
-    pub fn update(&mut self, vector: &Vector, own: u64, durable: Option<(u64, u64, u64)>) {
+    /// still have after a crash; `None`: it announces what it has. `heeded`: how much of `known` and `settled` the data have
+    /// heeded.
+    pub fn update(
+        &mut self,
+        vector: &Vector,
+        own: u64,
+        durable: Option<(u64, u64, u64)>,
+        heeded: (u64, u64),
+    ) {
         if self.members.is_empty() && self.horizon == 0 {
             // Who has never met anybody knows nothing of what others may have written.
             return;
@@ -141,9 +148,9 @@ impl Horizon {
         let horizon = horizon.max(self.horizon);
         let mine = durable.map_or(horizon, |(horizon, ..)| horizon);
         let known = present().map(of).map(said(|b| b.horizon)).fold(mine, u64::min).max(self.known);
-        let mine = durable.map_or(known, |(_, known, _)| known);
+        let mine = durable.map_or(known, |(_, known, _)| known).min(heeded.0);
         let settled = present().map(of).map(said(|b| b.known)).fold(mine, u64::min).max(self.settled);
-        let mine = durable.map_or(settled, |(.., settled)| settled);
+        let mine = durable.map_or(settled, |(.., settled)| settled).min(heeded.1);
         let agreed = present().map(of).map(said(|b| b.settled)).fold(mine, u64::min).max(self.agreed);
         (self.horizon, self.known, self.settled, self.agreed) = (horizon, known, settled, agreed);
     }
@@ -168,4 +175,36 @@ impl Horizon {
 fn covers(vector: &Vector, beat: &Beat) -> bool {
     let stream = |lane| crate::origin::Stream { author: beat.author, lane };
     beat.upto.iter().all(|(lane, seq)| vector.have(stream(*lane)).seq >= *seq)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// While the data of a node cannot heed what is known, it counts as not knowing that: nobody may forget what its effects may
+    /// still name.
+    #[test]
+    fn what_the_data_have_not_heeded_is_not_settled() {
+        let peer = Author { uuid: 2, incarnation: 1 };
+        let beat = Beat {
+            author: peer,
+            number: 1,
+            upto: Vec::new(),
+            promise: 100,
+            horizon: 100,
+            known: 100,
+            settled: 100,
+            durable: Vector::default(),
+            held: Vector::default(),
+            members: Vec::new(),
+        };
+        let vector = Vector::default();
+        let mut horizon = Horizon::default();
+        horizon.meet(peer);
+        horizon.hear(&beat, &vector);
+        horizon.update(&vector, 100, None, (50, 20));
+        assert_eq!((horizon.horizon, horizon.known, horizon.settled, horizon.agreed), (100, 100, 50, 20));
+        horizon.update(&vector, 100, None, (u64::MAX, u64::MAX));
+        assert_eq!((horizon.settled, horizon.agreed), (100, 100));
+    }
 }

@@ -192,6 +192,11 @@ impl Data {
         shard.overlay.as_ref().map_or_else(Levels::default, |overlay| overlay.levels())
     }
 
+    /// Everything up to the horizon has arrived here: while nothing may be forgotten, that is all there is to note.
+    pub fn reach(&self, levels: Levels) {
+        self.worker.server.keyspace.journal.reach(levels.horizon);
+    }
+
     /// Forgets what nobody needs any more, if the members have got further.
     pub fn settle(&mut self, levels: Levels) {
         if levels == self.levels {

@@ -10,6 +10,7 @@ use proto::peer::{Goodbye, Why};
 use replication::log::Log;
 use replication::message::{Head, Message, Reason};
 use replication::origin::{Author, Uuid};
+use replication::overlay::Levels;
 use replication::replica::{Action, Event, Link, Options, Replica};
 
 use super::data::Data;
@@ -88,6 +89,7 @@ impl Driver {
         let spill = FileSpill::new(config.dir.path().into(), config.repl_spill_limit);
         let log = Log::new(config.repl_memory_limit as usize, spill);
         let mut replica = Replica::new(identity.me, boot, identity.me.incarnation + 1, options(&config), log);
+        replica.heeded(Levels::default());
         identity.members.iter().for_each(|member| replica.expect_member(*member));
         if identity.members.is_empty() {
             replica.is_new();
@@ -160,10 +162,15 @@ impl Driver {
                     self.data.apply(stream.author.label(), version, &groups);
                 }
                 Action::Settle(levels) => {
-                    if let Some(keep) = self.keep.as_mut().filter(|_| self.data.may_settle()) {
-                        keep.levels(levels);
+                    if self.data.may_settle() {
+                        if let Some(keep) = &mut self.keep {
+                            keep.levels(levels);
+                        }
+                        self.data.settle(levels);
+                        self.replica.heeded(levels);
+                    } else {
+                        self.data.reach(levels);
                     }
-                    self.data.settle(levels);
                 }
                 Action::SaveBound(bound) => {
                     self.identity.bound = bound;

@@ -215,6 +215,8 @@ pub struct Replica<S> {
     beats: u64,
     /// See [`Replica::promise`].
     promised: Option<u64>,
+    /// See [`Replica::heeded`].
+    heeded: Option<Levels>,
     sessions: BTreeMap<Link, Session>,
     /// What this node once announced may be lost: it takes no writes and gives no full syncs before it got one.
     lost: bool,
@@ -246,6 +248,7 @@ impl<S: Spill> Replica<S> {
             log,
             beats: 0,
             promised: None,
+            heeded: None,
             sessions: BTreeMap::new(),
             lost: false,
             has_data: false,
@@ -326,6 +329,14 @@ impl<S: Spill> Replica<S> {
     pub fn levels(&self) -> Levels {
         let Horizon { horizon, known, settled, agreed, .. } = self.horizon;
         Levels { horizon, known, settled, agreed }
+    }
+
+    /// How far the data have heeded [`Action::Settle`], for a driver that cannot always do so at once. Effects name elements
+    /// of lists by what the data know to be everywhere: no more of it is announced, or the others would forget what such an
+    /// element was. What a beat announces was heeded before the beat's last effects were taken from the data, so that any that
+    /// name elements by what was known before are among them. Without a word from the driver all is heeded at once.
+    pub fn heeded(&mut self, levels: Levels) {
+        self.heeded = Some(levels);
     }
 
     /// What this node promises in its beats, for a driver that mints versions without asking [`Replica::mint`]: no group
@@ -549,8 +560,10 @@ impl<S: Spill> Replica<S> {
         let promise = self.promised.unwrap_or(self.clock.last());
         let Durable { horizon, known, settled, .. } = self.durable;
         let durable = (!self.options.volatile).then_some((horizon, known, settled));
-        self.horizon.update(&self.vector, promise, durable);
+        let heeded = self.heeded.map_or((u64::MAX, u64::MAX), |levels| (levels.known, levels.settled));
+        self.horizon.update(&self.vector, promise, durable, heeded);
         let Durable { vector: durable, horizon, known, settled } = self.announced();
+        let (known, settled) = (known.min(heeded.0), settled.min(heeded.1));
         self.beats += 1;
         let own = Beat {
             author: self.me,

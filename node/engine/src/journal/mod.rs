@@ -176,7 +176,7 @@ impl Journal {
     }
 
     /// Everything up to this version has arrived here, as others are told.
-    pub(crate) fn reach(&self, horizon: u64) {
+    pub fn reach(&self, horizon: u64) {
         self.horizon.fetch_max(horizon, SeqCst);
     }
 

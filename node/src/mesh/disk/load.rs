@@ -169,6 +169,7 @@ impl Driver {
     fn come_to(&mut self, levels: Levels) {
         self.replica.reach(levels);
         self.data.settle(levels);
+        self.replica.heeded(levels);
     }
 }
 
