@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
 
 use engine::active::sync::Export;
 use replication::message::{Message, Part};
@@ -22,9 +21,6 @@ use crate::aof::rewrite;
 use crate::process;
 use crate::worker::unix_ms;
 
-/// How often it is written down how far the members are.
-const LEVELS_EVERY: Duration = Duration::from_secs(1);
-
 /// A log being kept.
 pub struct Keep {
     /// Tells it from one that was kept before it was turned off and on again.
@@ -42,9 +38,8 @@ pub struct Keep {
     merges: (u64, u64),
     /// Version of the last groups.
     latest: u64,
-    /// Written down last, and when.
+    /// Written down last.
     levels: Levels,
-    levels_at: Instant,
     functions: u64,
 }
 
@@ -72,12 +67,12 @@ impl Keep {
         self.put(&Record::Groups(Message::Part(part)));
     }
 
-    /// The members are this far, and the data with them. Written down now and then, and until all that was written down
-    /// is settled: a start that knows of less remembers more, and an idle log does not grow.
+    /// The members are this far, and the data with them. Written down before it is announced, until all that was written down is
+    /// settled: a start that knew of less than the others were told would name elements of lists by what they have forgotten. An
+    /// idle log does not grow.
     pub fn levels(&mut self, levels: Levels) {
-        let behind = self.levels.agreed < self.latest && self.levels != levels;
-        if behind && self.levels_at.elapsed() >= LEVELS_EVERY {
-            (self.levels, self.levels_at) = (levels, Instant::now());
+        if self.levels.agreed < self.latest && self.levels != levels {
+            self.levels = levels;
             self.put(&Record::Levels(levels));
         }
     }
@@ -170,7 +165,6 @@ impl Driver {
             merges: (0, 0),
             latest: 0,
             levels: Levels::default(),
-            levels_at: Instant::now(),
             functions: self.server.libraries.generation(),
         });
         Ok(())
