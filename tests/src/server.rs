@@ -66,6 +66,11 @@ const READY_POLL: Duration = Duration::from_micros(300);
 const END_WITHIN: Duration = Duration::from_secs(10);
 /// Another process may take a port between our probe and the server's bind.
 const PORT_TRIES: usize = 5;
+/// How often a server is started again that finds its port taken, and after how long.
+const AGAIN_TRIES: usize = 20;
+const AGAIN_AFTER: Duration = Duration::from_millis(500);
+/// Ports that no connection gets by itself.
+const PORTS: std::ops::Range<u32> = 10_000..32_000;
 
 impl Server {
     /// Starts a server without persistence and waits until it answers.
@@ -115,8 +120,19 @@ impl Server {
 
     /// Starts the process again after it has ended, in the same directory on the same port.
     pub fn start_again(&mut self) {
-        self.launch_again();
-        assert!(self.wait_ready(), "{} did not come up again; its log:\n{}", self.kind.name(), self.log());
+        for _ in 0..AGAIN_TRIES {
+            self.launch_again();
+            if self.wait_ready() {
+                return;
+            }
+            // Somebody else has the port for a moment.
+            if !self.log().trim_end().ends_with("Address already in use") {
+                break;
+            }
+            self.kill();
+            std::thread::sleep(AGAIN_AFTER);
+        }
+        panic!("{} did not come up again; its log:\n{}", self.kind.name(), self.log());
     }
 
     /// [`Server::start_again`] without waiting for its first answer, if it comes to one.
@@ -232,10 +248,16 @@ fn spawn(
         .spawn()
 }
 
-/// A loopback address nobody listens on just now.
+/// A loopback address nobody listens on just now. Below those that connections get: a server that is started again finds its
+/// port free.
 pub fn free_address() -> SocketAddr {
-    let probe = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free loopback port");
-    probe.local_addr().expect("the port it got")
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let begin = std::process::id().wrapping_mul(7_919);
+    let free = std::iter::repeat_with(|| begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)))
+        .take(PORTS.len())
+        .map(|n| (PORTS.start + n % PORTS.len() as u32) as u16)
+        .find_map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok());
+    free.and_then(|probe| probe.local_addr().ok()).expect("a free loopback port")
 }
 
 /// A new directory below the system's temporary one.
