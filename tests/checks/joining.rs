@@ -213,8 +213,8 @@ fn nodes_with_files_of_redis_form_a_mesh() {
             redis.keep()
         })
         .collect();
-    let nodes: Vec<Server> = dirs.iter().map(|dir| node(&["--dir", dir.to_str().unwrap()])).collect();
-    let nodes: Vec<&Server> = nodes.iter().collect();
+    let mut servers: Vec<Server> = dirs.iter().map(|dir| node(&["--dir", dir.to_str().unwrap()])).collect();
+    let nodes: Vec<&Server> = servers.iter().collect();
     let mut clients: Vec<Client> = nodes.iter().map(|node| node.client()).collect();
     link(&nodes, &mut clients);
     for _ in 0..10 {
@@ -223,5 +223,6 @@ fn nodes_with_files_of_redis_form_a_mesh() {
     }
     wait_for_links(&mut clients, 2);
     assert_equal(&mut clients);
+    servers.iter_mut().for_each(Server::kill);
     dirs.iter().for_each(|dir| std::fs::remove_dir_all(dir).unwrap());
 }
