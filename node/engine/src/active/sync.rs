@@ -347,12 +347,7 @@ impl Merge {
                 self.rest.shard += 1;
                 continue;
             };
-            let hash = ctx.keyspace.hash(&key.name);
-            let number = ctx.keyspace.shard_of(hash);
-            ctx.locks.hold_one(number);
-            spread(ctx, number);
-            let shard = ctx.locks.get(number);
-            let entry = shard.dbs[key.db as usize].get(hash, &key.name);
+            let (shard, entry) = look_up(ctx, &key);
             if let Some(entry) = entry.filter(|entry| self.is_brought(shard, key.db as usize, *entry)) {
                 let value = (entry.value().to_owned(), entry.deadline());
                 self.write_again(ctx, &key, value);
@@ -388,12 +383,8 @@ impl Merge {
 
     /// What a newcomer has at a key, if that is younger than what has come.
     fn younger(&self, ctx: &mut Ctx<'_>, key: &Key, age: u64) -> Option<(Value, Option<u64>)> {
-        let hash = ctx.keyspace.hash(&key.name);
-        let number = ctx.keyspace.shard_of(hash);
-        ctx.locks.hold_one(number);
-        spread(ctx, number);
-        let shard = ctx.locks.get(number);
-        let entry = shard.dbs[key.db as usize].get(hash, &key.name)?;
+        let (shard, entry) = look_up(ctx, key);
+        let entry = entry?;
         let marked = shard.overlay.as_ref().is_some_and(|overlay| overlay.marked(key.db, &key.name));
         // What is younger than all that is settled is an effect as it is.
         let brought = !marked && entry.stamp().version <= self.settled;
@@ -560,6 +551,16 @@ impl Drop for Merge {
     fn drop(&mut self) {
         self.journal.merging(-1);
     }
+}
+
+/// A key's entry in its shard, which is held afterwards and has nothing jotted down.
+fn look_up<'c>(ctx: &'c mut Ctx<'_>, key: &Key) -> (&'c Shard, Option<EntryRef<'c>>) {
+    let hash = ctx.keyspace.hash(&key.name);
+    let number = ctx.keyspace.shard_of(hash);
+    ctx.locks.hold_one(number);
+    spread(ctx, number);
+    let shard = ctx.locks.get(number);
+    (shard, shard.dbs[key.db as usize].get(hash, &key.name))
 }
 
 /// Tells keys apart.
