@@ -22,7 +22,8 @@ pub struct Hello {
     pub lost: bool,
     /// The sender has data that its own mesh has settled: they cannot be merged with those of another mesh that has some.
     pub rooted: bool,
-    /// Nobody has ever heard of the sender: a member gives it all there is, before it gives what it has.
+    /// Nobody has ever heard of the sender, and it had data before anybody listened: a member gives it all there is, before it
+    /// gives what it has.
     pub newcomer: bool,
     /// The newest incarnation of every node the sender knows.
     pub members: Vec<Author>,

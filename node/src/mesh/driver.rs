@@ -92,7 +92,7 @@ impl Driver {
         replica.heeded(Levels::default());
         identity.members.iter().for_each(|member| replica.expect_member(*member));
         if identity.members.is_empty() {
-            replica.is_new();
+            replica.begin_as_new();
         }
         Driver {
             server,

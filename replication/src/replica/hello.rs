@@ -47,9 +47,7 @@ impl<S: Spill> Replica<S> {
             session.sent = lacks;
             session.lost = hello.lost;
             (session.rooted, session.newcomer) = (hello.rooted, hello.newcomer);
-        }
-        if let Some(session) = self.sessions.get_mut(&link).filter(|_| newcomer && hello.rooted) {
-            session.wants_all = true;
+            session.wants_all = newcomer && hello.rooted;
         }
         if hello.lost || returns || hello.newcomer && self.rooted() {
             self.full_sync(link, actions);

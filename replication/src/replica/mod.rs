@@ -224,6 +224,8 @@ pub struct Replica<S> {
     has_data: bool,
     /// Nobody has ever heard of this node, and it has joined no mesh.
     new: bool,
+    /// There were data here before anybody listened.
+    brings: bool,
     /// Unix ms of the first tick: who is silent is so since then at most.
     began_ms: Option<u64>,
     /// When those came back who had been detached.
@@ -253,6 +255,7 @@ impl<S: Spill> Replica<S> {
             lost: false,
             has_data: false,
             new: false,
+            brings: false,
             began_ms: None,
             back_ms: BTreeMap::new(),
         }
@@ -263,25 +266,32 @@ impl<S: Spill> Replica<S> {
         self.has_data = has;
     }
 
-    /// Nobody has ever heard of this node.
-    pub fn is_new(&mut self) {
+    /// Nobody has ever heard of this node. To be called before a link opens.
+    pub fn begin_as_new(&mut self) {
         self.new = true;
     }
 
     /// See [`Hello::rooted`].
     pub fn rooted(&self) -> bool {
-        self.has_data && !self.is_newcomer()
+        self.has_data && !self.is_fresh()
+    }
+
+    /// Neither is this node a member as far as anybody knows, nor has it settled anything with others.
+    fn is_fresh(&self) -> bool {
+        self.new && self.horizon.settled == 0
     }
 
     /// See [`Hello::newcomer`]. Among newcomers all data are effects that are not settled yet; so whoever has settled
     /// something is none any more.
     pub fn is_newcomer(&self) -> bool {
-        self.new && self.horizon.settled == 0
+        self.is_fresh() && self.brings
     }
 
-    /// Whether a link leads to a member that has data, of whom this node is to get them before it gives its own.
+    /// Whether a link leads to a member that has data, of whom this node is to get them before it gives its own: what the
+    /// member has and this node has not would be taken for deleted here.
     pub fn joins(&self, link: Link) -> bool {
-        self.is_newcomer() && self.sessions.get(&link).is_some_and(|session| session.rooted)
+        let lacks = |session: &Session| session.rooted && (self.brings || !self.vector.covers(&session.held));
+        self.is_fresh() && self.sessions.get(&link).is_some_and(lacks)
     }
 
     /// This node has got what the members have, and its own data are effects like any other: it is a member.
@@ -386,6 +396,7 @@ impl<S: Spill> Replica<S> {
         let stream = self.own_stream();
         assert_eq!(self.vector.have(stream).seq, 0, "the stream has begun");
         self.vector.advance(stream, Have { seq: 1, version });
+        self.brings = true;
     }
 
     /// Changes what may change while the node runs.
