@@ -26,8 +26,8 @@ pub struct Horizon {
     ahead: BTreeMap<Author, Beat>,
     /// The newest beat of each author, whether it counts or not.
     heard: BTreeMap<Author, Beat>,
-    /// Members that nobody waits for.
-    detached: BTreeSet<Uuid>,
+    /// Members that nobody waits for, and the incarnation each had when that began.
+    detached: BTreeMap<Uuid, u64>,
     pub horizon: u64,
     pub known: u64,
     pub settled: u64,
@@ -65,7 +65,8 @@ impl Horizon {
     }
 
     pub fn detach(&mut self, uuid: Uuid) {
-        self.detached.insert(uuid);
+        let incarnation = self.newest(uuid).unwrap_or(0);
+        self.detached.entry(uuid).or_insert(incarnation);
     }
 
     pub fn attach(&mut self, uuid: Uuid) {
@@ -73,7 +74,12 @@ impl Horizon {
     }
 
     pub fn is_detached(&self, uuid: Uuid) -> bool {
-        self.detached.contains(&uuid)
+        self.detached.contains_key(&uuid)
+    }
+
+    /// Whether an author began anew after it had been detached.
+    pub fn began_anew(&self, author: Author) -> bool {
+        self.detached.get(&author.uuid).is_some_and(|incarnation| author.incarnation > *incarnation)
     }
 
     /// A member will never come back. False if there is none.
@@ -141,7 +147,7 @@ impl Horizon {
             self.counted.remove(&author);
         }
         let promised = |author: Author| self.counted.get(&author).map_or(0, |beat| beat.promise);
-        let present = || self.members().filter(|m| !self.detached.contains(&m.uuid));
+        let present = || self.members().filter(|m| !self.detached.contains_key(&m.uuid));
         let horizon = present().chain(self.former.iter().copied()).map(promised).fold(own, u64::min);
         let said = |what: fn(&Beat) -> u64| move |beat: Option<&Beat>| beat.map_or(0, what);
         let of = |author: Author| self.counted.get(&author);
@@ -157,7 +163,7 @@ impl Horizon {
 
     /// Whether nobody has more of a former incarnation's stream than this node, and nobody can get more.
     fn is_closed(&self, former: Author, vector: &Vector) -> bool {
-        self.members().filter(|m| !self.detached.contains(&m.uuid)).all(|member| {
+        self.members().filter(|m| !self.detached.contains_key(&m.uuid)).all(|member| {
             let Some(beat) = self.heard.get(&member) else { return false };
             let aware = member.uuid == former.uuid
                 || beat.members.iter().any(|m| m.uuid == former.uuid && m.incarnation > former.incarnation);
@@ -167,7 +173,7 @@ impl Horizon {
 
     /// What every member would still have of a stream after a crash.
     pub fn acknowledged(&self, stream: crate::origin::Stream) -> u64 {
-        let present = self.members().filter(|m| !self.detached.contains(&m.uuid));
+        let present = self.members().filter(|m| !self.detached.contains_key(&m.uuid));
         present.map(|m| self.heard.get(&m).map_or(0, |beat| beat.durable.have(stream).seq)).min().unwrap_or(0)
     }
 }

@@ -3,7 +3,7 @@
 use super::{Action, Link, Replica, Session};
 use crate::log::Spill;
 use crate::message::{Hello, Message, PROTOCOL, Reason};
-use crate::origin::{Author, Uuid};
+use crate::origin::{Author, Stream, Uuid};
 use crate::vector::Vector;
 
 impl<S: Spill> Replica<S> {
@@ -15,13 +15,14 @@ impl<S: Spill> Replica<S> {
         if off.unsigned_abs() > self.options.max_clock_drift_ms / 10 {
             actions.push(Action::ClockOff { link, ms: off });
         }
-        let returns = self.horizon.is_detached(hello.author.uuid);
-        if returns {
+        let detached = self.horizon.is_detached(hello.author.uuid);
+        let returns = detached && !self.is_vouched_for(&hello);
+        if detached {
             self.attach(hello.author.uuid);
             self.back_ms.insert(hello.author.uuid, now_ms);
-            if !self.lost && !self.vector.covers(&hello.vector) {
-                return self.give_way(actions);
-            }
+        }
+        if returns && !self.lost && !self.vector.covers(&hello.vector) {
+            return self.give_way(actions);
         }
         let mine = self.own_stream();
         if self.options.rules.identity && hello.vector.have(mine).seq > self.vector.have(mine).seq {
@@ -76,11 +77,25 @@ impl<S: Spill> Replica<S> {
         }
         let apart = self.horizon.is_detached(hello.author.uuid)
             && !self.vector.covers(&hello.vector)
-            && !hello.vector.covers(&self.vector);
+            && !hello.vector.covers(&self.vector)
+            && !self.is_vouched_for(hello);
         if apart {
             return Some(Reason::Detached);
         }
         (hello.rooted && self.rooted() && self.is_stranger(hello)).then_some(Reason::TwoMeshes)
+    }
+
+    /// Whether the sender, which is detached here, has begun anew since, and a member that this node waits for has taken writes
+    /// of it: it has come back by way of that one, and what it writes is relative to what the members have.
+    fn is_vouched_for(&self, hello: &Hello) -> bool {
+        let stream = Stream { author: hello.author, lane: 0 };
+        let waited_for = |session: &Session| {
+            let uuid = session.peer.map(|(author, _)| author.uuid);
+            uuid.is_some_and(|uuid| uuid != hello.author.uuid && !self.horizon.is_detached(uuid))
+        };
+        let has = |session: &Session| waited_for(session) && session.held.have(stream).seq > 0;
+        self.horizon.began_anew(hello.author)
+            && (self.vector.have(stream).seq > 0 || self.sessions.values().any(has))
     }
 
     /// Whether neither end has ever heard of anybody the other one knows.
