@@ -4,7 +4,7 @@ use replication::borrowed;
 use replication::codec::{Malformed, Reader};
 use replication::overlay::Overlay;
 
-use super::sync::{CLEARED, END, KEY, MARKS, SETTLED};
+use super::sync::{CLEARED, END, KEY, KNOWN, MARKS, SETTLED};
 
 /// How many keys a piece has; an error if it cannot be taken.
 pub fn piece(bytes: &[u8]) -> Result<u64, Malformed> {
@@ -18,7 +18,7 @@ pub fn piece(bytes: &[u8]) -> Result<u64, Malformed> {
             CLEARED => {
                 let (_db, _version, _origin, _sub) = (r.small()?, r.int()?, r.label()?, r.small()?);
             }
-            SETTLED | END => drop(r.int()?),
+            SETTLED | KNOWN | END => drop(r.int()?),
             tag => return Err(Malformed::Tag(tag)),
         }
     }

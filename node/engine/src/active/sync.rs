@@ -36,6 +36,8 @@ pub(super) const END: u64 = 4;
 pub(super) const SETTLED: u64 = 5;
 /// Keys tell how old they are even if that is settled: see [`Export::for_newcomer`].
 pub(super) const AGED: u64 = 6;
+/// What is known where the records come from to have arrived everywhere.
+pub(super) const KNOWN: u64 = 7;
 
 /// Unit of positions in a table, bits: none are left out.
 const UNIT: u32 = 0;
@@ -94,6 +96,12 @@ impl Export {
         if self.shard == ctx.keyspace.shard_count() {
             ctx.locks.release();
             let until = ctx.keyspace.journal.ceiling(ctx.keyspace.latest_version());
+            let mut known = u64::MAX;
+            ctx.each_shard(|shard| {
+                known = known.min(shard.overlay.as_ref().map_or(0, |overlay| overlay.levels().known));
+            });
+            w.int(KNOWN);
+            w.int(known);
             w.int(END);
             w.int(until);
             self.done = true;
@@ -243,6 +251,8 @@ pub struct Merge {
     /// What is settled where the records come from, and the most that any said.
     settled: u64,
     most: u64,
+    /// What is known there to have arrived everywhere.
+    known: u64,
     /// When databases were emptied last, as the other remembers it.
     cleared: BTreeMap<u32, Place>,
     /// Keys tell how old they are.
@@ -281,6 +291,7 @@ impl Merge {
             ended: false,
             settled: 0,
             most: 0,
+            known: 0,
             cleared: BTreeMap::new(),
             aged: false,
             newcomer,
@@ -307,6 +318,7 @@ impl Merge {
                     self.settle(ctx);
                 }
                 AGED => self.aged = true,
+                KNOWN => self.known = r.int()?,
                 END => {
                     let until = r.int()?;
                     ctx.each_shard(|shard| shard.overlay.get_or_insert_default().expect_again(until));
@@ -324,14 +336,25 @@ impl Merge {
         if !self.ended {
             return Err(Malformed::Short);
         }
-        if self.joins && self.seen.is_some() {
-            return Ok(true);
+        let joins = self.joins && self.seen.is_some();
+        if !joins {
+            if let Some(seen) = self.seen.take() {
+                self.remove_unseen(ctx, &seen)?;
+            }
+            self.clear(ctx);
         }
-        if let Some(seen) = self.seen.take() {
-            self.remove_unseen(ctx, &seen)?;
+        self.know(ctx);
+        Ok(joins)
+    }
+
+    /// What was known there is here now. A third node may have settled as much, and has forgotten what elements of lists were
+    /// called before: effects that are made here must not name them so.
+    fn know(&self, ctx: &mut Ctx<'_>) {
+        self.journal.raise_floor(self.known);
+        let levels = Levels { known: self.known, ..Levels::default() };
+        for shard in 0..ctx.keyspace.shard_count() {
+            super::settle::settle_now(ctx, shard, levels);
         }
-        self.clear(ctx);
-        Ok(false)
     }
 
     /// Writes some of what only a newcomer has once more, of about so many bytes. True: there is more.

@@ -12,6 +12,18 @@ fn all_at(nodes: &mut [Node], version: u64) {
     }
 }
 
+/// A full sync from one to another, which has nothing that the first lacks.
+fn sync(from: &mut Node, to: &mut Node) {
+    let mut export = Export::default();
+    let mut merge = Merge::begin(&mut to.console.ctx, Box::new(|_| false), false);
+    while let Some(piece) = export.next(&mut from.console.ctx, 2_000) {
+        merge.take(&mut to.console.ctx, &piece).unwrap();
+        to.console.ctx.locks.release();
+    }
+    assert!(!merge.end(&mut to.console.ctx).unwrap());
+    to.console.ctx.locks.release();
+}
+
 fn key(name: &str) -> Key {
     Key { db: 0, name: name.into() }
 }
@@ -30,16 +42,7 @@ fn an_eviction_where_the_horizon_stands_still_is_not_forgotten() {
     assert_eq!(reply, "1");
     all_at(&mut nodes[..1], still);
     let [a, b] = &mut nodes;
-    let mut export = Export::default();
-    let mut merge = Merge::begin(&mut a.console.ctx, Box::new(|_| false), false);
-    while let Some(piece) = export.next(&mut b.console.ctx, 2_000) {
-        merge.take(&mut a.console.ctx, &piece).unwrap();
-        a.console.ctx.locks.release();
-    }
-    assert!(!merge.end(&mut a.console.ctx).unwrap());
-    drop(merge);
-    a.console.ctx.locks.release();
-    drop(export);
+    sync(b, a);
     for (version, bytes) in evicted {
         b.receive(1, version, &bytes);
     }
@@ -68,6 +71,40 @@ fn what_is_evicted_during_a_full_sync_stands_where_nobody_has_settled() {
     let cuts = evicted.iter().flat_map(|(_, bytes)| codec::decode_writes(bytes).unwrap());
     let cuts: Vec<Effect> = cuts.map(|write| write.effect).collect();
     assert_eq!(cuts, [Effect::Evict { cut: later }]);
+}
+
+/// A node that comes without data names elements of lists, from its first write on, as one that may have settled more than who gave
+/// it the data still knows them.
+#[test]
+fn who_got_its_data_from_one_that_has_settled_less_is_understood_by_one_that_has_settled_more() {
+    let mut nodes = [1, 2, 3].map(|label| Node::new(label, 3));
+    let push = |nodes: &mut [Node], element: &str| {
+        let (version, bytes) = nodes[1].run(&format!("RPUSH l {element}")).1.remove(0);
+        nodes[2].receive(2, version, &bytes);
+        version
+    };
+    let early = push(&mut nodes, "a");
+    all_at(&mut nodes[1..], early);
+    push(&mut nodes, "b");
+    let late = push(&mut nodes, "c");
+    for levels in [&mut nodes[1].promise, &mut nodes[1].horizon] {
+        levels.fill(late);
+    }
+    nodes[1].settle();
+    all_at(&mut nodes[2..], late);
+    let [newcomer, giver, other] = &mut nodes;
+    assert_eq!((giver.settled[1], giver.known[1], other.settled[2]), (early, late, late));
+    sync(giver, newcomer);
+    for command in ["LREM l 1 b", "LSET l -1 C", "LINSERT l AFTER a x"] {
+        for (version, bytes) in newcomer.run(command).1 {
+            giver.receive(1, version, &bytes);
+            other.receive(1, version, &bytes);
+        }
+    }
+    let list: Vec<Bytes> = ["a", "x", "C"].map(Bytes::from).into();
+    for node in [newcomer, giver, other] {
+        assert_eq!(node.seen(&key("l")).map(|(value, ..)| value), Some(Value::List(list.clone())));
+    }
 }
 
 /// A full sync that breaks off has brought effects that come once more from those who made them.
