@@ -259,44 +259,51 @@ impl Jottings {
         })
     }
 
-    /// Where the records of a key are that lead to its stamp without a gap, in order.
+    /// Where the records of a key are that lead to its stamp without a gap, in order. Each follows what was there before, so one
+    /// look at the records finds them all, from the last one back.
     pub fn chain(&self, db: u32, name: &[u8], stamp: Stamp) -> Vec<usize> {
-        let (mut chain, mut wanted) = (Vec::new(), stamp);
-        while let Some(found) = self.find(db, name, wanted) {
-            // Several of one group come one after the other.
-            let first = found[0];
-            chain.extend(found.into_iter().rev());
-            let before = self.record(first).before;
-            if before == wanted {
+        let (mut chain, mut wanted, mut end) = (Vec::new(), stamp, self.bytes.len());
+        let mut starts = Vec::new();
+        for stretch in self.stretches.iter().rev() {
+            if !self.spans(wanted.version) {
                 break;
             }
-            wanted = before;
+            let begin = stretch.at.max(self.from);
+            if (stretch.first..=stretch.last).contains(&wanted.version) {
+                starts.clear();
+                starts.extend(self.starts(begin, end));
+                for at in starts.iter().rev() {
+                    if let Some(before) = self.before(*at, db, name, wanted) {
+                        chain.push(*at);
+                        wanted = before;
+                    }
+                }
+            }
+            end = begin;
         }
         chain.reverse();
         chain
     }
 
-    /// The records of a key that one group made.
-    fn find(&self, db: u32, name: &[u8], stamp: Stamp) -> Option<Vec<usize>> {
-        let ends = self.stretches.iter().skip(1).map(|s| s.at).chain([self.bytes.len()]);
-        let mut found = Vec::new();
-        for (stretch, end) in self.stretches.iter().zip(ends) {
-            if !(stretch.first..=stretch.last).contains(&stamp.version) {
-                continue;
-            }
-            let mut at = stretch.at.max(self.from);
-            while at < end {
-                let record = &self.bytes[at..at + u32_at(&self.bytes, at) as usize];
-                if u64_at(record, 4) == stamp.version && record[FLAGS] & DEAD == 0 {
-                    let record = Record::read(record);
-                    if record.place.origin == stamp.origin && record.db == db && record.name == name {
-                        found.push(at);
-                    }
-                }
-                at += record.len();
-            }
+    /// Where the records between two of them begin.
+    fn starts(&self, begin: usize, end: usize) -> impl Iterator<Item = usize> {
+        let mut at = begin;
+        std::iter::from_fn(move || {
+            let start = (at < end).then_some(at)?;
+            at += u32_at(&self.bytes, at) as usize;
+            Some(start)
+        })
+    }
+
+    /// The stamp that a key had before a record, if that is of the key, counts, and gave it the stamp `after`. (Of one group's
+    /// records all but the first have the stamp before that they have after.)
+    fn before(&self, at: usize, db: u32, name: &[u8], after: Stamp) -> Option<Stamp> {
+        if u64_at(&self.bytes, at + 4) != after.version || self.bytes[at + FLAGS] & DEAD != 0 {
+            return None;
         }
-        (!found.is_empty()).then_some(found)
+        let record = self.record(at);
+        (record.place.origin == after.origin && record.db == db && record.name == name)
+            .then_some(record.before)
     }
 
     /// The record at a place that [`Jottings::chain`] has told.
