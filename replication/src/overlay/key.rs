@@ -243,6 +243,17 @@ impl Marks {
         true
     }
 
+    /// Notes that an element comes to an end of a list, newer than all the key has. False if that takes more than a note.
+    #[inline]
+    pub fn note_push(&mut self, place: Place, head: bool) -> bool {
+        let ready = self.kind == Some(Kind::List) && place > self.newest && self.skipped.is_empty();
+        let noted = ready && self.list.as_mut().is_some_and(|list| list.push(place, head));
+        if noted {
+            self.newest = place;
+        }
+        noted
+    }
+
     pub fn apply<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place, create: bool, effect: &Effect) {
         if place < self.floor() {
             return fold.conflict(Rule::LaterWins, &[], self.floor(), place);

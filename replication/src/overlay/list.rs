@@ -9,13 +9,12 @@
 //! (newest first). So a late insert goes to its spot and then past the subtrees of its younger siblings; nothing else
 //! needs to move. Removal is final: an element once handed out does not come back.
 
-use std::cell::Cell;
-use std::collections::VecDeque;
-
 use crate::HashMap;
 
+use super::cuts::{Count, Cuts, End};
 use super::packed::{put_place, take_place};
 use super::plain::Plain;
+use super::sequence::Sequence;
 use crate::borrowed::take_spot;
 use crate::codec::{Malformed, Reader, Writer, put_spot};
 use crate::effect::{Bytes, Effect, Element, ElementId, Key, Spot};
@@ -110,7 +109,7 @@ pub(super) enum Removed {
 /// The marks of one list.
 #[derive(Clone, Debug)]
 pub(super) struct ListMarks {
-    marks: VecDeque<Mark>,
+    marks: Sequence<Mark>,
     anchors: HashMap<ElementId, Anchor>,
     astray: usize,
     next_settled: u32,
@@ -119,17 +118,17 @@ pub(super) struct ListMarks {
     /// So many marks at either end are of removed elements: a queue leaves many.
     dead_front: usize,
     dead_back: usize,
-    /// How many elements before a mark were there at a cut: cut, position of the mark, count. What queues ask for again and
-    /// again.
-    counted: Cell<(u64, usize, usize)>,
+    cuts: Cuts,
 }
 
 impl ListMarks {
     /// Marks of a list whose elements were put at `place`.
     pub fn new(place: Place, len: usize) -> ListMarks {
         let len = len as u32;
-        let marks =
-            if len > 0 { VecDeque::from([Mark::Run { place, first: 0, len }]) } else { VecDeque::new() };
+        let mut marks = Sequence::default();
+        if len > 0 {
+            marks.push_back(Mark::Run { place, first: 0, len });
+        }
         ListMarks {
             marks,
             anchors: HashMap::default(),
@@ -138,7 +137,7 @@ impl ListMarks {
             alive: len as usize,
             dead_front: 0,
             dead_back: 0,
-            counted: Cell::default(),
+            cuts: Cuts::default(),
         }
     }
 
@@ -151,24 +150,51 @@ impl ListMarks {
     fn recount(&mut self) {
         self.alive = self.marks.iter().map(Mark::alive).sum();
         (self.dead_front, self.dead_back) = (0, 0);
-        self.counted.set((0, 0, 0));
+        self.cuts = Cuts::default();
         self.skip_dead();
     }
 
-    /// Elements before mark `at` that were there at `cut`.
-    fn at_cut_before(&self, at: usize, cut: u64) -> usize {
-        let (known, from, count) = self.counted.get();
-        let (from, count) = if known == cut && from <= at { (from, count) } else { (0, 0) };
-        let count = count + self.marks.range(from..at).map(|mark| mark.at_cut(cut)).sum::<usize>();
-        self.counted.set((cut, at, count));
-        count
+    /// Elements among the `marks` marks at an end that were there at `cut`.
+    fn at_cut_among(&self, end: End, marks: usize, cut: u64) -> usize {
+        let mut count = self.cuts.get(end, cut);
+        if count.marks.abs_diff(marks) > marks {
+            count = Count::default();
+        }
+        let span = |from: usize, to: usize| match end {
+            End::Front => self.marks.range(from..to),
+            End::Back => self.marks.range(self.marks.len() - to..self.marks.len() - from),
+        };
+        let sum = |from, to| span(from, to).map(|mark| mark.at_cut(cut)).sum::<usize>();
+        let elements = match count.marks <= marks {
+            true => count.elements + sum(count.marks, marks),
+            false => count.elements - sum(marks, count.marks),
+        };
+        self.cuts.put(end, cut, Count { marks, elements });
+        elements
     }
 
-    /// Marks from position `at` on have moved.
-    fn moved(&mut self, at: usize) {
-        if self.counted.get().1 > at {
-            self.counted.set((0, 0, 0));
+    /// The mark that has the element with an index, counted from an end, among those that were there at `cut`; and how many of
+    /// the mark's elements are nearer to the end.
+    fn at_cut_index(&self, end: End, index: usize, cut: u64) -> Option<(usize, usize)> {
+        let mut count = self.cuts.get(end, cut);
+        if count.elements / 2 > index {
+            count = Count::default();
         }
+        let position = |marks: usize| match end {
+            End::Front => marks,
+            End::Back => self.marks.len() - 1 - marks,
+        };
+        let elements = |marks: usize| self.marks[position(marks)].at_cut(cut);
+        while count.elements > index {
+            count.marks -= 1;
+            count.elements -= elements(count.marks);
+        }
+        while count.marks < self.marks.len() && count.elements + elements(count.marks) <= index {
+            count.elements += elements(count.marks);
+            count.marks += 1;
+        }
+        self.cuts.put(end, cut, count);
+        (count.marks < self.marks.len()).then(|| (position(count.marks), index - count.elements))
     }
 
     fn skip_dead(&mut self) {
@@ -184,9 +210,10 @@ impl ListMarks {
         (self.dead_front, self.dead_back) = (front, back);
     }
 
-    /// A mark has come to position `at`.
-    fn came(&mut self, at: usize, alive: bool) {
-        self.moved(at);
+    /// A mark of an element of this version has come to position `at`.
+    fn came(&mut self, at: usize, version: u64, alive: bool) {
+        self.cuts.forget_from(version);
+        self.cuts.inserted(at, self.marks.len());
         self.alive += usize::from(alive);
         self.dead_front = self.dead_front.min(at);
         self.dead_back = self.dead_back.min(self.marks.len() - 1 - at);
@@ -195,7 +222,7 @@ impl ListMarks {
 
     pub fn pack(&self, w: &mut Writer) {
         w.int(self.marks.len() as u64);
-        for mark in &self.marks {
+        for mark in self.marks.iter() {
             match mark {
                 Mark::Run { place, first, len } => {
                     w.int(0);
@@ -294,10 +321,27 @@ impl ListMarks {
         self.anchors.insert(id, anchor);
         self.astray += usize::from(astray);
         self.marks.insert(at, Mark::One(One { id, spot: Some(spot), astray, set: place, died: None }));
-        self.came(at, true);
+        self.came(at, place.version, true);
         if self.astray > 0 && self.marks.iter().any(|mark| self.found(mark)) {
             self.reinsert(plain, key);
         }
+    }
+
+    /// Notes that an element comes to an end of the list, which is newer than all that is here. False: that takes more.
+    pub fn push(&mut self, place: Place, head: bool) -> bool {
+        if self.astray > 0 {
+            return false;
+        }
+        let id = ElementId { place, index: 0 };
+        let (at, anchor, spot) = match head {
+            true => (0, Anchor::Head, Spot::Head),
+            false => (self.marks.len(), Anchor::Tail, Spot::Tail),
+        };
+        self.anchors.insert(id, anchor);
+        let one = One { id, spot: Some(spot), astray: false, set: place, died: None };
+        self.marks.insert(at, Mark::One(one));
+        self.came(at, place.version, true);
+        true
     }
 
     /// Overwrites an element. False if it is not known (yet).
@@ -335,6 +379,7 @@ impl ListMarks {
             removed = one.died.map_or(Removed::Now, Removed::Before);
             one.died = Some(one.died.map_or(at, |old| old.min(at)));
         }
+        self.cuts.forget_from(at.version);
         self.skip_dead();
         removed
     }
@@ -406,7 +451,7 @@ impl ListMarks {
     ) -> Vec<(Place, Effect)> {
         let mut effects = Vec::new();
         let mut index = 0;
-        for mark in &self.marks {
+        for mark in self.marks.iter() {
             let alive = mark.alive();
             if let Mark::One(one) = mark {
                 let value =
@@ -457,7 +502,7 @@ impl ListMarks {
     pub fn content<P: Plain>(&self, plain: &P, key: &Key, place: Place) -> Vec<Bytes> {
         let mut elements: Vec<Bytes> = Vec::new();
         let mut index = 0;
-        for mark in &self.marks {
+        for mark in self.marks.iter() {
             let (first, len) = match mark {
                 Mark::Run { place: at, first, len } if *at == place => (*first, *len),
                 Mark::One(one) if one.id.place == place => (one.id.index, 1),
@@ -505,32 +550,34 @@ impl ListMarks {
         }
     }
 
+    /// The element that had an index at a cut; from the tail, if it is negative.
     fn settled_at(&self, cut: u64, index: i64) -> Option<ElementId> {
-        let total: usize = self.marks.iter().map(|mark| mark.at_cut(cut)).sum();
-        let index = if index < 0 { total as i64 + index } else { index };
-        let mut left = usize::try_from(index).ok()?;
-        for mark in &self.marks {
-            let n = mark.at_cut(cut);
-            if left < n {
-                return Some(match mark {
-                    Mark::Run { place, first, .. } => ElementId { place: *place, index: first + left as u32 },
-                    Mark::One(one) => one.id,
-                });
+        let end = if index < 0 { End::Back } else { End::Front };
+        let from_end = if index < 0 { index.unsigned_abs() - 1 } else { index as u64 };
+        let (at, within) = self.at_cut_index(end, usize::try_from(from_end).ok()?, cut)?;
+        Some(match &self.marks[at] {
+            Mark::Run { place, first, len } => {
+                let within = within as u32;
+                let offset = if end == End::Front { within } else { len - 1 - within };
+                ElementId { place: *place, index: first + offset }
             }
-            left -= n;
-        }
-        None
+            Mark::One(one) => one.id,
+        })
     }
 
+    /// What others call an element: by its position, counted from the end that is nearer, if all have it.
     fn describe(&self, id: ElementId, known: u64) -> Option<Element> {
         if id.place.version > known {
             return Some(Element::Id(id));
         }
         let at = self.find(id)?;
-        let before = self.at_cut_before(at, known);
-        let within = self.marks[at].offset_of(id)? as usize;
-        (self.marks[at].at_cut(known) > 0)
-            .then_some(Element::Settled { cut: known, index: (before + within) as i64 })
+        let (offset, there) = (self.marks[at].offset_of(id)? as usize, self.marks[at].at_cut(known));
+        let behind = self.marks.len() - 1 - at;
+        let index = match at <= behind {
+            true => (self.at_cut_among(End::Front, at, known) + offset) as i64,
+            false => -((self.at_cut_among(End::Back, behind, known) + there.saturating_sub(offset)) as i64),
+        };
+        (there > 0).then_some(Element::Settled { cut: known, index })
     }
 
     fn find(&self, id: ElementId) -> Option<usize> {
@@ -546,6 +593,7 @@ impl ListMarks {
         let at = self.find(id)?;
         let offset = self.marks[at].offset_of(id)?;
         let Mark::Run { place, first, len } = self.marks[at] else { return Some(at) };
+        let before = self.marks.len();
         let run = |first, len| Mark::Run { place, first, len };
         self.marks[at] = Mark::One(One { id, spot: None, astray: false, set: place, died: None });
         if offset + 1 < len {
@@ -554,7 +602,7 @@ impl ListMarks {
         if offset > 0 {
             self.marks.insert(at, run(first, offset));
         }
-        self.moved(at);
+        self.cuts.split(at, 1 + self.marks.len() - before, self.marks.len());
         (self.dead_front, self.dead_back) =
             (self.dead_front.min(at), self.dead_back.min(self.marks.len() - 1 - at));
         self.skip_dead();
@@ -571,7 +619,7 @@ impl ListMarks {
         }
         if index < self.alive / 2 {
             let mut left = index;
-            for mark in self.marks.iter().skip(self.dead_front) {
+            for mark in self.marks.range(self.dead_front..self.marks.len()) {
                 if left < mark.alive() {
                     return Some(id(mark, left));
                 }
@@ -580,7 +628,7 @@ impl ListMarks {
             return None;
         }
         let mut left = self.alive - 1 - index;
-        for mark in self.marks.iter().rev().skip(self.dead_back) {
+        for mark in self.marks.range(0..self.marks.len() - self.dead_back).rev() {
             if left < mark.alive() {
                 return Some(id(mark, mark.alive() - 1 - left));
             }
@@ -593,10 +641,11 @@ impl ListMarks {
         if at <= self.dead_front {
             return 0;
         }
-        if at <= self.marks.len() / 2 {
-            return self.marks.iter().take(at).map(Mark::alive).sum();
+        let end = self.marks.len() - self.dead_back;
+        if at - self.dead_front <= end.saturating_sub(at) {
+            return self.marks.range(self.dead_front..at).map(Mark::alive).sum();
         }
-        self.alive - self.marks.iter().skip(at).map(Mark::alive).sum::<usize>()
+        self.alive - self.marks.range(at.min(end)..end).map(Mark::alive).sum::<usize>()
     }
 
     /// Where a spot is in the tree; the spot with its element's identity; whether its element is unknown.
@@ -665,7 +714,6 @@ impl ListMarks {
     fn reinsert<P: Plain>(&mut self, plain: &mut P, key: &Key) {
         let mut young: Vec<(One, Bytes)> = Vec::new();
         let mut index = 0;
-        self.moved(0);
         (self.dead_front, self.dead_back) = (0, 0);
         for mark in std::mem::take(&mut self.marks) {
             match mark {
@@ -695,9 +743,9 @@ impl ListMarks {
             (one.spot, one.astray) = (Some(spot), astray);
             self.astray += usize::from(astray);
             self.anchors.insert(one.id, anchor);
-            let alive = one.died.is_none();
+            let (version, alive) = (one.id.place.version, one.died.is_none());
             self.marks.insert(at, Mark::One(one));
-            self.came(at, alive);
+            self.came(at, version, alive);
         }
     }
 }

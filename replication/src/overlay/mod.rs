@@ -24,6 +24,7 @@
 mod adds;
 mod cell;
 pub mod conflict;
+mod cuts;
 mod dry;
 mod grid;
 mod jottings;
@@ -35,6 +36,7 @@ mod ops;
 mod packed;
 mod plain;
 mod register;
+mod sequence;
 mod sums;
 mod text;
 
@@ -330,6 +332,12 @@ impl Overlay {
     #[inline]
     pub fn note_add(&mut self, place: Place, (db, name): (u32, &[u8]), delta: i64, result: i64) -> bool {
         self.of_db(db).get_mut(name).is_some_and(|marks| marks.note_add(place, delta, result))
+    }
+
+    /// Notes that an element comes to an end of a list. False if that takes more than a note.
+    #[inline]
+    pub fn note_push(&mut self, place: Place, (db, name): (u32, &[u8]), head: bool) -> bool {
+        self.of_db(db).get_mut(name).is_some_and(|marks| marks.note_push(place, head))
     }
 
     /// Notes that a database is emptied by an effect that is newer than all it has.
