@@ -189,8 +189,12 @@ impl KeyMut<'_, '_> {
         if !lists {
             return self.tell_alone(effect, &mut Nameless);
         }
-        let (count, key) = (self.list_len(), self.owned_key());
+        let count = self.list_len();
         let mut named = Known { elements: Vec::new(), count };
+        if matches!(effect, Effect::Insert { at, .. } if *at == 0 || *at >= count) {
+            return self.tell_alone(effect, &mut named);
+        }
+        let key = self.owned_key();
         let stage = self.stage();
         let mut names = Identities { overlay, stage: &stage, key, count };
         each_position(effect, count, |at| named.elements.push((at, names.element(at))));
@@ -203,6 +207,9 @@ impl KeyMut<'_, '_> {
         let (kind, cell) = match effect {
             Effect::Add { delta, result } => {
                 return !create && overlay.note_add(place, key, *delta, *result);
+            }
+            Effect::Insert { at, .. } if *at == 0 || *at >= self.list_len() => {
+                return !create && overlay.note_push(place, key, *at == 0);
             }
             Effect::SetField { field, absent: false, .. } | Effect::DelField(field) => (Kind::Hash, *field),
             Effect::AddMember(member) | Effect::DelMember(member) => (Kind::Set, *member),
