@@ -55,6 +55,8 @@ pub struct Driver {
     /// What the overlays held when they were looked at last.
     pub overlay: Size,
     overlay_seen: Instant,
+    /// Groups written and carried out before the last beat.
+    pub groups_at_beat: u64,
     pub full_syncs: (u64, u64),
     pub links_refused: u64,
     pub last_error: String,
@@ -109,6 +111,7 @@ impl Driver {
             met: Vec::new(),
             overlay: Size::default(),
             overlay_seen: Instant::now(),
+            groups_at_beat: 0,
             full_syncs: (0, 0),
             links_refused: 0,
             last_error: String::new(),

@@ -1,5 +1,6 @@
 //! How long the mesh waits before it looks at the journal again: a lone write leaves at once, a flood is gathered into
-//! batches, for each batch costs every link a frame, a system call and an acknowledgement.
+//! batches, for each batch costs every link a frame, a system call and an acknowledgement. And how long until the next beat:
+//! what was written is remembered until beats have gone to and fro, so they come more often while much is.
 
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,18 @@ const FLOOD: f64 = 12e6;
 const BRISK_PAUSE: Duration = Duration::from_micros(300);
 const RUSH_PAUSE: Duration = Duration::from_millis(1);
 const FLOOD_PAUSE: Duration = Duration::from_millis(2);
+
+/// Between beats.
+const BEAT: Duration = Duration::from_millis(50);
+/// The same, per link, while much is written: each link gets what all members say.
+const BEAT_PER_LINK: Duration = Duration::from_millis(5);
+/// Groups between two beats from which that is much.
+const MANY: u64 = 500;
+
+/// How long until the next beat, with so many links, and after so many groups since the last one.
+pub fn until_beat(links: usize, groups: u64) -> Duration {
+    if groups < MANY { BEAT } else { (BEAT_PER_LINK * links as u32).min(BEAT) }
+}
 
 /// See the [module's page](self).
 pub struct Pace {
@@ -47,6 +60,12 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn beats_come_more_often_while_much_is_written_and_the_links_are_few() {
+        let ms = |links, groups| until_beat(links, groups).as_millis();
+        assert_eq!((ms(2, 0), ms(2, 10_000), ms(9, 10_000), ms(50, 10_000)), (50, 10, 45, 50));
+    }
 
     fn after(rate: f64, every: Duration) -> Duration {
         let mut pace = Pace::begin();

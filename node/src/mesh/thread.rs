@@ -19,7 +19,7 @@ use super::identity::{Identity, show_uuid, this_boot};
 use super::keep;
 use super::link::ACK_EVERY;
 use super::order::{Order, Wish};
-use super::pace::Pace;
+use super::pace::{self, Pace};
 use super::serve;
 use super::status::State;
 use super::waits::For;
@@ -28,8 +28,7 @@ use crate::config::values::Master;
 use crate::server::Server;
 use crate::worker::{Worker, unix_ms};
 
-/// Between beats: with links, and without.
-const BEAT: Duration = Duration::from_millis(50);
+/// Between beats without links.
 const BEAT_ALONE: Duration = Duration::from_secs(1);
 /// How long a node that may have lost what others rely on waits for one of them before it serves with what it has.
 const TRUST_AFTER: Duration = Duration::from_secs(10);
@@ -184,8 +183,8 @@ async fn tick(shared: Rc<Shared>) {
         let now = tokio::time::Instant::now();
         if now >= beat || shared.is_alone.get() && shared.has_links() {
             let linked = shared.beat();
-            shared.is_alone.set(!linked);
-            beat = now + if linked { BEAT } else { BEAT_ALONE };
+            shared.is_alone.set(linked.is_none());
+            beat = now + linked.unwrap_or(BEAT_ALONE);
         }
         let next = shared.next_timer().map_or(beat, |at| beat.min(at.into()));
         tokio::select! {
@@ -373,8 +372,9 @@ impl Shared {
         driver.links.values().filter_map(due).chain(driver.waits.next()).chain(driver.trust_at).min()
     }
 
-    fn beat(self: &Rc<Self>) -> bool {
-        let (linked, base) = {
+    /// Returns when the next beat is due, if there are links.
+    fn beat(self: &Rc<Self>) -> Option<Duration> {
+        let (next, base) = {
             let mut driver = self.driver.borrow_mut();
             driver.heed_configuration();
             driver.drain();
@@ -384,14 +384,18 @@ impl Shared {
             driver.tell_libraries();
             driver.look_at_overlay();
             driver.trust_if_alone();
-            (!driver.links.is_empty(), base)
+            let links = driver.links.len();
+            let groups = driver.written() + driver.data.applied;
+            let next = pace::until_beat(links, groups - driver.groups_at_beat);
+            driver.groups_at_beat = groups;
+            ((links > 0).then_some(next), base)
         };
         if base {
             tokio::task::spawn_local(keep::write_base(self.clone()));
         }
         self.after();
         self.publish();
-        linked
+        next
     }
 
     fn serve_waits(&self) {
