@@ -22,7 +22,7 @@ const PEER_BAR: f64 = 0.5;
 /// Of the rate on one node.
 const COUNTER_BAR: f64 = 0.7;
 
-const WRITES: [(&str, &str); 9] = [
+const WRITES: [(&str, &str); 10] = [
     ("SET", "SET key:__rand_int__ __value__"),
     ("INCR", "INCR counter:__rand_int__"),
     ("HSET", "HSET hash:__rand_int__ field __value__"),
@@ -32,6 +32,7 @@ const WRITES: [(&str, &str); 9] = [
     ("ZADD, one set", "ZADD myzset __rand_int__ element:__rand_int__"),
     ("LPUSH", "LPUSH list:__rand_int__ element"),
     ("LPUSH, one list", "LPUSH mylist element"),
+    ("RPOPLPUSH, one list", "RPOPLPUSH mylist mylist"),
 ];
 
 /// Nodes that follow each other.
@@ -111,21 +112,21 @@ fn writes(options: &Options, report: &mut Report) {
     report.add_cost("bytes per key at rest", [per_key(&alone), per_key(&mesh.0[0])], 1.0);
 }
 
-/// One key counted with at full speed, on one node and on two.
+/// One key counted with at full speed on two nodes: on two that are alone, which share the machine as well, and on two that are
+/// linked.
 fn counter(options: &Options, report: &mut Report) {
-    let (alone, mesh) = (options.start(Kind::Everwrite), Nodes::start(options, 2));
+    let (alone, mesh) = ([0; 2].map(|_| options.start(Kind::Everwrite)), Nodes::start(options, 2));
     let command = words("INCR hot");
     let count = 400_000;
-    let one = load::run(&alone, &command, DEPTH, KEYS, count).rate;
-    let rates: Vec<f64> = std::thread::scope(|scope| {
-        let command = &command;
-        let runs: Vec<_> = mesh
-            .0
-            .iter()
-            .map(|node| scope.spawn(|| load::run(node, command, DEPTH, KEYS, count).rate))
-            .collect();
-        runs.into_iter().map(|run| run.join().expect("a run")).collect()
-    });
+    let both = |nodes: &[Server]| -> Vec<f64> {
+        std::thread::scope(|scope| {
+            let run = |node| load::run(node, &command, DEPTH, KEYS, count).rate;
+            let runs: Vec<_> = nodes.iter().map(|node| scope.spawn(move || run(node))).collect();
+            runs.into_iter().map(|run| run.join().expect("a run")).collect()
+        })
+    };
+    let one = both(&alone).iter().sum::<f64>() / 2.0;
+    let rates = both(&mesh.0);
     mesh.rest();
     let sums: Vec<String> =
         mesh.0.iter().map(|node| node.client().cmd("GET hot").expect("an answer").to_string()).collect();
