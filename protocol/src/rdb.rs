@@ -15,6 +15,7 @@
 //! zset      length (string double)* | string of a ziplist or listpack: member, score, member...
 //! hash      length (string string)* | string of a zipmap, ziplist or listpack: field, value, field...
 //! stream    see `stream`
+//! job       see `job`
 //! ```
 //!
 //! Around objects there are [`File`]s and [`crate::dump`] payloads.
@@ -30,6 +31,7 @@
 mod elements;
 mod error;
 mod file;
+mod job;
 mod kind;
 mod object;
 mod reader;
@@ -42,6 +44,7 @@ mod writer;
 pub use elements::{List, Node, Nodes, Scored, TextPair, TextPairs, Texts};
 pub use error::Error;
 pub use file::{File, FileWriter, KeyHead, KeyRecord, Record};
+pub use job::Job;
 pub use kind::Kind;
 pub use object::{Hash, Object, Set, Zset, read_object};
 pub use reader::{Reader, Text};

@@ -4,7 +4,7 @@ use replication::Stamp;
 
 use crate::effect::NewValue;
 use crate::entry::{Entry, INLINE_MAX};
-use crate::types::string;
+use crate::types::{Job, string};
 use crate::value::Value;
 
 /// An entry with a value as a command or a file brings it.
@@ -29,11 +29,18 @@ pub fn tag(value: Value, tag: u64) -> Value {
     Value::tagged(bytes, tag)
 }
 
-/// Gives a member of a hash or set its deadline; false if it is not there.
+/// Gives a member of a hash or set its deadline, or tells when a job runs next; false if it is not there.
 pub fn expire_member(value: &mut Value, member: &[u8], deadline: u64) -> bool {
     match value {
         Value::Hash(hash) => hash.live(0).contains(member) && hash.expire_at(member, Some(deadline)),
         Value::Set(set) => set.live(0).contains(member) && set.expire_at(member, Some(deadline)),
+        Value::Tagged(_) => match Job::of(value.as_ref()) {
+            Some(job) => {
+                *value = Job { due: deadline, ..job }.to_value();
+                true
+            }
+            None => false,
+        },
         _ => false,
     }
 }

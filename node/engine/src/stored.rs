@@ -12,7 +12,7 @@ use crate::effect::Outcome;
 use crate::tuning::Tuning;
 use crate::types::quicklist::Container;
 use crate::types::zset::Builder;
-use crate::types::{Hash, List, Set, Stream, Zset, hash, set, string, zset};
+use crate::types::{Hash, Job, List, Set, Stream, Zset, hash, set, string, zset};
 use crate::value::{Value, ValueRef};
 
 /// The kind that a value is written as. `due`: members with deadlines up to this are left out.
@@ -109,7 +109,15 @@ pub fn read(reader: &mut Reader<'_>, kind: Kind, tuning: &Tuning) -> Result<Valu
         Object::Zset(zset) => Value::Zset(Box::new(read_zset(zset, tuning)?)),
         Object::Hash(hash) => Value::Hash(Box::new(read_hash(hash, tuning)?)),
         Object::Stream(stream) => Value::Stream(Box::new(Stream::from_stored(*stream)?)),
+        Object::Job(job) => read_job(*job).to_value(),
     })
+}
+
+/// KeyDB's files do not tell that a job is to run only once, nor do its servers know it after they have loaded one.
+fn read_job(job: rdb::Job) -> Job {
+    let rdb::Job { script, start_ms, interval_ms: interval, keys, arguments } = job;
+    let due = start_ms.saturating_add(interval);
+    Job { repeats: true, due, interval, owner: 0, script, keys, arguments }
 }
 
 /// An element twice in a collection that has each once.

@@ -317,7 +317,7 @@ impl<'l> Applier<'l> {
             return self.replay(args);
         }
         if self.link.mode == Mode::Merge && is(b"keydb.cron") {
-            return self.note_failure("KEYDB.CRON", "KeyDB runs its jobs itself, here they would run twice");
+            return self.refuse_job();
         }
         let mut ctx = self.worker.ctx.borrow_mut();
         self.reply.buf.clear();
@@ -344,6 +344,10 @@ impl<'l> Applier<'l> {
     }
 
     #[cold]
+    pub fn refuse_job(&self) {
+        self.note_failure("KEYDB.CRON", "KeyDB runs its jobs itself, here they would run twice");
+    }
+
     pub fn note_failure(&self, name: &str, reply: &str) {
         let server = self.link.server;
         let so_far = self.link.status.failed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);

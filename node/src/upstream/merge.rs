@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use engine::effect::{Deadline, Effect, NewValue};
 use engine::entry::EntryRef;
+use engine::types::Job;
 use engine::types::string::IntText;
 use replication::stamp::UNDATED;
 
@@ -33,6 +34,9 @@ pub fn load(applier: &Applier<'_>, source: &mut dyn Read, len: Option<u64>) -> R
 
 fn take(applier: &Applier<'_>, loaded: Loaded<'_>) {
     let (link, worker) = (applier.link, &applier.worker);
+    if matches!(&loaded.value, NewValue::Built(value) if Job::is(value.as_ref())) {
+        return applier.refuse_job();
+    }
     let _applying = link.applying.lock();
     if link.is_unwanted() {
         return;

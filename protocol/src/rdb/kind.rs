@@ -38,10 +38,12 @@ pub enum Kind {
     SetListpack = 20,
     /// With consumers' active time; written from Redis 7.2 on.
     Stream3 = 21,
+    /// A job of KeyDB's.
+    Job = 64,
 }
 
 impl Kind {
-    const ALL: [Kind; 21] = [
+    const ALL: [Kind; 22] = [
         Kind::String,
         Kind::List,
         Kind::Set,
@@ -63,6 +65,7 @@ impl Kind {
         Kind::Stream2,
         Kind::SetListpack,
         Kind::Stream3,
+        Kind::Job,
     ];
 
     /// What Redis calls it where it is broken.
@@ -85,6 +88,7 @@ impl Kind {
             Kind::ListQuicklist2 => "Quicklist listpack",
             Kind::SetListpack => "Set listpack",
             Kind::Stream1 | Kind::Stream2 | Kind::Stream3 => "Stream listpack",
+            Kind::Job => "Job",
         }
     }
 
@@ -107,9 +111,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn twenty_one_of_256_bytes_are_kinds() {
+    fn twenty_two_of_256_bytes_are_kinds() {
         let known: Vec<u8> = (0..=255).filter(|byte| Kind::try_from(*byte).is_ok()).collect();
-        assert_eq!(known, (0..=21).filter(|byte| *byte != 8).collect::<Vec<_>>());
-        assert!(matches!(Kind::try_from(64), Err(Error::UnknownKind(64))));
+        assert_eq!(known, (0..=21).filter(|byte| *byte != 8).chain([64]).collect::<Vec<_>>());
+        assert!(matches!(Kind::try_from(65), Err(Error::UnknownKind(65))));
     }
 }

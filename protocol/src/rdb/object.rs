@@ -1,7 +1,7 @@
 //! Objects: what a key holds, read from its kind on.
 
 use super::elements::{NodeFormat, read_listpack, read_ziplist};
-use super::{Error, Kind, List, Nodes, Reader, Scored, Stream, Text, TextPairs, Texts};
+use super::{Error, Job, Kind, List, Nodes, Reader, Scored, Stream, Text, TextPairs, Texts};
 use crate::intset::Intset;
 use crate::listpack::{Entry, Listpack};
 use crate::number::parse_f64;
@@ -16,6 +16,7 @@ pub enum Object<'r, 'a> {
     Zset(Zset<'r, 'a>),
     Hash(Hash<'r, 'a>),
     Stream(Box<Stream>),
+    Job(Box<Job>),
 }
 
 #[derive(Debug)]
@@ -59,6 +60,7 @@ pub fn read_object<'r, 'a>(reader: &'r mut Reader<'a>, kind: Kind) -> Result<Obj
         Kind::Stream1 | Kind::Stream2 | Kind::Stream3 => {
             Stream::read(reader, kind).map(|stream| Object::Stream(Box::new(stream)))
         }
+        Kind::Job => Job::read(reader).map(|job| Object::Job(Box::new(job))),
         Kind::Module1 | Kind::Module2 => Err(Error::Module { name: module_name(reader.length()?) }),
     }
 }

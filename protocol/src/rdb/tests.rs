@@ -74,6 +74,11 @@ fn content(reader: &mut Reader<'_>, kind: Kind) -> Result<(&'static str, Vec<Vec
             stream_content(&stream, &mut out);
             "stream"
         }
+        Object::Job(job) => {
+            out.extend([job.start_ms, job.interval_ms].map(|ms| ms.to_string().into_bytes()));
+            out.extend([job.script].into_iter().chain(job.keys).chain(job.arguments));
+            "job"
+        }
     };
     Ok((name, out))
 }
@@ -209,6 +214,8 @@ fn rewrite(reader: &mut Reader<'_>, kind: Kind, writer: &mut Writer) -> Result<(
             });
         }
         Object::Stream(stream) => stream.write(writer, kind),
+        // Only KeyDB writes them.
+        Object::Job(_) => {}
     }
     Ok(())
 }

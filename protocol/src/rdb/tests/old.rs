@@ -61,3 +61,15 @@ fn active_times_are_kept_where_they_can_be() {
     stream.groups[0].consumers[0].active_ms = 70;
     assert_eq!(older, stream);
 }
+
+#[test]
+fn jobs_of_keydb_are_read() {
+    let times = [&70i64.to_le_bytes()[..], &5i64.to_le_bytes()].concat();
+    let job = [&b"\x06return"[..], &times, b"\x01\x01k\x02\x01a\xc0\x07"].concat();
+    assert_eq!(read(Kind::Job, &job).unwrap(), texts(&["70", "5", "return", "k", "a", "7"]));
+    for end in 0..job.len() {
+        assert!(read(Kind::Job, &job[..end]).is_err());
+    }
+    let never = [&b"\x06return"[..], &[0; 16], b"\x00\x00"].concat();
+    assert_eq!(rule(read(Kind::Job, &never)), "job without an interval");
+}

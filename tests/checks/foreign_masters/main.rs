@@ -1,14 +1,16 @@
 //! Nodes of a mesh that are told to follow a server which is no node: a real `redis-server`, and one that speaks as KeyDB
 //! does. They go on taking writes, and what the other one sends reaches all nodes.
 
-use harness::client::encode;
+mod peer;
+mod wire;
+
 use harness::mesh::Mesh;
 use harness::proxy::Proxy;
 use harness::wait::wait_until;
 use harness::{Client, Kind, Server, Value};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use peer::{KeyDbReplica, OTHER, UUID, envelope, keydb, request, snapshot};
+use std::io::{BufReader, Write};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// No wait of these tests may take longer, however busy the machine.
@@ -84,85 +86,6 @@ fn what_a_redis_is_told_reaches_all_nodes() {
     assert_eq!(ask(&mut mesh.client(0), "GET old"), "\"from-redis\"");
 }
 
-const UUID: &str = "0a1b2c3d-0000-4000-8000-000000000001";
-const OTHER: &str = "0a1b2c3d-0000-4000-8000-000000000002";
-const REPLID: &str = "abcdefabcdefabcdefabcdefabcdefabcdefabcd";
-
-/// A master that says what KeyDB says. It hands out the sockets of replicas that have got its snapshot, and what they said
-/// their UUID is.
-fn keydb(snapshot: Vec<u8>) -> (SocketAddr, Receiver<(TcpStream, String)>) {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    let (address, (tell, told)) = (listener.local_addr().unwrap(), channel());
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let (snapshot, tell) = (snapshot.clone(), tell.clone());
-            std::thread::spawn(move || serve(stream, &snapshot, &tell));
-        }
-    });
-    (address, told)
-}
-
-fn serve(stream: TcpStream, snapshot: &[u8], tell: &Sender<(TcpStream, String)>) -> Option<()> {
-    let (mut reader, mut out) = (BufReader::new(stream.try_clone().ok()?), stream.try_clone().ok()?);
-    let mut uuid = String::new();
-    loop {
-        let Value::Array(words) = harness::decode::read_value(&mut reader).ok()? else {
-            // HTTP/2, or anything else.
-            let _ = out.write_all(b"-ERR unknown command\r\n");
-            return None;
-        };
-        let words: Vec<String> = words.iter().map(Value::text).collect();
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        match words[..] {
-            ["PING"] => out.write_all(b"+PONG\r\n").ok()?,
-            ["REPLCONF", "capa", ..] => {
-                assert!(words.contains(&"activeExpire"), "{words:?}");
-                out.write_all(b"+OK active-replica\r\n").ok()?;
-            }
-            ["REPLCONF", "uuid", theirs] => {
-                uuid = theirs.to_owned();
-                out.write_all(format!("+{UUID}\r\n").as_bytes()).ok()?;
-            }
-            ["REPLCONF", ..] => out.write_all(b"+OK\r\n").ok()?,
-            ["PSYNC", ..] => {
-                out.write_all(format!("+FULLRESYNC {REPLID} 1000\r\n\n\n${}\r\n", snapshot.len()).as_bytes())
-                    .ok()?;
-                out.write_all(snapshot).ok()?;
-                return tell.send((stream, uuid)).ok();
-            }
-            _ => out.write_all(format!("-ERR unknown command `{}`\r\n", words[0]).as_bytes()).ok()?,
-        }
-    }
-}
-
-fn text(bytes: &str) -> Vec<u8> {
-    [&[bytes.len() as u8], bytes.as_bytes()].concat()
-}
-
-/// RDB 9 with KeyDB's times.
-fn snapshot(keys: &[(&str, &str, u64)]) -> Vec<u8> {
-    let mut out = b"REDIS0009\xfa".to_vec();
-    out.extend([text("redis-ver"), text("6.3.4"), b"\xfe\x00".to_vec()].concat());
-    for (key, value, time) in keys {
-        out.extend([b"\xfa".to_vec(), text("mvcc-tstamp"), text(&time.to_string())].concat());
-        out.extend([b"\x00".to_vec(), text(key), text(value)].concat());
-    }
-    out.extend(b"\xff\0\0\0\0\0\0\0\0");
-    out
-}
-
-fn request(words: &[&str]) -> Vec<u8> {
-    let mut wire = Vec::new();
-    encode(&mut wire, words);
-    wire
-}
-
-fn envelope(origin: &str, payload: &[u8], db: &str, time: u64) -> Vec<u8> {
-    let mut wire = Vec::new();
-    encode(&mut wire, &[b"RREPLAY", origin.as_bytes(), payload, db.as_bytes(), time.to_string().as_bytes()]);
-    wire
-}
-
 #[test]
 fn what_a_keydb_is_told_reaches_all_nodes() {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64;
@@ -215,79 +138,6 @@ fn what_a_keydb_is_told_reaches_all_nodes() {
     assert_eq!((merged(&mesh, "failed"), merged(&mesh, "ignored")), ("0".into(), "4".into()));
 }
 
-/// A KeyDB server that follows a node: what it says, and what it is sent.
-struct KeyDbReplica {
-    reader: BufReader<TcpStream>,
-    out: TcpStream,
-}
-
-impl KeyDbReplica {
-    fn connect(address: SocketAddr) -> KeyDbReplica {
-        let out = TcpStream::connect(address).expect("a connection");
-        out.set_read_timeout(Some(SOON)).unwrap();
-        KeyDbReplica { reader: BufReader::new(out.try_clone().unwrap()), out }
-    }
-
-    fn ask(&mut self, words: &[&str]) -> String {
-        self.out.write_all(&request(words)).unwrap();
-        self.line()
-    }
-
-    /// The next line that says something.
-    fn line(&mut self) -> String {
-        loop {
-            let mut line = String::new();
-            self.reader.read_line(&mut line).expect("a line");
-            if !line.trim_end().is_empty() {
-                return line.trim_end().to_owned();
-            }
-        }
-    }
-
-    /// Introduces itself as KeyDB does; the node's UUID.
-    fn introduce(&mut self) -> String {
-        assert_eq!(self.ask(&["REPLPING"]), "+PONG");
-        assert_eq!(self.ask(&["REPLCONF", "listening-port", "7777"]), "+OK");
-        assert_eq!(self.ask(&["REPLCONF", "capa", "eof", "capa", "psync2", "capa", "activeExpire"]), "+OK");
-        assert_eq!(self.ask(&["REPLCONF", "uuid", "nonsense"]), "-ERR Invalid UUID");
-        let answer = self.ask(&["REPLCONF", "uuid", UUID]);
-        answer.strip_prefix('+').filter(|uuid| uuid.len() == 36).expect("a UUID").to_owned()
-    }
-
-    fn snapshot(&mut self) -> Vec<u8> {
-        let line = self.line();
-        let mark = line.strip_prefix("$EOF:").expect("a snapshot of unknown length").as_bytes().to_vec();
-        let (mut bytes, mut next) = (Vec::new(), [0]);
-        while !bytes.ends_with(&mark) {
-            self.reader.read_exact(&mut next).expect("a byte");
-            bytes.push(next[0]);
-        }
-        bytes.truncate(bytes.len() - mark.len());
-        bytes
-    }
-
-    /// The command in the next envelope, its database and its time. What KeyDB takes as it is is passed over.
-    fn envelope(&mut self, node: &str) -> (Vec<String>, String, u64) {
-        loop {
-            let Ok(Value::Array(words)) = harness::decode::read_value(&mut self.reader) else {
-                panic!("a command")
-            };
-            let words: Vec<String> = words.iter().map(Value::text).collect();
-            match &words[..] {
-                [name, ..] if ["PING", "REPLCONF", "SELECT"].contains(&&name[..]) => {}
-                [name, uuid, payload, db, time] => {
-                    assert_eq!((&name[..], &uuid[..]), ("RREPLAY", node));
-                    let inner = harness::decode::read_value(&mut payload.as_bytes()).expect("a command");
-                    let Value::Array(inner) = inner else { panic!("{payload}") };
-                    let command = inner.iter().map(Value::text).collect();
-                    return (command, db.clone(), time.parse().expect("a time"));
-                }
-                _ => panic!("not in an envelope: {words:?}"),
-            }
-        }
-    }
-}
-
 #[test]
 fn a_keydb_that_follows_a_node_gets_what_its_clients_write() {
     let mesh = Mesh::start_with(2, &["--repl-diskless-sync-delay", "0"]);
@@ -330,7 +180,7 @@ fn a_keydb_that_follows_a_node_gets_what_its_clients_write() {
     let (command, db, first) = keydb.envelope(&node);
     assert_eq!((command, &db[..]), (vec!["SET".to_owned(), "k".into(), "1".into()], "3"));
     // What another member writes comes from that one, and what KeyDB servers send does not go back.
-    let (master, replicas) = self::keydb(self::snapshot(&[]));
+    let (master, replicas) = peer::keydb(peer::snapshot(&[]));
     follow(&mesh, master);
     let (mut link, _) = replicas.recv_timeout(SOON).expect("it is followed");
     link.write_all(&envelope(OTHER, &request(&["INCR", "foreign"]), "0", 77)).unwrap();
