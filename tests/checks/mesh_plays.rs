@@ -2,7 +2,7 @@
 //! `chaos/tests/plays.rs`.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use harness::mesh::{ACTIVE, Mesh, SOON, digest, info};
 use harness::wait::wait_until;
@@ -386,4 +386,53 @@ fn h26_a_newcomer_with_a_file_takes_nothing_from_a_mesh() {
     let digests: Vec<_> = clients.iter_mut().map(digest).collect();
     assert!(digests.windows(2).all(|pair| pair[0] == pair[1]), "{digests:?}");
     assert_eq!(ok(&mut clients[2], "DBSIZE"), Value::Int(3));
+}
+
+/// The same with a log of commands: it tells when they were done, to the second, or else they are as old as the file.
+#[test]
+fn h26_a_log_does_not_beat_what_was_written_after_it() {
+    let second = || std::thread::sleep(Duration::from_millis(1_100));
+    for stamped in ["yes", "no"] {
+        let new = Server::start_with(Kind::Everwrite, &ACTIVE);
+        let mut n = new.client();
+        ok(&mut n, "MSET theirs 1 younger mesh");
+        second();
+        let log = ["--appendonly", "yes", "--aof-timestamp-enabled", stamped];
+        let mut old = Server::start_with(Kind::Everwrite, &log);
+        ok(&mut old.client(), "MSET lonely 1 younger log older log");
+        let dir = old.dir().to_str().unwrap().to_string();
+        let file = old.dir().join("appendonlydir/appendonly.aof.1.incr.aof");
+        old.kill();
+        second();
+        ok(&mut n, "SET older mesh");
+        if stamped == "yes" {
+            // Who copies files does not always keep their times.
+            std::fs::File::options()
+                .append(true)
+                .open(&file)
+                .unwrap()
+                .set_modified(SystemTime::now())
+                .unwrap();
+        }
+        let loaded = Server::start_with(Kind::Everwrite, &[&ACTIVE[..], &log, &["--dir", &dir]].concat());
+        let mut l = loaded.client();
+        assert_eq!(ok(&mut l, "GET older"), text("log"), "the log was loaded");
+        ok(&mut l, &format!("REPLICAOF 127.0.0.1 {}", new.address().port()));
+        wait_until("the link", SOON, || info(&mut n, "connected_slaves") == "1");
+        for client in [&mut n, &mut l] {
+            for (key, answer) in [("older", "mesh"), ("younger", "log"), ("lonely", "1"), ("theirs", "1")] {
+                let what = format!("{key}, with times: {stamped}");
+                wait_until(&what, SOON, || ok(client, &format!("GET {key}")) == text(answer));
+            }
+        }
+    }
+}
+
+/// Who may join a mesh writes down when commands were done, asked or not.
+#[test]
+fn h26_a_node_that_is_alone_tells_in_its_log_when_commands_were_done() {
+    let node = Server::start_with(Kind::Everwrite, &[&ACTIVE[..], &["--appendonly", "yes"]].concat());
+    ok(&mut node.client(), "SET key 1");
+    let log = std::fs::read(node.dir().join("appendonlydir/appendonly.aof.1.incr.aof")).unwrap();
+    assert!(log.starts_with(b"#TS:"), "{}", String::from_utf8_lossy(&log));
 }

@@ -28,6 +28,8 @@ pub struct Env {
     pub now_ms: u64,
     /// What time it is for writes: in a mesh that of the versions they get, which a clock that is behind does not reach.
     pub write_ms: u64,
+    /// What time it is for versions: of what is loaded, the time when it was written.
+    pub version_ms: u64,
     pub tuning: Tuning,
     /// LRU clock or LFU minutes of this batch, see [`access`].
     pub clock: u32,
@@ -53,6 +55,7 @@ impl Env {
         Env {
             now_ms: 0,
             write_ms: 0,
+            version_ms: 0,
             tuning: Tuning::default(),
             clock: 0,
             no_touch: false,
@@ -69,7 +72,7 @@ impl Env {
 
     /// Starts a batch at `now_ms`.
     pub fn tick(&mut self, now_ms: u64) {
-        (self.now_ms, self.write_ms) = (now_ms, now_ms);
+        (self.now_ms, self.write_ms, self.version_ms) = (now_ms, now_ms, now_ms);
         self.clock = access::clock(now_ms, self.tuning.policy);
     }
 
@@ -203,7 +206,7 @@ impl<'e> Ctx<'e> {
     /// Begins a group if none is under way: what is written down without having changed anything needs a version, too.
     pub fn ensure_group(&mut self) {
         if self.locks.writer.version() == 0 {
-            self.locks.mint(self.env.now_ms);
+            self.locks.mint(self.env.version_ms);
         }
     }
 
@@ -383,7 +386,7 @@ impl<'e> Ctx<'e> {
     fn open_key<'c, 'k>(&'c mut self, db: usize, key: &'k [u8]) -> KeyMut<'c, 'k> {
         let (hash, shard) = self.place(key);
         if self.locks.writer.version() == 0 {
-            self.locks.mint(self.env.now_ms);
+            self.locks.mint(self.env.version_ms);
         }
         let (shard, writer) = self.locks.get_to_write(shard);
         let stamp = Stamp { version: writer.version(), origin: writer.label() };
@@ -451,7 +454,7 @@ impl<'e> Ctx<'e> {
     /// Empties a database, all of whose shards must be held; tells watchers, caches and who waits for a key to go.
     pub fn flush(&mut self, db: usize) {
         if self.locks.writer.version() == 0 {
-            self.locks.mint(self.env.now_ms);
+            self.locks.mint(self.env.version_ms);
         }
         let stamp = Stamp { version: self.locks.writer.version(), origin: self.locks.writer.label() };
         let place = Place::new(stamp, self.locks.writer.subs());

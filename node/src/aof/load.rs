@@ -14,6 +14,7 @@ use protocol::number::parse_u64;
 use protocol::{Args, Reply};
 
 use super::Aof;
+use super::age::Age;
 use super::author::Author;
 use super::batch::{self, Batch, Item};
 use super::log::Log;
@@ -29,6 +30,7 @@ use crate::process;
 use crate::scripting::ledger::Mark;
 use crate::scripting::{self, libraries};
 use crate::server::Server;
+use crate::worker::unix_ms;
 
 /// Bytes between two notes of how far loading is.
 const NOTE_EVERY: u64 = 1 << 20;
@@ -205,9 +207,9 @@ fn load_all(
     manifest: &Manifest,
 ) -> Result<(), String> {
     let parts: Vec<&Entry> = manifest.entries.iter().filter(|entry| entry.part != Part::History).collect();
-    let expiry = std::mem::replace(&mut ctx.env.expiry, false);
+    let (expiry, version_ms) = (std::mem::replace(&mut ctx.env.expiry, false), ctx.env.version_ms);
     let result = load_parts(server, ctx, names, &parts);
-    ctx.env.expiry = expiry;
+    (ctx.env.expiry, ctx.env.version_ms) = (expiry, version_ms);
     result
 }
 
@@ -259,10 +261,11 @@ fn load_file(
     }
     let len = file.metadata().map_err(io)?.len();
     server.persistence.loading.add_total(len.saturating_sub(at));
+    let age = Age::at(unix_ms());
+    (ctx.env.version_ms, ctx.db) = (age.of_file(&file), 0);
     let source = BufReader::with_capacity(BUFFER, file);
     let (multi, tag, author, reply) = (None, None, None, Reply::default());
-    let mut player = Player { server, ctx, valid: at, multi, noted: at, tag, author, reply };
-    player.ctx.db = 0;
+    let mut player = Player { server, ctx, age, valid: at, multi, noted: at, tag, author, reply };
     match player.play(Records::new(source, at)) {
         Ok(()) => Ok(()),
         Err(Broken::Stop(Stop::Short | Stop::End)) => truncate(server, path, name, player.valid, last),
@@ -307,6 +310,7 @@ enum Broken {
 struct Player<'a> {
     server: &'static Server,
     ctx: &'a mut Ctx<'static>,
+    age: Age,
     /// The end of the last command outside of a transaction.
     valid: u64,
     /// Commands of a transaction whose end has not come yet.
@@ -368,6 +372,9 @@ impl Player<'_> {
     fn item(&mut self, item: Item<'_>, hint: Hint) -> Result<(), Broken> {
         match item {
             Item::Annotation(text) => {
+                if let Some(at) = self.age.of_line(text) {
+                    self.ctx.env.version_ms = at;
+                }
                 self.tag = text.strip_prefix(TAG.as_bytes()).and_then(parse_u64).or(self.tag);
                 Ok(())
             }

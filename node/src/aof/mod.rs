@@ -1,10 +1,12 @@
 //! The append-only file: all that was done, as commands, so that nothing is lost that the policy promised to keep.
 //!
 //! In reading order: [`manifest`] names the files, [`records`] reads one, in [`batch`]es, [`log`] writes one, [`rewrite`] replaces them by
-//! a snapshot and what came after it, [`load`] reads them all, scripts by an [`author`]. The feed brings the groups of commands, in order. Replies
-//! wait until what they tell of is in the file, or durable, as the policy says ([`crate::held`]): all that was done
-//! meanwhile shares the next write and the next synchronisation, see [`group`]. With `everysec` that is the [`syncer`]'s.
+//! a snapshot and what came after it, [`load`] reads them all, scripts by an [`author`], and learns of what [`age`] they are. The feed
+//! brings the groups of commands, in order. Replies wait until what they tell of is in the file, or durable, as the policy says
+//! ([`crate::held`]): all that was done meanwhile shares the next write and the next synchronisation, see [`group`]. With `everysec`
+//! that is the [`syncer`]'s.
 
+pub mod age;
 pub mod author;
 pub mod batch;
 pub mod group;
@@ -53,6 +55,11 @@ pub enum Wait {
     Written,
     /// That it is on the disk.
     Durable,
+}
+
+/// Whether files are to tell when their commands were done. Who may join a mesh has to know it then.
+pub fn tells_times(config: &Config) -> bool {
+    config.aof_timestamp_enabled || config.active_replica
 }
 
 /// See the [module's page](self).
@@ -211,7 +218,7 @@ impl Aof {
             (true, _) if self.is_member() => Wait::Nothing,
             (true, AppendFsync::EverySec | AppendFsync::No) => Wait::Written,
         };
-        self.state.lock().stamps = config.aof_timestamp_enabled;
+        self.state.lock().stamps = tells_times(config);
         self.wait.store(wait as u8, Release);
         // Who waits looks again what for.
         self.waiting.lock().iter().for_each(|waiter| waiter.waker.wake_by_ref());

@@ -10,6 +10,7 @@ use engine::journal::feed;
 use protocol::rdb::FileWriter;
 
 use super::snapshot::{Job, Purpose};
+use crate::aof;
 use crate::config::Config;
 use crate::replicas::history::Position;
 use crate::server::Server;
@@ -149,7 +150,7 @@ fn fill(server: &Server, job: &Job, path: &Path, about: About, shards: Shards<'_
         Ok(out) => {
             let mut out = out;
             if job.in_commands() {
-                if config.aof_timestamp_enabled {
+                if aof::tells_times(&config) {
                     writeln!(out, "#TS:{}\r", unix_ms() / 1000)?;
                 }
                 out.write_all(&as_commands(job.libraries()))?;
