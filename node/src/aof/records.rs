@@ -14,6 +14,10 @@ const LINE_MAX: usize = 1024;
 const TRUST: u64 = 1 << 20;
 const STRING_MAX: u64 = 4 << 30;
 
+/// Nothing begins here: what is before, or what was here, is damaged.
+pub const NO_COMMAND: &str = "Expected a command, which begins with *";
+/// The command before has more words than it says.
+pub const LOOSE: &str = "A word that belongs to no command";
 /// Arguments are found by offsets of 32 bits.
 const TOO_LONG: Stop = Stop::Format("A command that is too long");
 
@@ -68,11 +72,12 @@ impl<R: BufRead> Records<R> {
     }
 
     pub fn read(&mut self) -> Result<Record, Stop> {
-        match self.source.fill_buf()?.first() {
+        match self.source.fill_buf()?.first().copied() {
             None => Err(Stop::End),
             Some(b'#') => self.line().map(Record::Annotation),
             Some(b'*') => self.command().map(Record::Command),
-            Some(_) => Err(Stop::Format("Expected a command, which begins with *")),
+            Some(b'$') if self.is_loose() => Err(Stop::Format(LOOSE)),
+            Some(_) => Err(Stop::Format(NO_COMMAND)),
         }
     }
 
@@ -102,25 +107,40 @@ impl<R: BufRead> Records<R> {
         if !(1..=u64::from(u32::MAX)).contains(&count) {
             return Err(Stop::Format("A command of no words, or of too many"));
         }
-        let (mut args, mut word, mut total) = (OwnedArgs::default(), Vec::new(), 0);
+        let (mut args, mut word, mut room) = (OwnedArgs::default(), Vec::new(), u64::from(u32::MAX));
         for _ in 0..count {
-            let len = self.number(b'$')?;
-            if len > STRING_MAX {
-                return Err(Stop::Format("A string that is too long"));
-            }
-            total += len;
-            if total > u64::from(u32::MAX) {
-                return Err(TOO_LONG);
-            }
-            self.bytes(len, &mut word)?;
+            self.word(room, &mut word)?;
+            room -= word.len() as u64;
             args.push(&word);
-            self.bytes(2, &mut word)?;
-            if word != b"\r\n" {
-                return Err(Stop::Format("Expected \\r\\n after a string"));
-            }
-            self.lines += 1;
         }
         Ok(args)
+    }
+
+    /// Whether a word stands here, and behind it what may follow one.
+    fn is_loose(&mut self) -> bool {
+        let is_word = self.word(STRING_MAX, &mut Vec::new()).is_ok();
+        let next = self.source.fill_buf().ok().map(|bytes| bytes.first().copied());
+        is_word && matches!(next, Some(None | Some(b'$' | b'*' | b'#')))
+    }
+
+    /// A word of no more than `room` bytes.
+    fn word(&mut self, room: u64, word: &mut Vec<u8>) -> Result<(), Stop> {
+        let len = self.number(b'$')?;
+        if len > STRING_MAX {
+            return Err(Stop::Format("A string that is too long"));
+        }
+        if len > room {
+            return Err(TOO_LONG);
+        }
+        self.bytes(len, word)?;
+        let mut end = [0; 2];
+        self.source.read_exact(&mut end)?;
+        self.at += end.len() as u64;
+        if end != *b"\r\n" {
+            return Err(Stop::Format("Expected \\r\\n after a string"));
+        }
+        self.lines += 1;
+        Ok(())
     }
 
     fn number(&mut self, mark: u8) -> Result<u64, Stop> {

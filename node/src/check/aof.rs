@@ -4,11 +4,13 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use engine::command::{Lookup, absent};
+use protocol::Args;
 use protocol::number::parse_u64;
 use protocol::rdb::{self, Reader, Record as RdbRecord};
 
 use crate::aof::manifest::{Manifest, Names, Part};
-use crate::aof::records::{Record, Records, Stop};
+use crate::aof::records::{LOOSE, NO_COMMAND, Record, Records, Stop};
 use crate::mesh::disk::files::Role;
 use crate::mesh::disk::records::MAGIC;
 use crate::process;
@@ -193,7 +195,9 @@ fn read(path: &Path, mode: Mode) -> Result<Found, String> {
         file.seek(SeekFrom::Start(valid)).map_err(io)?;
     }
     let mut records = Records::new(BufReader::with_capacity(1 << 18, file), valid);
-    let (mut in_multi, mut lines, mut late) = (false, 0, None);
+    let lookup = Lookup::new(|facts| absent::reason(facts.id).is_none());
+    let (mut in_multi, mut lines, mut before, mut late) = (false, 0, (valid, 0), None);
+    let mut swallows = false;
     let stop = loop {
         match records.read() {
             Ok(Record::Annotation(line)) => {
@@ -204,19 +208,35 @@ fn read(path: &Path, mode: Mode) -> Result<Found, String> {
             }
             Ok(Record::Command(args)) => {
                 let name = args.view().at(0).to_ascii_lowercase();
+                if !is_known(&lookup, args.view()) {
+                    break Some(format!("Unknown command '{}'", String::from_utf8_lossy(&name)));
+                }
+                swallows = args.view().iter().any(|word| word.windows(2).any(|bytes| bytes == b"\r\n"));
                 in_multi = if name == b"multi" { true } else { in_multi && name != b"exec" };
             }
             Err(Stop::End) if !in_multi => break None,
             Err(Stop::End) => break Some("Reached EOF before reading EXEC for MULTI".to_string()),
             Err(Stop::Short) => break Some("Unexpected end of the file".to_string()),
-            Err(Stop::Format(reason)) => break Some(format!("about 0x{:x}: {reason}", records.position())),
+            Err(Stop::Format(reason)) => {
+                // The one before says too few words, or too long ones: a part of what follows looks like its own.
+                if !in_multi && (reason == LOOSE || reason == NO_COMMAND && swallows) {
+                    (valid, lines) = before;
+                }
+                break Some(format!("about 0x{:x}: {reason}", records.position()));
+            }
             Err(Stop::Io(e)) => return Err(io(e)),
         }
         if !in_multi {
+            before = (valid, lines);
             (valid, lines) = (records.position(), records.lines());
         }
     };
     Ok(Found { size, preamble, valid, lines, stop, late })
+}
+
+/// Whether a start would know the command, and that it may have so many words.
+fn is_known(lookup: &Lookup, args: Args<'_>) -> bool {
+    lookup.resolve(args).is_ok_and(|id| id.facts().admits(args))
 }
 
 /// The end of the snapshot that a file begins with.
@@ -255,6 +275,9 @@ mod tests {
             (&b"*2\r\n$3\r\nGET\r\n$"[..], "Unexpected end"),
             (b"*1\r\n$5\r\nMULTI\r\n*1\r\n$4\r\nPING\r\n", "before reading EXEC"),
             (b"garbage", "Expected a command"),
+            (b"*1\r\n$4\r\nPONG\r\n", "Unknown command 'pong'"),
+            (b"*2\r\n$3\r\nSET\r\n$1\r\nk\r\n", "Unknown command 'set'"),
+            (b"*2\r\n$3\r\nDEL\r\n$1\r\nk\r\n$1\r\nl\r\n", "belongs to no command"),
         ] {
             fs::write(&path, [whole, tail].concat()).unwrap();
             let found = read(&path, Mode::Look).unwrap();
@@ -281,5 +304,61 @@ mod tests {
         assert!(!check(&path, Mode::CutAfter(20)), "it is broken, and nothing was cut off");
         assert!(check(&path, Mode::CutAfter(10)), "what is broken was cut off");
         fs::remove_dir_all(&dir).unwrap();
+    }
+
+    /// Whatever is wrong with one command, all in front of it is kept, and nothing behind it.
+    #[test]
+    fn any_damage_is_where_it_is_said_to_be() {
+        let path = std::env::temp_dir().join(format!("everwrite-check-flips-{}", std::process::id()));
+        let commands = [
+            &b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n"[..],
+            b"#TS:1700000000\r\n",
+            b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$12\r\n123456789abc\r\n",
+            b"*4\r\n$5\r\nRPUSH\r\n$1\r\nl\r\n$1\r\na\r\n$0\r\n\r\n",
+            b"*1\r\n$5\r\nMULTI\r\n*2\r\n$4\r\nINCR\r\n$1\r\nn\r\n*1\r\n$4\r\nEXEC\r\n",
+            b"*2\r\n$3\r\nDEL\r\n$1\r\nk\r\n",
+        ];
+        let whole = commands.concat();
+        let ends: Vec<usize> = commands
+            .iter()
+            .scan(0, |end, command| {
+                *end += command.len();
+                Some(*end)
+            })
+            .collect();
+        let begin = |at: usize| ends.iter().rfind(|end| **end <= at).map_or(0, |end| *end as u64);
+        let look = |bytes: &[u8]| {
+            fs::write(&path, bytes).unwrap();
+            read(&path, Mode::Look).unwrap()
+        };
+        for at in 0..=whole.len() {
+            let found = look(&whole[..at]);
+            assert_eq!(
+                (found.valid, found.stop.is_none()),
+                (begin(at), begin(at) == at as u64),
+                "cut at {at}"
+            );
+        }
+        let mut seen = 0;
+        for at in 0..whole.len() {
+            for flip in (1..16).chain([0x10, 0x20, 0x40, 0x5e, 0x80, 0xff]) {
+                let mut bytes = whole.clone();
+                bytes[at] ^= flip;
+                let found = look(&bytes);
+                if found.stop.is_some() {
+                    seen += 1;
+                    // An annotation may end where it is damaged: what it says is of no interest.
+                    let ends = bytes[at] == b'\n' && found.valid == at as u64 + 1;
+                    assert!(
+                        found.valid == begin(at) || ends,
+                        "{at} ^ {flip}: {} {:?}",
+                        found.valid,
+                        found.stop
+                    );
+                }
+            }
+        }
+        assert!(seen > whole.len() * 10, "{seen}");
+        fs::remove_file(&path).unwrap();
     }
 }
