@@ -1,131 +1,53 @@
-//! kill -9 at random moments under load: after the next start everything is there that was acknowledged, and nothing that was
-//! not asked for.
-//!
-//! Some writers send random requests on keys of all types, each in a database of its own, in pipelines, transactions and
-//! scripts, while the log is rewritten again and again. A `redis-server` that is not killed then gets the same requests: as
-//! far as they were acknowledged, and of those that were under way one after the other, until it has what ours has.
-//!
-//! - `KILL_ROUNDS=n` kills n times for each policy of `appendfsync` (default 5).
-//! - `KILL_SEED=n` begins with another seed (default 1).
+//! Who writes, knows what was acknowledged, and has the oracle do the same.
 
 use harness::random::{Request, Rng};
-use harness::wait::wait_until;
-use harness::{Client, Kind, Server};
+use harness::{Client, Server};
 use std::fmt::Write;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Instant;
 
-const WRITERS: usize = 4;
 /// Requests in flight per writer, at most; a transaction counts as one.
 const PIPELINE: usize = 8;
-const LONGEST_MS: usize = 250;
-/// No wait of these tests may take longer, however busy the machine.
-const SOON: Duration = Duration::from_secs(60);
-
-#[test]
-fn what_was_acknowledged_survives_with_always() {
-    play("always");
-}
-
-/// Writing is enough to outlive the process.
-#[test]
-fn what_was_acknowledged_survives_with_everysec() {
-    play("everysec");
-}
-
-#[test]
-fn what_was_acknowledged_survives_with_no() {
-    play("no");
-}
-
-fn number_from(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
-}
-
-fn play(policy: &str) {
-    let rounds = number_from("KILL_ROUNDS", 5);
-    let mut rng = Rng::new(number_from("KILL_SEED", 1));
-    let options = ["--appendonly", "yes", "--appendfsync", policy, "--auto-aof-rewrite-min-size", "30kb"];
-    let mut ours = Server::start_with(Kind::Everwrite, &[&options[..], &["--server-threads", "2"]].concat());
-    let oracle = Server::start(Kind::Redis);
-    let mut writers: Vec<Writer> = (0..WRITERS).map(|db| Writer::new(db, rng.bits())).collect();
-    let mut acknowledged = 0;
-    for round in 0..rounds {
-        acknowledged += round_of(&mut ours, &mut writers, &mut rng, round);
-        start_again(&mut ours, &mut rng);
-        for writer in &mut writers {
-            if let Err(difference) = writer.compare(&ours, &oracle) {
-                let log = ours.log();
-                panic!("appendfsync {policy}, round {round}, {writer:?}: {difference}\n{log}");
-            }
-        }
-    }
-    println!("appendfsync {policy}: {acknowledged} requests acknowledged, {rounds} kills, nothing lost");
-}
-
-/// Has the writers write until the server is killed; how many requests were acknowledged.
-fn round_of(ours: &mut Server, writers: &mut [Writer], rng: &mut Rng, round: u64) -> usize {
-    let (pid, pause) = (ours.pid().to_string(), Duration::from_millis(rng.below(LONGEST_MS) as u64 + 1));
-    let rewrite = round % 3 == 2;
-    let acknowledged = std::thread::scope(|scope| {
-        let server = &*ours;
-        let threads: Vec<_> = writers.iter_mut().map(|writer| scope.spawn(|| writer.write(server))).collect();
-        if rewrite {
-            let _ = server.client().cmd("BGREWRITEAOF");
-        }
-        std::thread::sleep(pause);
-        std::process::Command::new("kill").args(["-9", &pid]).status().expect("kill runs");
-        threads.into_iter().map(|thread| thread.join().expect("a writer ends")).sum()
-    });
-    ours.kill();
-    acknowledged
-}
-
-/// Sometimes it is killed again while it starts.
-fn start_again(ours: &mut Server, rng: &mut Rng) {
-    if rng.percent(15) {
-        ours.launch_again();
-        std::thread::sleep(Duration::from_millis(rng.below(60) as u64));
-        ours.kill();
-    }
-    ours.start_again();
-    wait_until("the data are loaded", SOON, || {
-        !ours.client().cmd("DBSIZE").expect("a reply").to_string().contains("LOADING")
-    });
-}
 
 /// Requests of which all or none is carried out: one, or a transaction.
 type Unit = Vec<Request>;
 
 /// Writes to one database.
-struct Writer {
+pub struct Writer {
     db: usize,
     rng: Rng,
-    /// Units sent since the last comparison, of which so many were acknowledged.
+    /// Units sent that the oracle has not carried out yet, and when those of them that were acknowledged were.
     sent: Vec<Unit>,
-    acknowledged: usize,
+    acknowledged: Vec<Instant>,
     /// The last number of an entry of a stream.
     entry: u64,
 }
 
 impl std::fmt::Debug for Writer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "writer {} ({} of {} units acknowledged)", self.db, self.acknowledged, self.sent.len())
+        write!(
+            f,
+            "writer {} ({} of {} units acknowledged)",
+            self.db,
+            self.acknowledged.len(),
+            self.sent.len()
+        )
     }
 }
 
 impl Writer {
-    fn new(db: usize, seed: u64) -> Writer {
-        Writer { db, rng: Rng::new(seed), sent: Vec::new(), acknowledged: 0, entry: 0 }
+    pub fn new(db: usize, seed: u64) -> Writer {
+        Writer { db, rng: Rng::new(seed), sent: Vec::new(), acknowledged: Vec::new(), entry: 0 }
     }
 
-    /// Writes as long as the server lives; how many requests were acknowledged.
-    fn write(&mut self, server: &Server) -> usize {
+    /// Writes as long as the server lives, or somebody wants it; how many requests were acknowledged.
+    pub fn write(&mut self, server: &Server, wanted: &AtomicBool) -> usize {
         let Ok(mut client) = Client::connect(server.address()) else { return 0 };
         if client.cmd(&format!("SELECT {}", self.db)).is_err() {
             return 0;
         }
         let mut requests = 0;
-        loop {
+        while wanted.load(Relaxed) {
             let units: Vec<Unit> = (0..=self.rng.below(PIPELINE)).map(|_| self.unit()).collect();
             let wire = wire(&units);
             self.sent.extend(units.iter().cloned());
@@ -139,9 +61,10 @@ impl Writer {
                     }
                 }
                 requests += unit.len();
-                self.acknowledged += 1;
+                self.acknowledged.push(Instant::now());
             }
         }
+        requests
     }
 
     fn unit(&mut self) -> Unit {
@@ -179,19 +102,21 @@ impl Writer {
         text
     }
 
-    /// Gives the oracle what was sent, until it has what ours has: all that was acknowledged, and perhaps more.
-    fn compare(&mut self, ours: &Server, oracle: &Server) -> Result<(), String> {
+    /// Gives the oracle what was sent, until it has what ours has: all that was acknowledged up to then, and perhaps more.
+    pub fn compare(&mut self, ours: &Server, oracle: &Server, until: Instant) -> Result<(), String> {
         let (mut ours, mut oracle) = (ours.client(), oracle.client());
         for client in [&mut ours, &mut oracle] {
             client.cmd(&format!("SELECT {}", self.db)).expect("OK");
         }
         let found = state(&mut ours);
+        let least = self.acknowledged.partition_point(|at| *at <= until);
         let mut first_difference = None;
         for done in 0..=self.sent.len() {
-            if done >= self.acknowledged {
+            if done >= least {
                 let expected = state(&mut oracle);
                 if expected == found {
-                    (self.sent, self.acknowledged) = (Vec::new(), 0);
+                    self.sent.drain(..done);
+                    self.acknowledged.drain(..done.min(self.acknowledged.len()));
                     return Ok(());
                 }
                 first_difference.get_or_insert_with(|| differences(&expected, &found));
@@ -201,6 +126,11 @@ impl Writer {
             }
         }
         Err(first_difference.unwrap_or_default())
+    }
+
+    /// What is not there by now never comes.
+    pub fn forget(&mut self) {
+        (self.sent, self.acknowledged) = (Vec::new(), Vec::new());
     }
 }
 
