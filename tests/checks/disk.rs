@@ -3,6 +3,7 @@
 //!
 //! A disk is full where a process may not make its files any longer (`prlimit --fsize`): that can be taken back while it runs.
 
+use harness::mesh::{ACTIVE, Mesh};
 use harness::random::Rng;
 use harness::wait::wait_until;
 use harness::{Client, Kind, Server};
@@ -209,6 +210,71 @@ fn a_directory_that_is_not_there() {
     assert!(!ok && log.contains("dir \"/nowhere\"") && log.contains("No such file or directory"), "{log}");
     let (ok, log) = start("/proc", &["--appendonly", "yes"]);
     assert!(!ok && log.contains("Can't open or create append-only files"), "{log}");
+    let (ok, log) = start("/proc", &ACTIVE);
+    assert!(!ok && log.contains("everwrite.node"), "{log}");
+}
+
+/// The newest file of a member's log with this end.
+fn of_member(server: &Server, end: &str) -> PathBuf {
+    let files = files(&server.dir().join("appendonlydir"));
+    files.into_iter().rfind(|path| path.extension().is_some_and(|e| e == end)).expect("a file of the log")
+}
+
+fn wait_based(server: &Server) {
+    let based = || {
+        files(&server.dir().join("appendonlydir"))
+            .iter()
+            .any(|path| path.extension().is_some_and(|e| e == "base"))
+    };
+    wait_until("a base", SOON, || server.dir().join("appendonlydir").exists() && based());
+    wait_until("the rewrite's end", SOON, || info(server, "aof_rewrite_in_progress:0"));
+}
+
+#[test]
+fn a_member_without_room_refuses_writes_and_loses_nothing() {
+    for policy in ["always", "everysec"] {
+        let mut mesh = Mesh::start_with(2, &["--appendonly", "yes", "--appendfsync", policy]);
+        mesh.nodes.iter().for_each(wait_based);
+        let (mut a, mut b) = (mesh.client(0), mesh.client(1));
+        ask(&mut a, "SET first 1");
+        mesh.wait_equal();
+        limit(&mesh.nodes[0], Some(len(&of_member(&mesh.nodes[0], "log")) + 20_000));
+        // With `always` the first that does not fit is answered when it is on the disk.
+        let mut writer = mesh.client(0);
+        let (mut unanswered, mut done) = (0, 0);
+        while !info(&mesh.nodes[0], "aof_last_write_status:err") {
+            writer.send(&["RPUSH", "list", &format!("{done} {}", "x".repeat(1_000))]).unwrap();
+            match writer.receive_within(Duration::from_secs(1)).unwrap() {
+                Some(reply) if reply.is_error() => break,
+                Some(_) => done += 1,
+                None => {
+                    unanswered = 1;
+                    wait_until("it is told", SOON, || info(&mesh.nodes[0], "aof_last_write_status:err"));
+                }
+            }
+        }
+        wait_until("writes are refused", SOON, || {
+            ask(&mut a, "SET more 1") == "-MISCONF Errors writing to the AOF file: File too large"
+        });
+        assert_eq!(ask(&mut a, "GET first"), "\"1\"", "what is there can be read");
+        assert_eq!(ask(&mut b, "SET elsewhere 1"), "+OK", "the other one goes on");
+        wait_until("it is heard of", SOON, || ask(&mut a, "GET elsewhere") == "\"1\"");
+        limit(&mesh.nodes[0], None);
+        for _ in 0..unanswered {
+            assert!(!writer.receive().expect("an answer").is_error());
+        }
+        wait_until("writes are accepted", SOON, || ask(&mut a, "SET last 1") == "+OK");
+        wait_until("it is told", SOON, || info(&mesh.nodes[0], "aof_last_write_status:ok"));
+        mesh.wait_equal();
+        let kept: usize = ask(&mut b, "LLEN list").parse().unwrap();
+        assert!(kept >= done + unanswered, "{kept} of {done} and {unanswered}");
+        // Whatever was not on the disk is now: it is there before any peer is.
+        let expected = digest(&mesh.nodes[0]);
+        std::thread::sleep(Duration::from_millis(1_200));
+        mesh.cut(0, 1);
+        crash(&mut mesh.nodes[0]);
+        assert_eq!(digest(&mesh.nodes[0]), expected, "appendfsync {policy}: {}", mesh.nodes[0].log());
+    }
 }
 
 /// How a start with damaged files ends.
@@ -309,4 +375,67 @@ fn a_damaged_log_is_cut_where_it_ends_or_refused() {
             }
         }
     }
+}
+
+/// What a member's files say has checksums: nothing that is damaged is loaded, and nothing but an end that is torn is cut off.
+#[test]
+fn a_damaged_member_is_refused_or_cut_where_it_ends() {
+    let mut mesh = Mesh::start_with(2, &["--appendonly", "yes", "--appendfsync", "always"]);
+    mesh.nodes.iter().for_each(wait_based);
+    let mut client = mesh.client(0);
+    for n in 0..40 {
+        ask(&mut client, &format!("SET key:{n} {}", "ab".repeat(n)));
+    }
+    ask(&mut client, "BGREWRITEAOF");
+    wait_until("it is rewritten", SOON, || info(&mesh.nodes[0], "aof_rewrites:2"));
+    wait_based(&mesh.nodes[0]);
+    for n in 0..40 {
+        ask(&mut client, &format!("RPUSH list {n} {}", "e".repeat(n)));
+    }
+    mesh.wait_equal();
+    mesh.cut(0, 1);
+    let server = &mut mesh.nodes[0];
+    let expected = digest(server);
+    server.kill();
+    let (base, log) = (of_member(server, "base"), of_member(server, "log"));
+    let mut rng = Rng::new(1);
+    let dir = server.dir().join("appendonlydir");
+    let kept: Vec<_> = files(&dir).into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect();
+    // A start that works begins further files.
+    let put_back = || {
+        files(&dir).iter().for_each(|path| fs::remove_file(path).unwrap());
+        kept.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
+    };
+    for (path, is_log) in [(&base, false), (&log, true)] {
+        let sound = fs::read(path).unwrap();
+        for round in 0..16 {
+            let (mut bytes, cut, at) = (sound.clone(), round % 2 == 1, rng.below(sound.len()));
+            if cut {
+                bytes.truncate(at);
+            } else {
+                bytes[at] ^= 1 << rng.below(8);
+            }
+            put_back();
+            fs::write(path, &bytes).unwrap();
+            match start(server) {
+                Start::Refused(log) => {
+                    assert!(!(cut && is_log), "a log that was cut off: {log}");
+                    assert!(log.contains("of a member"), "{log}");
+                    assert_eq!(fs::read(path).unwrap(), bytes, "it is left for whoever looks into it");
+                }
+                // The last record may be one that was not finished; what is in front of it stays.
+                Start::Loaded(_) => {
+                    let left = fs::read(path).unwrap_or_default();
+                    assert!(is_log, "{}: {} of {} bytes", path.display(), bytes.len(), sound.len());
+                    assert!(
+                        bytes.starts_with(&left) && left.len() <= at,
+                        "round {round}: {} of {at}",
+                        left.len()
+                    );
+                }
+            }
+        }
+    }
+    put_back();
+    assert_eq!(start(server), Start::Loaded(expected));
 }

@@ -15,7 +15,7 @@ use super::dial::{self, Target};
 use super::disk;
 use super::driver::Driver;
 use super::frames::PIECE_BYTES;
-use super::identity::{Identity, show_uuid, this_boot};
+use super::identity::{self, Identity, show_uuid, this_boot};
 use super::keep;
 use super::link::ACK_EVERY;
 use super::order::{Order, Wish};
@@ -25,6 +25,7 @@ use super::status::State;
 use super::waits::For;
 use crate::config::choice::AppendFsync;
 use crate::config::values::Master;
+use crate::process;
 use crate::server::Server;
 use crate::worker::{Worker, unix_ms};
 
@@ -61,7 +62,10 @@ pub fn start(server: &'static Server) -> Result<(), String> {
     let known = found.is_some();
     let identity =
         found.unwrap_or_else(|| Identity::new(config.dir.path(), uuid::Uuid::new_v4().as_u128(), unix_ms()));
-    identity.save(true).map_err(|e| format!("Can't save this node's identity: {e}"))?;
+    identity.save(true).map_err(|e| {
+        let (file, dir) = (identity::FILE, config.dir.path().display());
+        format!("Can't save this node's identity, {file} in {dir}: {}", process::reason(&e))
+    })?;
     let (orders, received) = unbounded_channel();
     let wake = Arc::new(Notify::new());
     server.mesh.open(identity.me.uuid, orders.clone(), wake.clone());
