@@ -148,15 +148,22 @@ pub struct CpuTime {
     pub user: std::time::Duration,
 }
 
-fn usage(who: libc::c_int) -> CpuTime {
+fn rusage(who: libc::c_int) -> Option<libc::rusage> {
     // SAFETY: zeros are a valid value of this struct of numbers.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     // SAFETY: the call only writes to the struct it is given.
-    if unsafe { libc::getrusage(who, &mut usage) } != 0 {
-        return CpuTime::default();
-    }
+    (unsafe { libc::getrusage(who, &mut usage) } == 0).then_some(usage)
+}
+
+fn usage(who: libc::c_int) -> CpuTime {
     let time = |t: libc::timeval| std::time::Duration::new(t.tv_sec as u64, t.tv_usec as u32 * 1000);
-    CpuTime { system: time(usage.ru_stime), user: time(usage.ru_utime) }
+    let of = |usage: libc::rusage| CpuTime { system: time(usage.ru_stime), user: time(usage.ru_utime) };
+    rusage(who).map_or(CpuTime::default(), of)
+}
+
+/// How often the calling thread has waited for something other than a processor.
+pub fn waits() -> i64 {
+    rusage(libc::RUSAGE_THREAD).map_or(0, |usage| usage.ru_nvcsw)
 }
 
 /// Of all threads.

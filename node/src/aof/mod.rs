@@ -334,7 +334,7 @@ impl Aof {
             std::thread::sleep(pause);
         }
         let (mut result, mut late) = (Ok(()), false);
-        let beside = self.syncer.is_busy().then(Instant::now);
+        let beside = self.syncer.watch();
         for log in state.logs_mut() {
             if always {
                 log.reserve();
@@ -357,8 +357,8 @@ impl Aof {
                 AppendFsync::No => {}
             }
         }
-        if let Some(began) = beside {
-            self.syncer.note_write(began.elapsed());
+        if let Some(write) = &beside {
+            self.syncer.note_write(write);
         }
         let complete = state.finished.iter_mut().filter(|log| log.pending() == 0);
         due.extend(complete.filter_map(Log::to_sync));

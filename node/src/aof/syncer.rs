@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
 use std::thread::Thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use crate::process;
 use crate::server::Server;
+use crate::system;
 
-/// A write that takes longer has waited for the disk.
+/// A write that takes longer has waited for the disk, unless what its thread waited for was a processor.
 const SLOW: Duration = Duration::from_millis(1);
 /// For how many synchronisations, one a second, writing is not tried again beside them after that.
 const APART: u32 = 60;
@@ -36,6 +37,12 @@ struct Asked {
     promise: u64,
 }
 
+/// A write beside a synchronisation, under way.
+pub struct Beside {
+    began: Instant,
+    waits: i64,
+}
+
 impl Syncer {
     /// Whether a synchronisation is under way.
     #[inline]
@@ -49,9 +56,14 @@ impl Syncer {
         self.is_busy() && self.apart.load(Relaxed) > 0
     }
 
-    /// A write during a synchronisation took so long.
-    pub fn note_write(&self, took: Duration) {
-        if took >= SLOW {
+    /// A write begins; `None`: nothing is being synchronised.
+    pub fn watch(&self) -> Option<Beside> {
+        self.is_busy().then(|| Beside { began: Instant::now(), waits: system::waits() })
+    }
+
+    /// That write has ended.
+    pub fn note_write(&self, write: &Beside) {
+        if write.began.elapsed() >= SLOW && system::waits() > write.waits {
             self.apart.store(APART, Relaxed);
         }
     }
