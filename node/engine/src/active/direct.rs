@@ -18,6 +18,9 @@ impl KeyMut<'_, '_> {
         if !overlay.is_fresh(place, self.db as u32, self.key) || !self.is_older_than(place, write) {
             return None;
         }
+        if self.overwrite_directly(place, write) {
+            return Some(true);
+        }
         let effect = self.direct(write)?;
         if !matches!(effect, Effect::Put { .. }) {
             let jot = self.jot_of(&effect)?;

@@ -19,6 +19,7 @@ mod echo;
 pub mod inspect;
 mod lapse;
 pub mod note;
+mod parts;
 pub mod remote;
 pub mod settle;
 pub mod stage;

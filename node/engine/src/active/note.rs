@@ -33,7 +33,7 @@ impl Names for Identities<'_, '_> {
 
 impl KeyMut<'_, '_> {
     /// What the overlay sees of the key's shard.
-    fn stage(&mut self) -> Stage<'_> {
+    pub(super) fn stage(&mut self) -> Stage<'_> {
         let KeyMut { shard, env, out, writer, stamp, .. } = self;
         Stage { shard, env, out, writer, stamp: *stamp, touched: false }
     }
@@ -54,10 +54,11 @@ impl KeyMut<'_, '_> {
 
     /// [`KeyMut::apply`] on a node that is a member of a mesh.
     pub(crate) fn apply_as_member(&mut self, effect: Effect<'_>) -> Outcome {
-        if let Some(jot) = self.jot_of(&effect)
-            && self.takes(&effect)
-            && self.jot(self.next_place(), jot)
-        {
+        let jotted = match self.jot_of(&effect) {
+            Some(jot) => self.takes(&effect) && self.jot(self.next_place(), jot),
+            None => self.jot_parts(&effect),
+        };
+        if jotted {
             let count = self.list_len();
             self.tell_alone(&effect, &mut Known { elements: Vec::new(), count });
             let outcome = apply::apply(self, effect);
@@ -215,6 +216,9 @@ impl KeyMut<'_, '_> {
             Effect::AddMember(member) | Effect::DelMember(member) => (Kind::Set, *member),
             Effect::SetScore { member, only, .. } if *only == Default::default() => (Kind::Zset, *member),
             Effect::DelScored(member) => (Kind::Zset, *member),
+            Effect::AddEntry { .. } | Effect::SetMarks { .. } | Effect::TrimEntries { .. } => {
+                return self.note_parts(overlay, place, effect);
+            }
             _ => return false,
         };
         overlay.note_cell(&self.stage(), place, key, create, kind, cell)
@@ -231,7 +235,7 @@ impl KeyMut<'_, '_> {
     }
 
     /// Whether an effect does or asserts something. (A condition that is not met, a removal that finds nothing: no.)
-    fn takes(&self, effect: &Effect<'_>) -> bool {
+    pub(super) fn takes(&self, effect: &Effect<'_>) -> bool {
         let due = self.env.due();
         let field = |name: &[u8]| match self.value() {
             Some(ValueRef::Hash(hash)) => hash.live(due).contains(name),
