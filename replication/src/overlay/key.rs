@@ -818,7 +818,8 @@ impl Marks {
         if matches!(effect, Effect::DelPart(part) if P::has_children(part)) {
             self.bury(fold, place, name);
         }
-        let now = fold.plain.cell(fold.key, name);
+        // What is overwritten does not matter.
+        let now = if text::overwrites(effect) { None } else { fold.plain.cell(fold.key, name) };
         let mark = self.cells.remove(name);
         if let Some(last) = mark.as_ref().map(CellMark::since).filter(|last| place < *last) {
             fold.conflict(Rule::LaterWins, name, last, place);

@@ -113,8 +113,14 @@ impl KeyMut<'_, '_> {
     /// Jots an effect down. False: it has to be noted.
     #[inline]
     pub(super) fn jot(&mut self, place: Place, jot: Jot<'_>) -> bool {
-        let (create, label) = (!self.exists(), self.writer.label());
         let before = self.entry().map_or(Stamp::default(), |entry| entry.stamp());
+        self.jot_behind(place, before, !self.exists(), jot)
+    }
+
+    /// The same of an effect before which the key had this stamp. `create`: the effect makes the key.
+    #[inline]
+    pub(super) fn jot_behind(&mut self, place: Place, before: Stamp, create: bool, jot: Jot<'_>) -> bool {
+        let label = self.writer.label();
         let before = if before.origin == 0 { Stamp { origin: label, ..before } } else { before };
         let key = (self.db as u32, self.key);
         let Some(overlay) = &mut self.shard.overlay else { return false };

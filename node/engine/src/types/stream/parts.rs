@@ -256,7 +256,7 @@ impl Stream {
             pairs.push((Entry::Str(r.bytes()?), Entry::Str(r.bytes()?)));
         }
         let (max_deleted, added) = (self.max_deleted_id, self.entries_added);
-        if self.remove(id) {
+        if id <= self.last_id && self.remove(id) {
             // The same entry, with other content.
             (self.max_deleted_id, self.entries_added) = (max_deleted, added.wrapping_sub(1));
         }
