@@ -67,6 +67,24 @@ impl CellMark {
         (CellMark::Window { base: now, since, ops: Ops::of(vec![(place, effect)]) }, Some(new))
     }
 
+    /// Notes an effect that is newer than all the cell has seen, and builds on what it was: `now`.
+    pub fn sum<P: Plain>(
+        mark: Option<CellMark>,
+        now: Option<Cell>,
+        place: Place,
+        effect: Effect,
+    ) -> CellMark {
+        let ops = |effect| Ops::of(vec![(place, effect)]);
+        match mark {
+            None => CellMark::Window { base: now, since: Place::ZERO, ops: ops(effect) },
+            Some(CellMark::Last(since)) => CellMark::Window { base: now, since, ops: ops(effect) },
+            Some(CellMark::Window { base, since, mut ops }) => {
+                ops.insert::<P>(place, effect);
+                CellMark::Window { base, since, ops }
+            }
+        }
+    }
+
     fn widen<P: Plain>(
         (mut base, mut since, mut ops): Window,
         now: Option<Cell>,

@@ -38,6 +38,10 @@ pub enum Jot<'a> {
     Cell(Kind, &'a [u8]),
     /// A number in a string was added to.
     Add { delta: i64, result: i64 },
+    /// A number in a hash's field was added to. `there`: there was one.
+    AddField { field: &'a [u8], delta: i64, result: i64, there: bool },
+    /// A member's score was added to: bits of floats. `before`: what it was.
+    AddScore { member: &'a [u8], delta: u64, result: u64, before: Option<u64> },
     /// An element was added to a list, at its head or its tail.
     Push { head: bool },
 }
@@ -47,6 +51,8 @@ impl Jot<'_> {
         match self {
             Jot::Cell(kind, _) => *kind,
             Jot::Add { .. } => Kind::String,
+            Jot::AddField { .. } => Kind::Hash,
+            Jot::AddScore { .. } => Kind::Zset,
             Jot::Push { .. } => Kind::List,
         }
     }
@@ -70,11 +76,15 @@ const HEAD: usize = 38;
 const CREATE: u8 = 1;
 /// Its marks have been made.
 const DEAD: u8 = 2;
+/// What was added to was there.
+const THERE: u8 = 4;
 const WHAT: u8 = 0xf0;
 const CELL: u8 = 0x10;
 const ADD: u8 = 0x20;
 const HEAD_PUSH: u8 = 0x30;
 const TAIL_PUSH: u8 = 0x40;
+const ADD_FIELD: u8 = 0x50;
+const ADD_SCORE: u8 = 0x60;
 const FLAGS: usize = 32;
 /// Bytes of a stretch, from which the next record begins a new one.
 const STRETCH: usize = 2 << 10;
@@ -123,6 +133,18 @@ impl Record<'_> {
         let jot = match flags & WHAT {
             CELL => Jot::Cell(Kind::from_code(u64::from(bytes[33])).unwrap_or(Kind::Hash), rest),
             ADD => Jot::Add { delta: u64_at(rest, 0) as i64, result: u64_at(rest, 8) as i64 },
+            ADD_FIELD => Jot::AddField {
+                delta: u64_at(rest, 0) as i64,
+                result: u64_at(rest, 8) as i64,
+                there: flags & THERE != 0,
+                field: &rest[16..],
+            },
+            ADD_SCORE => Jot::AddScore {
+                delta: u64_at(rest, 0),
+                result: u64_at(rest, 8),
+                before: (flags & THERE != 0).then(|| u64_at(rest, 16)),
+                member: &rest[24..],
+            },
             what => Jot::Push { head: what == HEAD_PUSH },
         };
         Record {
@@ -172,19 +194,26 @@ impl Jottings {
     #[inline]
     pub fn push(&mut self, record: &Record<'_>) {
         let Record { place, before, db, name, create, jot } = record;
-        let mut numbers = [0; 16];
-        let (what, rest): (u8, &[u8]) = match jot {
-            Jot::Cell(_, cell) => (CELL, cell),
-            Jot::Add { delta, result } => {
-                numbers[..8].copy_from_slice(&delta.to_le_bytes());
-                numbers[8..].copy_from_slice(&result.to_le_bytes());
-                (ADD, &numbers)
+        let mut bytes = [0; 24];
+        let (what, numbers, cell): (u8, &[u64], &[u8]) = match *jot {
+            Jot::Cell(_, cell) => (CELL, &[], cell),
+            Jot::Add { delta, result } => (ADD, &[delta as u64, result as u64], &[]),
+            Jot::AddField { field, delta, result, there } => {
+                (ADD_FIELD | if there { THERE } else { 0 }, &[delta as u64, result as u64], field)
             }
-            Jot::Push { head: true } => (HEAD_PUSH, &[]),
-            Jot::Push { head: false } => (TAIL_PUSH, &[]),
+            Jot::AddScore { member, delta, result, before } => {
+                let there = if before.is_some() { THERE } else { 0 };
+                (ADD_SCORE | there, &[delta, result, before.unwrap_or_default()], member)
+            }
+            Jot::Push { head: true } => (HEAD_PUSH, &[], &[]),
+            Jot::Push { head: false } => (TAIL_PUSH, &[], &[]),
         };
+        for (slot, number) in bytes.chunks_exact_mut(8).zip(numbers) {
+            slot.copy_from_slice(&number.to_le_bytes());
+        }
+        let numbers = &bytes[..8 * numbers.len()];
         let mut head = [0; HEAD];
-        head[..4].copy_from_slice(&((HEAD + name.len() + rest.len()) as u32).to_le_bytes());
+        head[..4].copy_from_slice(&((HEAD + name.len() + numbers.len() + cell.len()) as u32).to_le_bytes());
         head[4..12].copy_from_slice(&place.version.to_le_bytes());
         head[12..14].copy_from_slice(&place.origin.to_le_bytes());
         head[14..18].copy_from_slice(&place.sub.to_le_bytes());
@@ -198,10 +227,11 @@ impl Jottings {
         self.first = if empty { place.version } else { self.first.min(place.version) };
         self.last = if empty { place.version } else { self.last.max(place.version) };
         self.index(place.version);
-        self.bytes.reserve(HEAD + name.len() + rest.len());
+        self.bytes.reserve(HEAD + name.len() + numbers.len() + cell.len());
         self.bytes.extend_from_slice(&head);
         self.bytes.extend_from_slice(name);
-        self.bytes.extend_from_slice(rest);
+        self.bytes.extend_from_slice(numbers);
+        self.bytes.extend_from_slice(cell);
     }
 
     /// A record with this version is about to be added.
@@ -350,6 +380,10 @@ mod tests {
             Jot::Add { delta: -7, result: i64::MIN },
             Jot::Push { head: true },
             Jot::Push { head: false },
+            Jot::AddField { field: b"", delta: -1, result: 7, there: true },
+            Jot::AddField { field: b"field", delta: 1, result: 1, there: false },
+            Jot::AddScore { member: b"m", delta: 1, result: u64::MAX, before: Some(3) },
+            Jot::AddScore { member: b"member", delta: 1, result: 2, before: None },
         ];
         for (jot, version) in jots.into_iter().zip(10..) {
             jottings.push(&record(version, if version == 12 { b"" } else { b"key" }, jot));
@@ -361,14 +395,14 @@ mod tests {
             .map(|(jot, v)| format!("{:?}", record(v, if v == 12 { b"" } else { b"key" }, jot)));
         assert!(put.eq(seen));
         jottings.settle(11);
-        assert!(!jottings.spans(11) && jottings.spans(12) && jottings.spans(13) && !jottings.spans(14));
+        assert!(!jottings.spans(11) && jottings.spans(12) && jottings.spans(17) && !jottings.spans(18));
         let last = Stamp { version: 13, origin: 3 };
         assert_eq!(jottings.chain(5, b"key", last).len(), 1, "its forerunner is of another key");
         jottings.kill(&jottings.chain(5, b"key", last));
         assert!(jottings.chain(5, b"key", last).is_empty());
-        assert_eq!(jottings.records().map(|r| r.place.version).collect::<Vec<_>>(), [12]);
-        jottings.settle(13);
-        assert!(jottings.is_empty() && !jottings.spans(13));
+        assert_eq!(jottings.records().map(|r| r.place.version).collect::<Vec<_>>(), [12, 14, 15, 16, 17]);
+        jottings.settle(17);
+        assert!(jottings.is_empty() && !jottings.spans(17));
     }
 
     #[test]

@@ -178,6 +178,24 @@ impl Marks {
                 self.base_text.get_or_insert_with(before);
                 self.note_add(record.place, delta, result);
             }
+            Jot::AddField { field, delta, result, there } => {
+                let before = || result.wrapping_sub(delta).to_string().into_bytes();
+                let base = there.then(|| Cell::Text(before(), None));
+                self.note_sum::<P>(
+                    record.place,
+                    base,
+                    Effect::AddField { field: field.to_vec(), delta, result },
+                );
+            }
+            Jot::AddScore { member, delta, result, before } => {
+                let base = before.map(|bits| Cell::Score(f64::from_bits(bits)));
+                let [delta, result] = [delta, result].map(f64::from_bits);
+                self.note_sum::<P>(
+                    record.place,
+                    base,
+                    Effect::AddScore { member: member.to_vec(), delta, result },
+                );
+            }
             Jot::Push { head } => {
                 let list = self.list.get_or_insert_with(|| ListMarks::new(Place::ZERO, len));
                 let spot = if head { Spot::Head } else { Spot::Tail };
@@ -217,6 +235,14 @@ impl Marks {
             None => drop(self.cells.insert(name.to_vec(), CellMark::Last(place))),
         }
         true
+    }
+
+    /// Notes an addition to a cell, which was `base` before, newer than all the key has.
+    fn note_sum<P: Plain>(&mut self, place: Place, base: Option<Cell>, effect: Effect) {
+        self.newest = place;
+        let Some(name) = text::cell_name(&effect).cloned() else { return };
+        let mark = CellMark::sum::<P>(self.cells.remove(&name), base, place, effect);
+        self.cells.insert(name, mark);
     }
 
     /// Notes that the key was made, where nothing is known of it.

@@ -51,6 +51,13 @@ impl KeyMut<'_, '_> {
         }
     }
 
+    /// The number in a hash's field, 0 if there is none; `None`: it is something else.
+    fn number_in(&self, field: &[u8]) -> Option<i64> {
+        let Some(ValueRef::Hash(hash)) = self.value() else { return Some(0) };
+        let Some(found) = hash.live(0).get(field) else { return Some(0) };
+        protocol::number::parse_i64(found.text(&mut itoa::Buffer::new()))
+    }
+
     /// The effect as one of the engine's own, if the key's type is right and nothing needs a second look.
     fn direct<'e>(&self, write: &WriteRef<'e>) -> Option<Effect<'e>> {
         let kind = self.kind().map(kind_of);
@@ -70,6 +77,18 @@ impl KeyMut<'_, '_> {
             }
             EffectRef::SetField { field, value, absent: false } if fits(Kind::Hash) => {
                 Some(Effect::SetField { field, value, absent: false })
+            }
+            EffectRef::AddField { field, delta, result } if fits(Kind::Hash) => {
+                let old = self.number_in(field)?;
+                (old.checked_add(delta) == Some(result)).then_some(Effect::AddField { field, delta, result })
+            }
+            EffectRef::AddScore { member, delta, result } if fits(Kind::Zset) => {
+                let old = match self.value() {
+                    Some(ValueRef::Zset(zset)) => zset.score(member).unwrap_or(0.0),
+                    _ => 0.0,
+                };
+                let same = (old + delta).to_bits() == result.to_bits();
+                same.then_some(Effect::AddScore { member, delta, result })
             }
             EffectRef::DelField(field) if fits(Kind::Hash) => Some(Effect::DelField(field)),
             EffectRef::AddMember(member) if fits(Kind::Set) => Some(Effect::AddMember(member)),

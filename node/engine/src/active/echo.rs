@@ -225,10 +225,14 @@ impl KeyMut<'_, '_> {
                 return self.echo_whole();
             }
             EffectRef::SetField { field, value, .. } => &[b"HSET", key, field, value],
+            EffectRef::AddField { field, result, .. } => {
+                text.extend_from_slice(itoa::Buffer::new().format(*result).as_bytes());
+                &[b"HSET", key, field, &text]
+            }
             EffectRef::DelField(field) => &[b"HDEL", key, field],
             EffectRef::AddMember(member) => &[b"SADD", key, member],
             EffectRef::DelMember(member) => &[b"SREM", key, member],
-            EffectRef::SetScore { member, score, .. } => {
+            EffectRef::SetScore { member, score, .. } | EffectRef::AddScore { member, result: score, .. } => {
                 protocol::number::fmt_f64(&mut text, *score);
                 &[b"ZADD", key, &text, member]
             }

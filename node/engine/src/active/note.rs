@@ -90,6 +90,17 @@ impl KeyMut<'_, '_> {
         match effect {
             Effect::Add { delta, result } => Some(Jot::Add { delta: *delta, result: *result }),
             Effect::SetField { field, absent: false, .. } if timeless => Some(Jot::Cell(Kind::Hash, field)),
+            Effect::AddField { field, delta, result } if timeless => {
+                let there = matches!(&value, Some(ValueRef::Hash(hash)) if hash.live(0).contains(field));
+                Some(Jot::AddField { field, delta: *delta, result: *result, there })
+            }
+            Effect::AddScore { member, delta, result } => {
+                let before = match &value {
+                    Some(ValueRef::Zset(zset)) => zset.score(member).map(f64::to_bits),
+                    _ => None,
+                };
+                Some(Jot::AddScore { member, delta: delta.to_bits(), result: result.to_bits(), before })
+            }
             Effect::AddMember(member) if timeless => Some(Jot::Cell(Kind::Set, member)),
             Effect::SetScore { member, only, .. } if *only == Default::default() => {
                 Some(Jot::Cell(Kind::Zset, member))
