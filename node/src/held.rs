@@ -26,8 +26,9 @@ use crate::worker::Worker;
 
 /// See the [module's page](self).
 const HOLD_MAX: Duration = Duration::from_secs(1);
-/// Commands after which a worker comes by though others are ready: a write to the file costs as much as some of them.
-const SOME: u64 = 128;
+/// Commands after which a worker comes by though others are ready: a write to the file costs as much as some dozens of them,
+/// and each of its bytes costs a third less where it is four times as long.
+const SOME: u64 = 384;
 
 thread_local! {
     /// Of a worker: whether it has handed something over since it last came by. Other threads have nothing here.
