@@ -324,7 +324,7 @@ pub fn run(
     match &next {
         Next::Done => {
             worker.count(stats, ticks, &session.client, id, args);
-            worker.note_size(&session.client, id, args, out.buf.len().saturating_sub(start));
+            worker.note_size(&session.client, id, args, out.buf.len().saturating_sub(start), ticks);
         }
         Next::Blocked(blocked) => {
             // How long it took is known when it has been served.

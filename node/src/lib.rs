@@ -24,6 +24,7 @@ pub mod expiry;
 pub mod feed;
 pub mod held;
 pub mod hindrance;
+pub mod hotkeys;
 pub mod info;
 pub mod jobs;
 pub mod latency;

@@ -20,6 +20,7 @@ use crate::control::Control;
 use crate::dispatch::Handler;
 use crate::eviction::Memory;
 use crate::feed::pump::Pump;
+use crate::hotkeys::Hotkeys;
 use crate::latency::LatencyMonitor;
 use crate::memcached::flush::DelayedFlush;
 use crate::mesh::Mesh;
@@ -61,6 +62,7 @@ pub struct Server {
     pub tracking: Trackers,
     pub monitors: Monitors,
     pub logs: CommandLogs,
+    pub hotkeys: Hotkeys,
     pub latency: LatencyMonitor,
     pub shutdown: Shutdown,
     pub pause: Pause,
@@ -127,6 +129,7 @@ impl Server {
             tracking: Trackers::default(),
             monitors: Monitors::default(),
             logs: CommandLogs::default(),
+            hotkeys: Hotkeys::default(),
             latency: LatencyMonitor::default(),
             shutdown: Shutdown::default(),
             pause: Pause::default(),

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use engine::command::CommandId;
 use parking_lot::Mutex;
 
+use crate::hotkeys;
 use crate::memcached::tally::Tallies;
 use crate::scripting::machine::Kind;
 
@@ -180,6 +181,8 @@ pub struct WorkerStats {
     pub expire_caps: Count,
     /// Running mean of the share of expired keys among those with a deadline: the bits of a double.
     pub stale_share: Count,
+    /// What keys cost, while that is measured.
+    pub hot: Mutex<hotkeys::Table>,
     /// Error replies by code; touched only when a command fails.
     pub errors: Mutex<BTreeMap<String, u64>>,
 }
@@ -206,6 +209,7 @@ impl Default for WorkerStats {
             expire_caps: Count::default(),
             stale_share: Count::default(),
             busy: Count::default(),
+            hot: Mutex::default(),
             errors: Mutex::default(),
         }
     }

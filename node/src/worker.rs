@@ -25,7 +25,9 @@ use crate::dispatch::Hint;
 use crate::expiry;
 use crate::held::{self, Held};
 use crate::hindrance;
+use crate::hotkeys::Cost;
 use crate::persist::background;
+use crate::scripting;
 use crate::scripting::cache::Cache;
 use crate::server::Server;
 use crate::standby;
@@ -247,7 +249,9 @@ impl Worker {
             us => (us as f64 * per_us) as u64,
         });
         let bytes = |limit: i64| usize::try_from(limit).unwrap_or(usize::MAX);
-        self.large_request.set(bytes(config.commandlog_request_larger_than));
+        // While keys are measured, all requests are looked at.
+        let measuring = self.server.hotkeys.is_on();
+        self.large_request.set(if measuring { 0 } else { bytes(config.commandlog_request_larger_than) });
         self.large_reply.set(bytes(config.commandlog_reply_larger_than));
         self.late_ticks.set(match config.latency_monitor_threshold {
             0 => u64::MAX,
@@ -325,18 +329,27 @@ impl Worker {
         }
     }
 
-    /// Notes a command whose request or reply is large, if it is large enough.
+    /// Notes a command whose request or reply is large, if it is large enough, and what it costs, if that is measured.
     #[inline]
-    pub fn note_size(&self, client: &Client, id: CommandId, args: Args<'_>, reply: usize) {
+    pub fn note_size(&self, client: &Client, id: CommandId, args: Args<'_>, reply: usize, ticks: u64) {
         if args.extent() >= self.large_request.get() || reply >= self.large_reply.get() {
-            self.note_large(client, id, args, reply);
+            self.note_large(client, id, args, reply, ticks);
         }
     }
 
     #[cold]
-    fn note_large(&self, client: &Client, id: CommandId, args: Args<'_>, reply: usize) {
+    fn note_large(&self, client: &Client, id: CommandId, args: Args<'_>, reply: usize, ticks: u64) {
         let (config, logs, request) = (self.config.borrow(), &self.server.logs, args.extent());
-        if request >= self.large_request.get() {
+        if self.server.hotkeys.is_on() && !scripting::runs_script(id.facts()) {
+            let cost = Cost {
+                time: (ticks as f64 * self.ns_per_tick.get()) as u64,
+                bytes: (request + reply) as u64,
+            };
+            if self.server.hotkeys.note(self.stats, id, args, cost, unix_ms()) {
+                self.server.config.touch();
+            }
+        }
+        if usize::try_from(config.commandlog_request_larger_than).is_ok_and(|least| request >= least) {
             let max_len = config.commandlog_large_request_max_len;
             logs.large_requests.record(client, id, args, request as u64, max_len);
         }

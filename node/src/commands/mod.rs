@@ -17,6 +17,7 @@ pub mod failover;
 pub mod functions;
 pub mod help;
 pub mod himport;
+pub mod hotkeys;
 pub mod latency;
 pub mod lolwut;
 pub mod memory;
@@ -57,6 +58,7 @@ fn rows() -> impl Iterator<Item = &'static NodeRow> {
         functions::ROWS,
         help::ROWS,
         himport::ROWS,
+        hotkeys::ROWS,
         latency::ROWS,
         lolwut::ROWS,
         memory::ROWS,
