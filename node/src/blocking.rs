@@ -8,9 +8,13 @@
 //! A waiting command may use a key of another shard: BLMOVE's destination. It is taken where that can't deadlock: in
 //! ascending order by waiting, else only if it is free. If it is not, all shards are let go and the ones needed taken in
 //! order, and the key is looked at again.
+//!
+//! What a group read waits for may be there without a write, too: an entry has been pending for long enough. Its connection runs
+//! the command again when that may be so.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::*};
+use std::time::{Duration, Instant};
 
 use engine::command::CommandId;
 use engine::command::keys::touched;
@@ -36,6 +40,8 @@ pub struct Blocked {
     pub ticket: Arc<Ticket>,
     pub keys: Vec<Vec<u8>>,
     pub timeout_ms: Option<u64>,
+    /// When the command is to be run again, ms from when it was last, and when there is no more time for that.
+    pub again: Option<(u64, Option<Instant>)>,
     /// CLIENT REPLY has switched the reply off.
     pub silent: bool,
     /// It waits for replicas or disks to have this: which do is the reply.
@@ -81,7 +87,9 @@ pub fn wait(
         let shard = ctx.keyspace.shard_of(ctx.keyspace.hash(key));
         ctx.locks.get_mut(shard).waiting.add(key, &ticket);
     }
-    begin(worker, session, ticket, keys, block.timeout_ms)
+    let ends = || block.timeout_ms.map(|ms| Instant::now() + Duration::from_millis(ms));
+    let again = block.again_ms.map(|ms| (ms, ends()));
+    Blocked { again, ..begin(worker, session, ticket, keys, block.timeout_ms) }
 }
 
 /// Lets a client wait until its time is up, for nothing that a key could bring; `None`: until it is unblocked.
@@ -117,7 +125,55 @@ fn begin(
 ) -> Blocked {
     session.client.blocked_on(Some(ticket.clone()));
     worker.server.blocked.fetch_add(1, Relaxed);
-    Blocked { ticket, keys, timeout_ms, silent: false, mark: None }
+    Blocked { ticket, keys, timeout_ms, again: None, silent: false, mark: None }
+}
+
+impl Blocked {
+    /// When the connection has to see to it, ms from now.
+    pub fn next_ms(&self) -> Option<u64> {
+        match self.again {
+            None => self.timeout_ms,
+            Some((ms, None)) => Some(ms),
+            Some((ms, Some(ends))) => {
+                let left = ends.saturating_duration_since(Instant::now());
+                Some(ms.min(left.as_millis() as u64 + u64::from(!left.is_zero())))
+            }
+        }
+    }
+
+    /// Whether its time is not up yet, and the command is to be run again.
+    pub fn is_to_look_again(&self) -> bool {
+        self.again.is_some_and(|(_, ends)| ends.is_none_or(|ends| Instant::now() < ends))
+    }
+}
+
+/// Runs the command of a client that waits again. If there is something now, the reply is on its way.
+#[cold]
+pub fn look_again(worker: &Worker, blocked: &mut Blocked, client: &Client) {
+    let (ticket, Some((next_ms, _))) = (&blocked.ticket, &mut blocked.again) else { return };
+    let mut ctx = worker.ctx.borrow_mut();
+    worker.tick(&mut ctx);
+    let shard_of = |key: &Vec<u8>| ctx.keyspace.shard_of(ctx.keyspace.hash(key));
+    let mut shards: SmallVec<[usize; 16]> = blocked.keys.iter().map(shard_of).collect();
+    ctx.locks.hold(&mut shards);
+    if ticket.state.try_serve() {
+        let began = ticks::now();
+        match again(worker, &mut ctx, ticket) {
+            Ok((reply, failed)) => {
+                ticket.state.served();
+                leave(worker, client);
+                count(worker, ticket, client, ticks::now().wrapping_sub(began), failed);
+                worker.server.post(client, Mail::Unblocked(reply));
+            }
+            Err(ms) => {
+                *next_ms = ms.unwrap_or(*next_ms);
+                ticket.state.keep();
+            }
+        }
+        deliver(worker, &mut Own { client: client.id, out: None }, &mut ctx);
+    }
+    ctx.locks.release();
+    worker.count_lookups(&mut ctx);
 }
 
 /// The command as it is to be run again.
@@ -277,7 +333,7 @@ fn answer(worker: &Worker, ctx: &mut Ctx<'static>, shard: usize, key: &[u8], tic
     let client = worker.server.clients.get(ticket.client);
     let began = ticks::now();
     let Some((client, (reply, failed))) =
-        client.and_then(|client| Some((client, again(worker, ctx, ticket)?)))
+        client.and_then(|client| Some((client, again(worker, ctx, ticket).ok()?)))
     else {
         return ticket.state.keep();
     };
@@ -290,9 +346,10 @@ fn answer(worker: &Worker, ctx: &mut Ctx<'static>, shard: usize, key: &[u8], tic
     worker.publish(&mut Own { client: client.id, out: None }, ctx);
 }
 
-/// Runs a waiting client's command again; the reply, and whether it is an error. `None`: it still has to wait.
-fn again(worker: &Worker, ctx: &mut Ctx<'static>, ticket: &Ticket) -> Option<(Vec<u8>, bool)> {
-    let Handler::Data(run, _) = worker.server.handler(CommandId(ticket.command)) else { return None };
+/// Runs a waiting client's command again; the reply, and whether it is an error. `Err`: it still has to wait, and is to be run
+/// again after so many ms if that is said.
+fn again(worker: &Worker, ctx: &mut Ctx<'static>, ticket: &Ticket) -> Result<(Vec<u8>, bool), Option<u64>> {
+    let Handler::Data(run, _) = worker.server.handler(CommandId(ticket.command)) else { return Err(None) };
     let mut out = Reply::new(ticket.resp3);
     let db = std::mem::replace(&mut ctx.db, ticket.db);
     ctx.begin();
@@ -301,13 +358,13 @@ fn again(worker: &Worker, ctx: &mut Ctx<'static>, ticket: &Ticket) -> Option<(Ve
     feed::note(ctx, CommandId(ticket.command), ticket.args.view(), &out.buf, before);
     ctx.db = db;
     match result {
-        Ok(Flow::Done) => Some((out.buf, false)),
-        Ok(Flow::Block(_)) => None,
+        Ok(Flow::Done) => Ok((out.buf, false)),
+        Ok(Flow::Block(block)) => Err(block.again_ms),
         Err(error) => {
             worker.stats.error(error.code());
             out.buf.clear();
             out.error(&error);
-            Some((out.buf, true))
+            Ok((out.buf, true))
         }
     }
 }

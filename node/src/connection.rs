@@ -492,7 +492,11 @@ impl Connection {
     }
 
     fn time_is_up(&mut self, worker: &Worker) {
-        match &self.blocked {
+        match &mut self.blocked {
+            Some(blocked) if blocked.is_to_look_again() => {
+                blocking::look_again(worker, blocked, &self.session.client);
+                self.timer = blocked.next_ms().map(timer);
+            }
             // If it is not ended here, the reply is on its way.
             Some(blocked) => {
                 if let Some(reply) = blocking::time_out(worker, blocked, &self.session.client) {
@@ -976,8 +980,8 @@ impl Connection {
                 }
                 Next::Blocked(blocked) => {
                     // Replaces a timer that would close the idle client.
-                    self.timer = blocked.timeout_ms.map(timer);
-                    self.session.client.set(flag::TIMED, self.timer.is_some());
+                    self.timer = blocked.next_ms().map(timer);
+                    self.session.client.set(flag::TIMED, blocked.timeout_ms.is_some());
                     self.blocked = Some(blocked);
                     return Some(batch.end(i));
                 }

@@ -23,5 +23,5 @@ pub mod zipmap;
 pub use args::{Args, OwnedArgs, Span};
 pub use error::ErrorReply;
 pub use malformed::Malformed;
-pub use reply::Reply;
+pub use reply::{Deferred, Reply};
 pub use stream_id::{StreamId, WrittenId};

@@ -59,6 +59,9 @@ fn a_redis_that_follows_has_the_same() {
         "XADD s 3-1 f v",
         "XREADGROUP GROUP g c COUNT 2 STREAMS s >",
         "XACK s g 1-1",
+        "XREADGROUP GROUP g d CLAIM 0 COUNT 1 STREAMS s >",
+        "XNACK s g FAIL RETRYCOUNT 4 IDS 1 2-1",
+        "XCLAIM s g e 1000 2-1",
         "XADD s ACKED MAXLEN 1 4-* f v",
         "XTRIM s MINID 3-1 DELREF",
         "XADD s NOMKSTREAM DELREF MAXLEN = 2 * f v",
@@ -179,6 +182,59 @@ fn a_replica_sends_those_who_follow_redirections_to_its_master() {
     assert_eq!(said(&mut r, "GET k"), redirect);
     ok(&mut plain, "REPLICAOF NO ONE");
     assert_eq!(said(&mut r, "SET k v"), "+OK");
+}
+
+/// What is pending becomes overdue while its reader waits, or is given back: no entry was added.
+#[test]
+fn who_waits_for_what_is_pending_gets_it_in_time() {
+    let server = Server::start(Kind::Everwrite);
+    let (mut client, mut waiting) = (server.client(), server.client());
+    for line in ["XGROUP CREATE s g 0 MKSTREAM", "XADD s 1-1 f v", "XREADGROUP GROUP g a STREAMS s >"] {
+        ok(&mut client, line);
+    }
+    let claim = |waiting: &mut Client, block: &str, idle: &str| {
+        let words = [
+            "XREADGROUP",
+            "GROUP",
+            "g",
+            "b",
+            "BLOCK",
+            block,
+            "CLAIM",
+            idle,
+            "STREAMS",
+            "other",
+            "s",
+            ">",
+            ">",
+        ];
+        waiting.send(&words).unwrap();
+    };
+    ok(&mut client, "XGROUP CREATE other g 0 MKSTREAM");
+    claim(&mut waiting, "0", "300");
+    wait_until("it to wait", SOON, || info(&mut client, "blocked_clients") == "1");
+    let reply = waiting.receive().unwrap().to_string();
+    assert!(reply.contains("1-1"), "{reply}");
+    assert_eq!(info(&mut client, "blocked_clients"), "0");
+    let pending = ok(&mut client, "XPENDING s g - + 9 b").to_string();
+    assert!(pending.contains("1-1"), "{pending}");
+
+    claim(&mut waiting, "200", "600000");
+    assert_eq!(waiting.receive().unwrap(), Value::NullArray);
+
+    claim(&mut waiting, "0", "600000");
+    wait_until("it to wait", SOON, || info(&mut client, "blocked_clients") == "1");
+    ok(&mut client, "XNACK s g FAIL IDS 1 1-1");
+    let reply = waiting.receive().unwrap().to_string();
+    assert!(reply.contains("1-1"), "{reply}");
+
+    // One waits for what another has been given after that.
+    let mut other = server.client();
+    claim(&mut waiting, "0", "200");
+    claim(&mut other, "0", "200");
+    for client in [&mut waiting, &mut other] {
+        assert!(client.receive().unwrap().to_string().contains("1-1"));
+    }
 }
 
 /// A key that is carried over yields to what was written later.

@@ -233,6 +233,8 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     ("", "XREADGROUP GROUP g c STREAMS x >", "XPENDING x g"),
     ("", "XCLAIM x g other 0 3-1", "XPENDING x g"),
     ("", "XAUTOCLAIM x g third 0 0", "XPENDING x g"),
+    ("", "XNACK x g FAIL IDS 1 3-1", "XPENDING x g - + 9"),
+    ("", "XREADGROUP GROUP g fourth CLAIM 0 STREAMS x >", "XPENDING x g"),
     ("", "XACK x g 3-1", "XPENDING x g"),
     ("", "EVAL return(redis.call('SET',KEYS[1],'s')) 1 lua", "GET lua"),
     ("SET de 1", "DELIFEQ de 1", "EXISTS de"),

@@ -255,6 +255,7 @@ fn what_consumers_have_is_the_same_elsewhere() {
         "XDEL x 5-1 6-1",
         "XAUTOCLAIM x g d 50 4-1 COUNT 5 JUSTID",
         "XAUTOCLAIM x g e 50 20-1",
+        "XREADGROUP GROUP g f CLAIM 50 COUNT 3 STREAMS x >",
         "XREADGROUP GROUP g b STREAMS x 0",
         "XREADGROUP GROUP g idle STREAMS x 0",
         "XREADGROUP GROUP g f COUNT 5 NOACK STREAMS x >",

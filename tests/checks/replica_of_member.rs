@@ -76,6 +76,8 @@ const COMMANDS: &[&str] = &[
     "XGROUP CREATE x:n g 0 MKSTREAM",
     "XREADGROUP GROUP g u COUNT 2 STREAMS x:n >",
     "XAUTOCLAIM x:n g v 0 0",
+    "XNACK x:n g SILENT IDS 1 0-1",
+    "XREADGROUP GROUP g w CLAIM 0 COUNT 1 STREAMS x:n >",
     "XGROUP DESTROY x:n g",
     "DEL K",
     "UNLINK K K",

@@ -29,6 +29,15 @@ pub const GROUP_IN_XREAD: ErrorReply =
     ErrorReply::new("ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead.");
 pub const NOACK_IN_XREAD: ErrorReply =
     ErrorReply::new("ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead.");
+pub const CLAIM_IN_XREAD: ErrorReply =
+    ErrorReply::new("ERR The CLAIM option is only supported by XREADGROUP. You called XREAD instead.");
+pub const MIN_IDLE_NOT_INTEGER: ErrorReply = ErrorReply::new("ERR min-idle-time is not an integer");
+pub const MIN_IDLE_NEGATIVE: ErrorReply = ErrorReply::new("ERR min-idle-time must be a positive integer");
+pub const NACK_MODE: ErrorReply = ErrorReply::new("ERR mode must be SILENT, FAIL, or FATAL");
+pub const NACK_IDS_NOT_POSITIVE: ErrorReply = ErrorReply::new("ERR numids must be a positive integer");
+pub const NACK_IDS_MISMATCH: ErrorReply = ErrorReply::new("ERR number of IDs doesn't match numids");
+pub const RETRYCOUNT_NEGATIVE: ErrorReply = ErrorReply::new("ERR Invalid RETRYCOUNT value, must be >= 0");
+pub const IDS_EXPECTED: ErrorReply = ErrorReply::new("ERR syntax error, expected IDS keyword");
 pub const GROUP_MISSING: ErrorReply = ErrorReply::new("ERR Missing GROUP option for XREADGROUP");
 /// XREADGROUP says so too.
 pub const UNBALANCED: ErrorReply = ErrorReply::new(
@@ -87,4 +96,9 @@ pub fn no_key_or_group_to_read(key: &[u8], group: &[u8]) -> ErrorReply {
 pub fn no_group(key: &[u8], group: &[u8]) -> ErrorReply {
     let (key, group) = (shown(key), shown(group));
     ErrorReply(format!("NOGROUP No such consumer group '{group}' for key name '{key}'").into())
+}
+
+/// XNACK has no such option.
+pub fn unrecognized_nack_option(option: &[u8]) -> ErrorReply {
+    ErrorReply::err(format!("Unrecognized XNACK option '{}'", shown(option)))
 }

@@ -547,6 +547,7 @@ const MORE_COMMANDS: &[&str] = &[
     "XACK X g e",
     "XACK X g e e",
     "XCLAIM X g u 0 e",
+    "XNACK X g FAIL IDS 1 e",
     "XCLAIM X g u 0 e FORCE",
     "XAUTOCLAIM X g u 0 0",
     "DEL X",

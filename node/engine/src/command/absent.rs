@@ -22,7 +22,6 @@ const REASONS: &[(&str, &str)] = &[
     ("CLUSTER SLOT-STATS", NO_CLUSTER),
     ("CLUSTER SYNCSLOTS", NO_CLUSTER),
     ("CLUSTERSCAN", NO_CLUSTER),
-    ("HOTKEYS", "use redis-cli --hotkeys with an LFU policy, or OBJECT FREQ"),
     ("REPLTAKEOVER", NO_REPLICAS_BY_SLOT),
     ("SCRIPT FLAGS", NO_SCRIPT_FLAGS),
     ("SCRIPT LATENCY", "LATENCY HISTOGRAM tells how long scripts take, all together"),
@@ -35,10 +34,6 @@ const REASONS: &[(&str, &str)] = &[
     ("TRIMSLOTS", NO_CLUSTER),
     ("XCFGSET", NO_IDEMPOTENCE),
     ("XIDMPRECORD", NO_IDEMPOTENCE),
-    (
-        "XNACK",
-        "what is pending has an owner, here as in Redis 7's files: XCLAIM and XAUTOCLAIM give it another",
-    ),
 ];
 
 /// Why there is no such command or subcommand. `None`: it is there, or not known at all.

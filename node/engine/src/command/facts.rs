@@ -6326,7 +6326,7 @@ pub static ALL: [Facts; 470] = [
         first_key: 1, last_key: 1, step: 1,
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
-        summary: "Let a member of a hash, set or sorted set expire after some time",
+        summary: "Let a field of a hash or a member of a set expire after some time",
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "member", kind: ArgKind::String, ..ARG },
@@ -6344,7 +6344,7 @@ pub static ALL: [Facts; 470] = [
         first_key: 1, last_key: 1, step: 1,
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
-        summary: "Let a member of a hash, set or sorted set expire at a Unix time in seconds",
+        summary: "Let a field of a hash or a member of a set expire at a Unix time in seconds",
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "member", kind: ArgKind::String, ..ARG },
@@ -6598,6 +6598,16 @@ pub static ALL: [Facts; 470] = [
         flags: F::ADMIN.or(F::NOSCRIPT),
         acl: C::ADMIN.or(C::DANGEROUS).or(C::SLOW),
         summary: "Begin to measure",
+        args: &[
+            Arg { name: "metrics", kind: ArgKind::Block, token: Some("METRICS"), args: &[
+                Arg { name: "count", kind: ArgKind::Integer, ..ARG },
+                Arg { name: "cpu", kind: ArgKind::PureToken, token: Some("CPU"), flags: A::OPTIONAL, ..ARG },
+                Arg { name: "net", kind: ArgKind::PureToken, token: Some("NET"), flags: A::OPTIONAL, ..ARG },
+            ], ..ARG },
+            Arg { name: "k", kind: ArgKind::String, token: Some("COUNT"), flags: A::OPTIONAL, ..ARG },
+            Arg { name: "seconds", kind: ArgKind::Integer, token: Some("DURATION"), flags: A::OPTIONAL, ..ARG },
+            Arg { name: "ratio", kind: ArgKind::String, token: Some("SAMPLE"), flags: A::OPTIONAL, ..ARG },
+        ],
         ..ROW
     },
     Facts {
@@ -6962,7 +6972,7 @@ pub static ALL: [Facts; 470] = [
         first_key: 1, last_key: 1, step: 1,
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
-        summary: "Let a member of a hash, set or sorted set expire at a Unix time in milliseconds",
+        summary: "Let a field of a hash or a member of a set expire at a Unix time in milliseconds",
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "member", kind: ArgKind::String, ..ARG },
@@ -7404,6 +7414,21 @@ pub static ALL: [Facts; 470] = [
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
         summary: "Give pending entries back to their group",
+        args: &[
+            Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
+            Arg { name: "group", kind: ArgKind::String, ..ARG },
+            Arg { name: "mode", kind: ArgKind::Oneof, args: &[
+                Arg { name: "silent", kind: ArgKind::PureToken, token: Some("SILENT"), ..ARG },
+                Arg { name: "fail", kind: ArgKind::PureToken, token: Some("FAIL"), ..ARG },
+                Arg { name: "fatal", kind: ArgKind::PureToken, token: Some("FATAL"), ..ARG },
+            ], ..ARG },
+            Arg { name: "ids", kind: ArgKind::Block, token: Some("IDS"), args: &[
+                Arg { name: "numids", kind: ArgKind::Integer, ..ARG },
+                Arg { name: "id", kind: ArgKind::String, flags: A::MULTIPLE, ..ARG },
+            ], ..ARG },
+            Arg { name: "count", kind: ArgKind::Integer, token: Some("RETRYCOUNT"), flags: A::OPTIONAL, ..ARG },
+            Arg { name: "force", kind: ArgKind::PureToken, token: Some("FORCE"), flags: A::OPTIONAL, ..ARG },
+        ],
         ..ROW
     },
 ];

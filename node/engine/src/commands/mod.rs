@@ -24,6 +24,8 @@ pub struct Block {
     pub kind: Kind,
     /// How long, ms; `None`: for ever.
     pub timeout_ms: Option<u64>,
+    /// The command may have something to do although no key was written to: it is to be run again after so many ms.
+    pub again_ms: Option<u64>,
     /// Woken too when a key goes away or changes type: group reads on streams.
     pub wake_on_removal: bool,
     /// Arguments that would mean something else later, by index, with what to put in their place when the command is run

@@ -262,7 +262,10 @@ fn claim(key: &[u8], group: &Group, consumer: &[u8], id: StreamId, out: &mut Vec
 fn consumer_group(key: &[u8], group: &Group, out: &mut Vec<u8>) {
     group_at(&[b"XGROUP", b"CREATE", key, &group.name], group, out);
     for consumer in group.consumers().iter() {
-        command(out, &[b"XGROUP", b"CREATECONSUMER", key, &group.name, &consumer.name]);
+        // Nobody comes with what is claimed for it.
+        if !consumer.is_nobody() {
+            command(out, &[b"XGROUP", b"CREATECONSUMER", key, &group.name, &consumer.name]);
+        }
         for (id, ()) in consumer.pending.iter() {
             claim(key, group, &consumer.name, id, out);
         }

@@ -23,6 +23,7 @@ pub(super) fn wait_for(
         keys: keys.collect(),
         kind: Kind::List,
         timeout_ms,
+        again_ms: None,
         wake_on_removal: false,
         resolved: Vec::new(),
         refusal,

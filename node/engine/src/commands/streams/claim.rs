@@ -5,13 +5,13 @@ use protocol::{Args, ErrorReply, Reply, StreamId, number};
 use smallvec::SmallVec;
 
 use super::passed_on::{self, PassedOn};
-use super::read_group::see_consumer;
+use super::read_group::{more, see_consumer};
 use super::{id, show};
 use crate::commands::{DONE, Flow, Row, is, row};
 use crate::ctx::{Ctx, KeyMut};
 use crate::effect::Effect;
 use crate::types::Stream;
-use crate::types::stream::{Group, Pending};
+use crate::types::stream::{Consumers, Group, Pending};
 
 /// Whose entries go to whom.
 pub struct Claimer<'a> {
@@ -44,6 +44,17 @@ impl Claimer<'_> {
         self.min_idle_ms == 0 || now_ms.saturating_sub(pending.delivered_ms) >= self.min_idle_ms
     }
 
+    /// Notes that the consumer has been seen. What comes from a log or a master may be for nobody.
+    fn see(&self, key: &mut KeyMut<'_, '_>) {
+        if self.consumer != Consumers::NOBODY || self.delivered_ms > 0 {
+            see_consumer(key, self.group, self.consumer);
+        } else if group(key, self.group)
+            .is_ok_and(|(_, found)| found.consumers().get(self.consumer).is_none())
+        {
+            key.apply(Effect::SeeConsumer { group: self.group, consumer: self.consumer, at_ms: 0 });
+        }
+    }
+
     /// Takes an entry of the stream and shows it. `before`: how often it was delivered.
     pub fn take(
         &self,
@@ -53,7 +64,7 @@ impl Claimer<'_> {
         told: &mut PassedOn<'_>,
         out: &mut Reply,
     ) {
-        let deliveries = self.deliveries.unwrap_or(before.wrapping_add(u64::from(!self.just_id)));
+        let deliveries = self.deliveries.unwrap_or(if self.just_id { before } else { more(before) });
         let (group, consumer, delivered_ms) = (self.group, self.consumer, self.delivered_ms);
         key.apply(Effect::Claim { group, consumer, id, delivered_ms, deliveries });
         told.claimed(id, delivered_ms, deliveries);
@@ -146,7 +157,7 @@ fn xclaim(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, Er
         }
         if let Some(before) = before {
             if taken == 0 {
-                see_consumer(&mut key, name, consumer);
+                request.claimer.see(&mut key);
             }
             request.claimer.take(&mut key, id, before, &mut told, out);
             taken += 1;

@@ -86,7 +86,7 @@ fn groups(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, Er
         out.map(6);
         out.bulk_str("name");
         out.bulk(&group.name);
-        number(out, "consumers", group.consumers().len() as i64);
+        number(out, "consumers", group.consumers().shown_len() as i64);
         number(out, "pending", group.pending_len() as i64);
         progress(stream, group, out);
     }
@@ -96,8 +96,8 @@ fn groups(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, Er
 fn consumers(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
     let stream = stream_of(ctx, &args[2])?;
     let group = stream.group(&args[3]).ok_or_else(|| no_group(&args[2], &args[3]))?;
-    out.array(group.consumers().len());
-    for consumer in group.consumers().iter() {
+    out.array(group.consumers().shown_len());
+    for consumer in group.consumers().shown() {
         out.map(3);
         out.bulk_str("name");
         out.bulk(&consumer.name);

@@ -21,8 +21,8 @@ pub fn full(stream: &Stream, count: usize, out: &mut Reply) {
         number(out, "pel-count", group.pending_len() as i64);
         pending(group, count, out);
         out.bulk_str("consumers");
-        out.array(group.consumers().len());
-        group.consumers().iter().for_each(|one| consumer(group, one, count, out));
+        out.array(group.consumers().shown_len());
+        group.consumers().shown().for_each(|one| consumer(group, one, count, out));
     }
 }
 

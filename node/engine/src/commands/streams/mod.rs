@@ -11,6 +11,8 @@ mod group;
 mod id;
 mod info;
 mod info_full;
+mod nack;
+mod overdue;
 mod passed_on;
 mod pending;
 mod range;
@@ -38,6 +40,7 @@ pub const ROWS: &[&[Row]] = &[
     ack::ROWS,
     claim::ROWS,
     autoclaim::ROWS,
+    nack::ROWS,
     pending::ROWS,
     info::ROWS,
 ];

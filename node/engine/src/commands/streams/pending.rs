@@ -66,7 +66,7 @@ fn sum(group: &Group, out: &mut Reply) {
     };
     out.stream_id(low);
     out.stream_id(high);
-    let busy = || group.consumers().iter().filter(|consumer| !consumer.pending.is_empty());
+    let busy = || group.consumers().shown().filter(|consumer| !consumer.pending.is_empty());
     out.array(busy().count());
     for consumer in busy() {
         out.array(2);
@@ -83,8 +83,9 @@ fn list(group: &Group, request: &Request<'_>, now_ms: i64, out: &mut Reply) {
             shown += 1;
             out.array(4);
             out.stream_id(id);
-            out.bulk(&group.consumers().at(pending.consumer).name);
-            out.int(idle.max(0));
+            let consumer = group.consumers().at(pending.consumer);
+            out.bulk(&consumer.name);
+            out.int(if consumer.is_nobody() { -1 } else { idle.max(0) });
             out.int(pending.deliveries as i64);
         }
         shown < request.count

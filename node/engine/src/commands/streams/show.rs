@@ -2,6 +2,7 @@
 
 use protocol::{Reply, StreamId};
 
+use super::read::Budget;
 use crate::types::Stream;
 use crate::types::stream::StreamEntry;
 
@@ -9,6 +10,19 @@ use crate::types::stream::StreamEntry;
 #[inline]
 pub fn entry(entry: StreamEntry<'_>, out: &mut Reply) {
     out.array(2);
+    parts(entry, out);
+}
+
+/// An entry of a reader who asks how long it has been pending, ms, and how often it was delivered before.
+pub fn entry_and_past(entry: StreamEntry<'_>, idle_ms: i64, deliveries: u64, out: &mut Reply) {
+    out.array(4);
+    parts(entry, out);
+    out.int(idle_ms);
+    out.int(deliveries as i64);
+}
+
+#[inline]
+fn parts(entry: StreamEntry<'_>, out: &mut Reply) {
     out.stream_id(entry.id);
     out.array(2 * entry.pair_count());
     for (field, value) in entry.pairs() {
@@ -34,6 +48,20 @@ pub fn entries(stream: &Stream, from: StreamId, to: StreamId, count: usize, reve
     } else {
         range.take(count).for_each(|found| entry(found, out));
     }
+}
+
+/// As many entries as the whole reply may still have.
+pub fn within<'a>(entries: impl Iterator<Item = StreamEntry<'a>>, budget: &mut Budget, out: &mut Reply) {
+    let (place, mut shown) = (out.buf.len(), 0);
+    for found in entries {
+        if !budget.admits(out) {
+            break;
+        }
+        entry(found, out);
+        budget.spend();
+        shown += 1;
+    }
+    out.array_before(place, shown);
 }
 
 /// A limit as options give it: 0 or less is none.

@@ -195,6 +195,7 @@ fn waiting(keys: Range<usize>, timeout_ms: Option<u64>) -> Flow {
         keys: keys.collect(),
         kind: Kind::Zset,
         timeout_ms,
+        again_ms: None,
         wake_on_removal: false,
         resolved: Vec::new(),
         refusal: NullReply::Array,

@@ -28,6 +28,18 @@ pub struct Consumers {
 }
 
 impl Consumers {
+    /// With whom is what XNACK has given back. As long as no client calls itself so it has never been seen, and is not shown.
+    pub const NOBODY: &[u8] = b"";
+
+    /// Those who read, in the order of names.
+    pub fn shown(&self) -> impl Iterator<Item = &Consumer> {
+        self.iter().filter(|consumer| !consumer.is_nobody())
+    }
+
+    pub fn shown_len(&self) -> usize {
+        self.len() - usize::from(self.get(Consumers::NOBODY).is_some_and(Consumer::is_nobody))
+    }
+
     pub fn len(&self) -> usize {
         self.sorted.len()
     }
@@ -131,6 +143,11 @@ impl Consumers {
 }
 
 impl Consumer {
+    /// See [`Consumers::NOBODY`].
+    pub fn is_nobody(&self) -> bool {
+        self.name.is_empty() && self.seen_ms == 0
+    }
+
     /// The ids of what is pending with it, from one to another.
     pub fn pending_range(&self, from: StreamId, to: StreamId) -> impl Iterator<Item = StreamId> {
         self.pending.range(from, to).map(|(id, ())| id)
