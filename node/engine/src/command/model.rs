@@ -92,6 +92,7 @@ impl Facts {
             // Redis 7.2.
             id::ZRANK | id::ZREVRANK => args.len() == 4 && args[3].eq_ignore_ascii_case(b"WITHSCORE"),
             // KeyDB.
+            id::TTL | id::PTTL | id::PERSIST => args.len() == 3,
             id::REPLICAOF | id::SLAVEOF => args.len() == 4 && args[1].eq_ignore_ascii_case(b"REMOVE"),
             _ => false,
         }

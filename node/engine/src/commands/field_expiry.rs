@@ -30,7 +30,7 @@ fn collection(value: Option<ValueRef<'_>>) -> Result<Option<Collection>, ErrorRe
 }
 
 /// Whether a field or member is there, and its deadline.
-fn look(value: Option<ValueRef<'_>>, name: &[u8], due: u64) -> Option<Option<u64>> {
+pub(super) fn look(value: Option<ValueRef<'_>>, name: &[u8], due: u64) -> Option<Option<u64>> {
     match value {
         Some(ValueRef::Hash(hash)) => {
             let live = hash.live(due);

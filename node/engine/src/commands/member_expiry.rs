@@ -140,6 +140,30 @@ mod tests {
             > SADD s x
             :1¶
             ! sadd s
+            > TTL s 1
+            :10¶
+            > PTTL s 1
+            :9500¶
+            > TTL s x
+            :-1¶
+            > TTL s nope
+            :-2¶
+            > TTL nope 1
+            :-2¶
+            > PERSIST s x
+            :0¶
+            > PERSIST s 1
+            :1¶
+            ! spersist s
+            > TTL s 1
+            :-1¶
+            > PERSIST nope 1
+            :0¶
+            > TTL s 1 2
+            -ERR wrong number of arguments for 'ttl' command¶
+            > EXPIREMEMBER s 1 9500 ms
+            :1¶
+            ! sexpire s
             > WAIT 9500
             > SCARD s
             :2¶
@@ -164,6 +188,16 @@ mod tests {
             ! hdel h
             > HPTTL h FIELDS 1 a
             *1¶:1¶
+            > PTTL h a
+            :1¶
+            > PERSIST h a
+            :1¶
+            ! hpersist h
+            > PTTL h a
+            :-1¶
+            > PEXPIREMEMBERAT h a 1700000010001
+            :1¶
+            ! hexpire h
             > WAIT 1
             > HGETALL h
             *0¶

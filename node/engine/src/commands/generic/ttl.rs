@@ -1,11 +1,13 @@
-//! Asking when keys expire, and making them stay.
+//! Asking when keys expire, and making them stay. KeyDB's form of TTL, PTTL and PERSIST names a field of a hash or a member of a set.
 
 use protocol::{Args, ErrorReply, Reply};
 
+use crate::commands::field_expiry::look;
 use crate::commands::{DONE, Flow, Row, row};
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, KeyMut};
 use crate::effect::Effect;
 use crate::tuning::notify;
+use crate::value::ValueRef;
 
 /// Replies with what `shown` makes of the deadline, unix ms; -1: there is none, -2: there is no key.
 fn answer(ctx: &Ctx<'_>, key: &[u8], out: &mut Reply, shown: impl Fn(u64) -> u64) {
@@ -15,18 +17,28 @@ fn answer(ctx: &Ctx<'_>, key: &[u8], out: &mut Reply, shown: impl Fn(u64) -> u64
     });
 }
 
+/// [`answer`] of a member of the collection at a key, if one is named: -1: it has no deadline, -2: it is not there.
+fn answer_of_any(ctx: &Ctx<'_>, args: Args<'_>, out: &mut Reply, shown: impl Fn(u64) -> u64) {
+    let Some(member) = args.get(2) else { return answer(ctx, &args[1], out, shown) };
+    let value = ctx.glance(&args[1]).map(|entry| entry.value());
+    out.int(match look(value, member, ctx.env.due()) {
+        None => -2,
+        Some(deadline) => deadline.map_or(-1, |at| shown(at) as i64),
+    });
+}
+
 /// Whole seconds, rounded to the nearest.
 fn seconds(ms: u64) -> u64 {
     (ms + 500) / 1000
 }
 
 fn ttl(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
-    answer(ctx, &args[1], out, |at| seconds(at.saturating_sub(ctx.env.now_ms)));
+    answer_of_any(ctx, args, out, |at| seconds(at.saturating_sub(ctx.env.now_ms)));
     DONE
 }
 
 fn pttl(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
-    answer(ctx, &args[1], out, |at| at.saturating_sub(ctx.env.now_ms));
+    answer_of_any(ctx, args, out, |at| at.saturating_sub(ctx.env.now_ms));
     DONE
 }
 
@@ -42,12 +54,32 @@ fn pexpiretime(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flo
 
 fn persist(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
     let mut key = ctx.key(&args[1]);
+    if let Some(member) = args.get(2) {
+        out.int(i64::from(persist_member(&mut key, member)));
+        return DONE;
+    }
     let changed = key.deadline().is_some() && key.apply(Effect::ExpireAt(None)).changed();
     if changed {
         key.notify(notify::GENERIC, "persist");
     }
     out.int(i64::from(changed));
     DONE
+}
+
+/// Makes a field or member stay. False if it does, or is not there.
+fn persist_member(key: &mut KeyMut<'_, '_>, member: &[u8]) -> bool {
+    let Some(Some(_)) = look(key.value(), member, key.env.due()) else { return false };
+    let (effect, class, event) = match key.value() {
+        Some(ValueRef::Hash(_)) => {
+            (Effect::FieldExpire { field: member, deadline: None }, notify::HASH, "hpersist")
+        }
+        _ => (Effect::MemberExpire { member, deadline: None }, notify::SET, "spersist"),
+    };
+    let changed = key.apply(effect).changed();
+    if changed {
+        key.notify(class, event);
+    }
+    changed
 }
 
 pub const ROWS: &[Row] = &[
