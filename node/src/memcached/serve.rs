@@ -87,10 +87,7 @@ impl Talk {
                     (self.need, self.scanned) = (0, rest.len());
                     break End::Waits;
                 }
-                Step::Endless(text) => {
-                    call.line(text);
-                    call.session.closing = true;
-                }
+                Step::Foreign => call.session.closing = true,
             }
             (self.need, self.scanned) = (0, 0);
             if call.session.closing {

@@ -18,7 +18,7 @@ pub fn stats(call: &mut Call<'_>, what: &[u8]) {
             call.line("RESET");
         }
         // There are no slabs, and nothing is known of an item but what a key says.
-        b"items" | b"slabs" | b"sizes" | b"conns" => call.line("END"),
+        b"items" | b"slabs" | b"sizes" | b"conns" | b"cachedump" => call.line("END"),
         _ => call.line(protocol::memcached::ERROR),
     }
 }

@@ -35,4 +35,3 @@ pub const BAD_EXPTIME: &str = "CLIENT_ERROR invalid exptime argument";
 pub const BAD_DELTA: &str = "CLIENT_ERROR invalid numeric delta argument";
 pub const NOT_A_NUMBER: &str = "CLIENT_ERROR cannot increment or decrement non-numeric value";
 pub const TOO_LARGE: &str = "SERVER_ERROR object too large for cache";
-pub const LINE_TOO_LONG: &str = "CLIENT_ERROR line too long";

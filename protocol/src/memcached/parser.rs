@@ -2,9 +2,9 @@
 
 use super::request::Request;
 use super::words::Words;
-use super::{LINE_TOO_LONG, classic, meta};
+use super::{classic, meta};
 
-/// Longest line of a request that does not ask for many keys, bytes.
+/// Longest beginning of a line, in bytes, that is kept until its end comes, unless it asks for many keys.
 const LINE_MAX: usize = 2048;
 /// Longest line there is.
 const LONG_LINE_MAX: usize = 1024 * 1024;
@@ -27,8 +27,8 @@ pub enum Step<'a> {
     Line,
     /// A line whose data have not all come: it makes no sense to look again before there are so many bytes.
     Need(usize),
-    /// No end is in sight. The connection must be closed.
-    Endless(&'static str),
+    /// No end is in sight, or it is of another protocol. The connection must be closed.
+    Foreign,
 }
 
 /// An error, and what it takes to get to the next request.
@@ -77,9 +77,6 @@ pub fn parse(data: &[u8], scanned: usize, limits: Limits) -> Step<'_> {
     let Some(end) = memchr::memchr(b'\n', &data[scanned.min(data.len())..]) else { return unfinished(data) };
     let end = scanned.min(data.len()) + end;
     let (used, line) = (end + 1, data[..end].strip_suffix(b"\r").unwrap_or(&data[..end]));
-    if line.len() > LINE_MAX && !may_be_long(line) {
-        return Step::Endless(LINE_TOO_LONG);
-    }
     let mut words = Words(line);
     let verb = words.next().unwrap_or_default();
     let line = match meta::line(verb, words, limits).or_else(|| classic::line(verb, words, limits)) {
@@ -87,6 +84,8 @@ pub fn parse(data: &[u8], scanned: usize, limits: Limits) -> Step<'_> {
         Some(Err(bad)) => {
             return Step::Refused(Refusal { text: bad.text, used, skip: bad.skip, quiet: bad.quiet });
         }
+        // A browser that was made to talk to this port: what follows is an attacker's.
+        None if Words(line).last().is_some_and(|word| word.starts_with(b"HTTP/")) => return Step::Foreign,
         None => return Step::Refused(Refusal { text: super::ERROR, used, skip: 0, quiet: false }),
     };
     match line {
@@ -107,7 +106,7 @@ pub fn parse(data: &[u8], scanned: usize, limits: Limits) -> Step<'_> {
 
 fn unfinished(data: &[u8]) -> Step<'_> {
     let max = if may_be_long(data) { LONG_LINE_MAX } else { LINE_MAX };
-    if data.len() > max { Step::Endless(LINE_TOO_LONG) } else { Step::Line }
+    if data.len() > max { Step::Foreign } else { Step::Line }
 }
 
 /// Whether it asks for many keys.

@@ -14,7 +14,7 @@ fn told(bytes: &[u8]) -> String {
         Step::Refused(Refusal { text, used, skip, quiet }) => format!("{text} {used} {skip} {quiet}"),
         Step::Line => "no line".to_string(),
         Step::Need(n) => format!("needs {n}"),
-        Step::Endless(text) => text.to_string(),
+        Step::Foreign => "foreign".to_string(),
     }
 }
 
@@ -37,7 +37,11 @@ fn steps_say_how_far_they_go() {
         (b"mn\r\n", "Nothing 4 0"),
         (b"\r\n", "ERROR 2 0 false"),
         (&many_keys[..], "no line"),
-        (&b"x".repeat(3000)[..], "CLIENT_ERROR line too long"),
+        (&b"x".repeat(3000)[..], "foreign"),
+        (&[&b"x".repeat(3000)[..], b"\r\n"].concat()[..], "ERROR 3002 0 false"),
+        (b"GET / HTTP/1.0\r\n", "foreign"),
+        (b"set a 1 0 2147483645\r\n", "TooLarge 22 2147483647"),
+        (b"set a 1 0 2147483646\r\n", "CLIENT_ERROR bad command line format 22 0 false"),
     ] {
         assert_eq!(told(bytes), step, "{:?}", String::from_utf8_lossy(&bytes[..bytes.len().min(40)]));
     }
@@ -72,7 +76,7 @@ proptest! {
                     prop_assert!(n > rest.len());
                     break;
                 }
-                Step::Line | Step::Endless(_) => break,
+                Step::Line | Step::Foreign => break,
             };
             prop_assert!(used > 0 && used <= rest.len());
             rest = &rest[used..];

@@ -28,9 +28,12 @@ pub(super) fn signed(word: &[u8]) -> Option<i64> {
     std::str::from_utf8(word).ok()?.parse().ok()
 }
 
+/// The longest value that memcached thinks of: with its line end it is to be counted in 31 bits.
+const LENGTH_MAX: u64 = i32::MAX as u64 - 2;
+
 /// How many bytes follow: no number that large is a promise to send them.
 pub(super) fn length(word: &[u8]) -> Option<u64> {
-    signed(word).and_then(|len| i32::try_from(len).ok()).and_then(|len| u64::try_from(len).ok())
+    signed(word).and_then(|len| u64::try_from(len).ok()).filter(|len| *len <= LENGTH_MAX)
 }
 
 /// Client flags: 32 bits, of whatever number was sent.
