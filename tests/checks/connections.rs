@@ -146,3 +146,21 @@ fn many_arguments_leave_no_memory_behind() {
     assert_eq!(client.cmd("UNLINK set").unwrap(), Value::Int(1));
     wait_until("the memory to be given back", SOON, || used(&mut client) < before + 600_000);
 }
+
+/// What a user was denied is logged with the client as it was at that: about to run what it was denied.
+#[test]
+fn denials_are_logged_with_what_was_tried() {
+    for kind in [Kind::Everwrite, Kind::Redis] {
+        let server = Server::start(kind);
+        let (mut client, mut other) = (server.client(), server.client());
+        client.cmd("ACL SETUSER narrow on nopass ~k +get").unwrap();
+        other.cmd("AUTH narrow x").unwrap();
+        for (line, tried) in
+            [("GET other", "cmd=get"), ("SET k v", "cmd=set"), ("CONFIG GET x", "cmd=config|get")]
+        {
+            assert!(other.cmd(line).unwrap().is_error());
+            let entry = client.cmd("ACL LOG 1").unwrap().to_string();
+            assert!(entry.contains(tried), "{kind:?} {line}: {entry}");
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! Where commands meet the rules: whether a client's command may run, and what is noted if it may not.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use engine::command::{Facts, Flags};
 use protocol::{Args, ErrorReply, error};
 
@@ -21,6 +23,8 @@ pub fn admit(
         return Err(error::NO_AUTH);
     }
     session.access.check(facts, args).map_err(|denial| {
+        // The log tells of the client at that.
+        session.client.command.store(u32::from(facts.id.0), Relaxed);
         note(worker, session, denial, context(session), facts, args);
         denial.reply(facts)
     })

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use super::ModifierError;
 use super::modifier::join_selectors;
 use super::rules::Rules;
 use super::users::{Described, line};
@@ -35,7 +36,9 @@ enum LineError {
     NoUser,
     Duplicate(Vec<u8>),
     Unmatched,
-    Modifier(super::ModifierError),
+    /// What is wrong with modifiers, and the modifier: of those that are no names of commands only the first is told, for it may
+    /// have led to the others; and only names of commands are shown, for others may be secrets.
+    Modifiers(Vec<(Vec<u8>, ModifierError)>),
 }
 
 impl LineError {
@@ -49,7 +52,16 @@ impl LineError {
                 format!("WARNING: Duplicate user '{name}' found on line {number}. ")
             }
             LineError::Unmatched => format!("{path}:{number}: Unmatched parenthesis in selector definition."),
-            LineError::Modifier(e) => format!("{path}:{number}: {e}. "),
+            LineError::Modifiers(wrong) => {
+                let told = |(modifier, error): &(Vec<u8>, ModifierError)| match error {
+                    ModifierError::UnknownCommand => {
+                        let modifier = String::from_utf8_lossy(modifier);
+                        format!("{path}:{number}: Error in applying operation '{modifier}': {error}. ")
+                    }
+                    error => format!("{path}:{number}: {error}. "),
+                };
+                wrong.iter().map(told).collect()
+            }
         }
     }
 }
@@ -67,7 +79,16 @@ fn read_line(line: &[u8], all_channels: bool, users: &mut BTreeMap<Vec<u8>, Rule
     // A user that is wrong is known all the same: its next line is another mistake.
     let rules = users.entry(name.to_vec()).or_insert_with(|| Rules::new(all_channels));
     let modifiers = join_selectors(words).map_err(|_| LineError::Unmatched)?;
-    modifiers.iter().try_for_each(|m| rules.apply(m.trim_ascii(), all_channels)).map_err(LineError::Modifier)
+    let (mut wrong, mut told) = (Vec::new(), false);
+    for modifier in modifiers.iter().map(|modifier| modifier.trim_ascii()) {
+        match rules.apply(modifier, all_channels) {
+            Ok(()) => {}
+            Err(error @ ModifierError::UnknownCommand) => wrong.push((modifier.to_vec(), error)),
+            Err(error) if !std::mem::replace(&mut told, true) => wrong.push((modifier.to_vec(), error)),
+            Err(_) => {}
+        }
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(LineError::Modifiers(wrong)) }
 }
 
 /// Writes the users into a file.
@@ -78,4 +99,26 @@ pub fn write(path: &str, users: &[Described]) -> io::Result<()> {
         text.push(b'\n');
     }
     replace_file(Path::new(path), &text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_is_wrong_with_a_file_is_told() {
+        let text = b"user default on\nuser a on +nope ~x ~* ~y bad worse +@no\nuser a on\nfoo\nuser b (~x\n";
+        let told = parse("f", text, false).err().unwrap();
+        let after_all = ModifierError::KeyAfterAll;
+        let unknown = "Unknown command or category name in ACL. ";
+        assert_eq!(
+            told,
+            format!(
+                "f:2: Error in applying operation '+nope': {unknown}f:2: {after_all}. f:2: Error in applying operation '+@no': \
+                 {unknown}WARNING: Duplicate user 'a' found on line 3. f:4 should start with user keyword followed by the \
+                 username. f:5: Unmatched parenthesis in selector definition.WARNING: ACL errors detected, no change to the \
+                 previously active ACL rules was performed"
+            )
+        );
+    }
 }
