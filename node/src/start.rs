@@ -96,6 +96,7 @@ fn load_soon(server: &'static Server) -> std::io::Result<()> {
 
 /// Brings the data into memory, then lets commands at them. What cannot be loaded is not to be overwritten: the process ends.
 fn load(server: &'static Server) {
+    tracing::info!("Server initialized");
     let loaded = persist::start::load_all(server);
     if let Err(reason) =
         loaded.and_then(|()| mesh::thread::start(server)).and_then(|()| upstream::at_start(server))

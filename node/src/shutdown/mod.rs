@@ -126,9 +126,9 @@ pub fn look(server: &'static Server) {
     server.shutdown.asked.store(0, Release);
 }
 
-/// Whether somebody uses the server through this connection, rather than another server.
+/// Whether somebody uses the server through this connection: neither another server nor one who only looks on.
 fn is_user(client: &Client) -> bool {
-    !client.has(flag::REPLICA | flag::MASTER)
+    !client.has(flag::REPLICA | flag::MASTER | flag::MONITOR)
 }
 
 /// The process goes on: what was to be saved could not be.
