@@ -548,6 +548,86 @@ fn two_sides_that_both_went_on_without_the_other_are_not_linked() {
     assert_eq!(all_of(&mut world, C, "s"), ["a", "b", "c", "f"]);
 }
 
+/// B could talk to nobody while C wrote, and gave all of it to A. Then C goes, and nobody waits for it: B waits for what A has of it
+/// all the same, and does not take what is older than its own writes for younger.
+fn what_it_gave_to_one_reaches_all(leave: fn(&mut World, usize)) {
+    let mut world = mesh(3);
+    world.cut(A, B);
+    world.cut(B, C);
+    for member in 0..800 {
+        sadd(&mut world, C, "s", &format!("member {member}"));
+    }
+    // It waits for the others on their way to B.
+    set(&mut world, C, "k", "of C");
+    wait(&mut world, 500);
+    set(&mut world, B, "k", "of B, later");
+    world.crash(C);
+    leave(&mut world, A);
+    leave(&mut world, B);
+    world.heal();
+    wait(&mut world, 3_000);
+    for node in [A, B] {
+        assert_eq!(get(&mut world, node, "k").as_deref(), Some("of B, later"));
+        assert_eq!(all_of(&mut world, node, "s").len(), 800);
+        assert!(world.live(node).store.overlay.is_empty(), "nothing is remembered for C");
+    }
+}
+
+fn forget_c(world: &mut World, node: usize) {
+    assert!(world.live(node).replica.forget(C as u128 + 1), "C is a member");
+}
+
+#[test]
+fn what_a_member_gave_to_one_before_it_was_detached_reaches_all() {
+    what_it_gave_to_one_reaches_all(|world, node| world.live(node).replica.detach(C as u128 + 1));
+}
+
+#[test]
+fn what_a_member_gave_to_one_before_it_was_forgotten_reaches_all() {
+    what_it_gave_to_one_reaches_all(forget_c);
+}
+
+/// Operators are no machines: between what they say to A and to B, B speaks of C many times.
+#[test]
+fn a_member_is_forgotten_by_one_after_the_other() {
+    let mut world = mesh(3);
+    world.crash(C);
+    wait(&mut world, 200);
+    forget_c(&mut world, A);
+    sadd(&mut world, A, "s", "a");
+    wait(&mut world, 1_000);
+    assert_eq!(world.live(A).replica.horizon().members().count(), 1);
+    assert!(world.live(A).store.overlay.has(&key("s")), "B waits for C");
+    forget_c(&mut world, B);
+    wait(&mut world, 1_000);
+    for node in [A, B] {
+        assert_eq!(world.live(node).replica.horizon().members().count(), 1);
+        assert!(world.live(node).store.overlay.is_empty(), "nothing is remembered for C");
+    }
+}
+
+/// It was not gone for good after all.
+#[test]
+fn who_was_forgotten_and_comes_back_is_a_member_again() {
+    let mut world = mesh(3);
+    sadd(&mut world, C, "s", "c");
+    wait(&mut world, 500);
+    world.stop(C);
+    forget_c(&mut world, A);
+    forget_c(&mut world, B);
+    at(&mut world, A, |c| c.write(&key("s"), false, Effect::DelMember(text("c"))));
+    sadd(&mut world, A, "s", "a");
+    wait(&mut world, 500);
+    assert!(world.live(A).store.overlay.is_empty(), "nothing is remembered for C");
+    world.start(C, Start::Clean);
+    let mut world = curtain(world);
+    assert_eq!(all_of(&mut world, C, "s"), ["a"]);
+    sadd(&mut world, C, "s", "d");
+    let mut world = curtain(world);
+    assert_eq!(all_of(&mut world, A, "s"), ["a", "d"]);
+    assert_eq!(world.live(A).replica.horizon().members().count(), 2);
+}
+
 #[test]
 fn two_processes_with_one_identity_refuse_each_other() {
     let mut world = mesh(2);

@@ -5,13 +5,17 @@
 //! has arrived everywhere. The minimum of the members' `known` is `settled`.
 //!
 //! A beat counts only once its author's stream has arrived as far as the beat says. An author that gave way to a newer
-//! incarnation makes no promises any more: its last one stands until no member has more of its stream than this node.
+//! incarnation makes no promises any more: its last one stands until no member has more of its stream than this node. So does
+//! that of a member that nobody waits for, detached or forgotten: what it gave to one of the others is still on its way.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::message::Beat;
 use crate::origin::{Author, Uuid};
 use crate::vector::Vector;
+
+/// So many that were forgotten are remembered.
+const GONE_MAX: usize = 1024;
 
 /// The members, what they said, and what follows from it.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +32,8 @@ pub struct Horizon {
     heard: BTreeMap<Author, Beat>,
     /// Members that nobody waits for, and the incarnation each had when that began.
     detached: BTreeMap<Uuid, u64>,
+    /// Those that will never come back, and the last incarnation of each. Others may speak of them still.
+    gone: BTreeMap<Uuid, u64>,
     pub horizon: u64,
     pub known: u64,
     pub settled: u64,
@@ -46,6 +52,9 @@ impl Horizon {
 
     /// Learns of an author. True if it replaces an older incarnation.
     pub fn meet(&mut self, author: Author) -> bool {
+        if self.has_gone(author) {
+            return false;
+        }
         match self.members.insert(author.uuid, author.incarnation) {
             Some(old) if old > author.incarnation => {
                 self.members.insert(author.uuid, old);
@@ -71,27 +80,51 @@ impl Horizon {
 
     pub fn attach(&mut self, uuid: Uuid) {
         self.detached.remove(&uuid);
+        self.gone.remove(&uuid);
     }
 
     pub fn is_detached(&self, uuid: Uuid) -> bool {
         self.detached.contains_key(&uuid)
     }
 
-    /// Whether an author began anew after it had been detached.
+    /// Whether nobody waits for a node: it was detached, or forgotten.
+    pub fn is_away(&self, uuid: Uuid) -> bool {
+        self.is_detached(uuid) || self.gone.contains_key(&uuid)
+    }
+
+    /// Whether an author was forgotten, in this incarnation or a later one.
+    pub fn has_gone(&self, author: Author) -> bool {
+        self.gone.get(&author.uuid).is_some_and(|last| author.incarnation <= *last)
+    }
+
+    /// Those that were forgotten.
+    pub fn gone(&self) -> impl Iterator<Item = Author> + '_ {
+        self.gone.iter().map(|(uuid, incarnation)| Author { uuid: *uuid, incarnation: *incarnation })
+    }
+
+    /// Whether an author began anew after nobody waited for it any more.
     pub fn began_anew(&self, author: Author) -> bool {
-        self.detached.get(&author.uuid).is_some_and(|incarnation| author.incarnation > *incarnation)
+        let last = self.detached.get(&author.uuid).or_else(|| self.gone.get(&author.uuid));
+        last.is_some_and(|incarnation| author.incarnation > *incarnation)
     }
 
     /// A member will never come back. False if there is none.
     pub fn forget(&mut self, uuid: Uuid) -> bool {
         let Some(incarnation) = self.members.remove(&uuid) else { return false };
-        let author = Author { uuid, incarnation };
-        self.detached.remove(&uuid);
-        for beats in [&mut self.counted, &mut self.ahead, &mut self.heard] {
-            beats.remove(&author);
-        }
-        self.former.retain(|former| former.uuid != uuid);
+        self.remember_gone(Author { uuid, incarnation });
         true
+    }
+
+    /// An author was forgotten.
+    pub fn remember_gone(&mut self, author: Author) {
+        self.detached.remove(&author.uuid);
+        self.former.retain(|former| former.uuid != author.uuid);
+        self.gone.insert(author.uuid, author.incarnation);
+        if self.gone.len() > GONE_MAX
+            && let Some(oldest) = self.gone().min_by_key(|author| author.incarnation)
+        {
+            self.gone.remove(&oldest.uuid);
+        }
     }
 
     /// The newest beat of a member, whether it counts or not.
@@ -101,7 +134,7 @@ impl Horizon {
 
     /// The last beats that count, to be passed on.
     pub fn beats(&self) -> impl Iterator<Item = &Beat> {
-        self.counted.values()
+        self.counted.values().filter(|beat| !self.has_gone(beat.author))
     }
 
     pub fn hear(&mut self, beat: &Beat, vector: &Vector) {
@@ -149,16 +182,28 @@ impl Horizon {
         let promised = |author: Author| self.counted.get(&author).map_or(0, |beat| beat.promise);
         let present = || self.members().filter(|m| !self.detached.contains_key(&m.uuid));
         let horizon = present().chain(self.former.iter().copied()).map(promised).fold(own, u64::min);
+        let missed = self.missed(vector).map(promised).min().unwrap_or(u64::MAX);
+        let horizon = horizon.min(missed);
         let said = |what: fn(&Beat) -> u64| move |beat: Option<&Beat>| beat.map_or(0, what);
         let of = |author: Author| self.counted.get(&author);
         let horizon = horizon.max(self.horizon);
-        let mine = durable.map_or(horizon, |(horizon, ..)| horizon);
+        let mine = durable.map_or(horizon, |(horizon, ..)| horizon).min(missed);
         let known = present().map(of).map(said(|b| b.horizon)).fold(mine, u64::min).max(self.known);
         let mine = durable.map_or(known, |(_, known, _)| known).min(heeded.0);
         let settled = present().map(of).map(said(|b| b.known)).fold(mine, u64::min).max(self.settled);
         let mine = durable.map_or(settled, |(.., settled)| settled).min(heeded.1);
         let agreed = present().map(of).map(said(|b| b.settled)).fold(mine, u64::min).max(self.agreed);
         (self.horizon, self.known, self.settled, self.agreed) = (horizon, known, settled, agreed);
+    }
+
+    /// Authors that nobody waits for, of whose streams a member has more than this node. It passes that on.
+    fn missed(&self, vector: &Vector) -> impl Iterator<Item = Author> {
+        let nobody = self.detached.is_empty() && self.gone.is_empty();
+        let present = self.members().filter(move |m| !nobody && !self.detached.contains_key(&m.uuid));
+        let held = present.filter_map(|member| self.heard.get(&member)).flat_map(|beat| beat.held.iter());
+        let more = held
+            .filter(|(stream, have)| self.is_away(stream.author.uuid) && vector.have(*stream).seq < have.seq);
+        more.map(|(stream, _)| stream.author)
     }
 
     /// Whether nobody has more of a former incarnation's stream than this node, and nobody can get more.

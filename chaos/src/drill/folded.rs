@@ -4,25 +4,15 @@
 //! Of streams and HyperLogLogs only that they are there is compared: what their bytes mean is the engine's affair.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use harness::{Client, Value as Reply};
-use replication::codec;
-use replication::effect::{Key, Kind, Value, Write};
-use replication::message::Message;
+use replication::effect::{Key, Kind, Value};
 use replication::naive::Naive;
-use replication::origin::Stream;
 use replication::overlay::Memory;
-use replication::stamp::Place;
 
 use super::fleet::Fleet;
 use super::replayed;
-
-/// Bytes at the front of a log, and of a record before its kind, as the server writes them.
-const MAGIC: &[u8] = b"EWMEMBR1";
-const HEAD: usize = 12;
-/// The kind of a record that holds groups of a stream.
-const GROUPS: u8 = 5;
+use crate::logs::{Groups, read_logs, sorted};
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -35,9 +25,6 @@ pub struct Folded {
     /// Why nothing was compared: logs were rewritten, and no longer say all.
     pub incomplete: Option<String>,
 }
-
-/// Groups by their place in a stream: version and writes.
-type Groups = BTreeMap<Stream, BTreeMap<u64, (u64, Vec<Write>)>>;
 
 /// Reads the logs of all nodes and compares a node with them. The nodes are equal and quiet.
 pub fn compare(fleet: &Fleet) -> Folded {
@@ -65,53 +52,6 @@ pub fn compare(fleet: &Fleet) -> Folded {
     folded.replayed = replayed;
     folded.different.extend(different);
     folded
-}
-
-fn read_logs(dir: &Path, groups: &mut Groups) -> Result<(), String> {
-    let entries = std::fs::read_dir(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
-    for path in entries.flatten().map(|entry| entry.path()) {
-        if path.extension().is_none_or(|end| end != "log") {
-            continue;
-        }
-        let bytes = std::fs::read(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-        let records = bytes.strip_prefix(MAGIC).ok_or_else(|| format!("{} is no log", path.display()))?;
-        read_log(records, groups)
-            .ok_or_else(|| format!("{} has a record that cannot be read", path.display()))?;
-    }
-    Ok(())
-}
-
-fn read_log(mut rest: &[u8], groups: &mut Groups) -> Option<()> {
-    while !rest.is_empty() {
-        let (head, after) = rest.split_at_checked(HEAD)?;
-        let len = u32::from_le_bytes(head[..4].try_into().ok()?) as usize;
-        let (record, after) = after.split_at_checked(len)?;
-        rest = after;
-        let (kind, body) = record.split_first()?;
-        if *kind != GROUPS {
-            continue;
-        }
-        let Ok(Message::Part(part)) = Message::decode(body) else { return None };
-        for (group, seq) in codec::groups(&part.bytes).zip(part.seq..) {
-            let (version, writes) = group.ok()?;
-            let writes = codec::decode_writes(writes).ok()?;
-            groups.entry(part.stream).or_default().insert(seq, (version, writes));
-        }
-    }
-    Some(())
-}
-
-/// Everything in the one order there is.
-fn sorted(groups: &Groups) -> Vec<(Place, &Write)> {
-    let mut all: Vec<(Place, &Write)> = Vec::new();
-    for (stream, of) in groups {
-        for (version, writes) in of.values() {
-            let place = |sub| Place { version: *version, origin: stream.author.label(), sub };
-            all.extend(writes.iter().zip(0..).map(|(write, sub)| (place(sub), write)));
-        }
-    }
-    all.sort_by_key(|(place, _)| *place);
-    all
 }
 
 impl Folded {

@@ -93,6 +93,7 @@ impl Driver {
         let mut replica = Replica::new(identity.me, boot, identity.me.incarnation + 1, options(&config), log);
         replica.heeded(Levels::default());
         identity.members.iter().for_each(|member| replica.expect_member(*member));
+        identity.gone.iter().for_each(|author| replica.remember_gone(*author));
         if identity.members.is_empty() {
             replica.begin_as_new();
         }
@@ -238,6 +239,7 @@ impl Driver {
         self.unsaved = self.replica.is_newcomer();
         self.identity.members =
             if self.unsaved { Vec::new() } else { self.replica.horizon().members().collect() };
+        self.identity.gone = self.replica.horizon().gone().collect();
         self.identity.boot = this_boot();
         if let Err(e) = self.identity.save(durable) {
             tracing::error!("Can't save this node's identity: {e}");

@@ -6,6 +6,7 @@
 //! bound 1882818…
 //! boot 0d51bd0c-…
 //! member 6fa459eaee8a3ca4894edb77e160355e 1795600000001
+//! gone 74738ff55367e9589aee98fffdcd1876 1795600000002
 //! ```
 //!
 //! `bound`: no version above it was ever handed out. The file is replaced as a whole, so a crash leaves the old one or the
@@ -30,6 +31,8 @@ pub struct Identity {
     /// No version above it was handed out.
     pub bound: u64,
     pub members: Vec<Author>,
+    /// Those that were forgotten.
+    pub gone: Vec<Author>,
     /// The machine's start in which the file was written; empty if unknown.
     pub boot: String,
 }
@@ -38,7 +41,14 @@ impl Identity {
     /// A node that nobody has heard of. `now_ms`: incarnations rise with time.
     pub fn new(dir: &Path, uuid: Uuid, now_ms: u64) -> Identity {
         let me = Author { uuid, incarnation: now_ms };
-        Identity { path: dir.join(FILE), me, bound: 0, members: Vec::new(), boot: String::new() }
+        Identity {
+            path: dir.join(FILE),
+            me,
+            bound: 0,
+            members: Vec::new(),
+            gone: Vec::new(),
+            boot: String::new(),
+        }
     }
 
     /// The identity that is kept in a directory; `None` if there is none yet.
@@ -60,7 +70,7 @@ impl Identity {
 
     fn parse(path: &Path, text: &str) -> Option<Identity> {
         let mut uuid = None;
-        let (mut incarnation, mut bound, mut members) = (None, None, Vec::new());
+        let (mut incarnation, mut bound, mut members, mut gone) = (None, None, Vec::new(), Vec::new());
         let mut boot = String::new();
         for line in text.lines() {
             let words: Vec<&str> = line.split_ascii_whitespace().collect();
@@ -71,13 +81,16 @@ impl Identity {
                 ["member", id, n] if members.len() < MEMBERS_MAX => {
                     members.push(Author { uuid: parse_uuid(id)?, incarnation: n.parse().ok()? });
                 }
+                ["gone", id, n] if gone.len() < MEMBERS_MAX => {
+                    gone.push(Author { uuid: parse_uuid(id)?, incarnation: n.parse().ok()? });
+                }
                 ["boot", id] => boot = id.into(),
                 [] => {}
                 _ => return None,
             }
         }
         let me = Author { uuid: uuid?, incarnation: incarnation? };
-        Some(Identity { path: path.into(), me, bound: bound?, members, boot })
+        Some(Identity { path: path.into(), me, bound: bound?, members, gone, boot })
     }
 
     fn text(&self) -> String {
@@ -88,9 +101,11 @@ impl Identity {
         if !self.boot.is_empty() {
             let _ = writeln!(text, "boot {}", self.boot);
         }
-        for member in &self.members {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "member {:032x} {}", member.uuid, member.incarnation);
+        for (word, authors) in [("member", &self.members), ("gone", &self.gone)] {
+            for author in authors {
+                // Writing to a string cannot fail.
+                let _ = writeln!(text, "{word} {:032x} {}", author.uuid, author.incarnation);
+            }
         }
         text
     }
@@ -143,6 +158,7 @@ mod tests {
         let mut identity = Identity::new(&dir, 7, 1_000);
         identity.bound = u64::MAX;
         identity.members = vec![Author { uuid: u128::MAX, incarnation: 3 }];
+        identity.gone = vec![Author { uuid: 9, incarnation: 4 }];
         identity.boot = "0d51".into();
         identity.save(true).unwrap();
         assert_eq!(Identity::load(&dir), Ok(Some(identity)));

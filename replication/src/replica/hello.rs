@@ -15,7 +15,7 @@ impl<S: Spill> Replica<S> {
         if off.unsigned_abs() > self.options.max_clock_drift_ms / 10 {
             actions.push(Action::ClockOff { link, ms: off });
         }
-        let detached = self.horizon.is_detached(hello.author.uuid);
+        let detached = self.horizon.is_away(hello.author.uuid);
         let returns = detached && !self.is_vouched_for(&hello);
         if detached {
             self.attach(hello.author.uuid);
@@ -75,7 +75,11 @@ impl<S: Spill> Replica<S> {
         if newest.is_some_and(|newest| newest > hello.author.incarnation) {
             return Some(Reason::Reincarnated);
         }
-        let apart = self.horizon.is_detached(hello.author.uuid)
+        if self.horizon.has_gone(hello.author) {
+            // Others may have forgotten it, and others not: it comes back as somebody whom nobody can mistake.
+            return Some(Reason::LabelTaken);
+        }
+        let apart = self.horizon.is_away(hello.author.uuid)
             && !self.vector.covers(&hello.vector)
             && !hello.vector.covers(&self.vector)
             && !self.is_vouched_for(hello);
@@ -85,7 +89,7 @@ impl<S: Spill> Replica<S> {
         (hello.rooted && self.rooted() && self.is_stranger(hello)).then_some(Reason::TwoMeshes)
     }
 
-    /// Whether the sender, which is detached here, has begun anew since, and a member that this node waits for has taken writes
+    /// Whether the sender, for whom nobody waits here, has begun anew since, and a member that this node waits for has taken writes
     /// of it: it has come back by way of that one, and what it writes is relative to what the members have.
     fn is_vouched_for(&self, hello: &Hello) -> bool {
         let stream = Stream { author: hello.author, lane: 0 };

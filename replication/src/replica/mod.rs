@@ -375,6 +375,11 @@ impl<S: Spill> Replica<S> {
         }
     }
 
+    /// A member that was forgotten, before anybody speaks of it again.
+    pub fn remember_gone(&mut self, author: Author) {
+        self.horizon.remember_gone(author);
+    }
+
     /// Whether clients may write.
     pub fn serves(&self) -> bool {
         !self.lost

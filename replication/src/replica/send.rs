@@ -81,7 +81,9 @@ impl<S: Spill> Replica<S> {
                 continue;
             }
             let own = stream.author.uuid == self.me.uuid || stream.author.uuid == peer.uuid;
-            let passed_on = self.options.relay || self.options.forward && session.relay.contains(&stream);
+            // Who has gone cannot give it to anybody.
+            let forward = self.options.forward || self.horizon.is_away(stream.author.uuid);
+            let passed_on = self.options.relay || forward && session.relay.contains(&stream);
             if !own && !passed_on {
                 continue;
             }
