@@ -155,6 +155,9 @@ pub const COUNT_NEGATIVE: ErrorReply = ErrorReply::new("ERR COUNT can't be negat
 pub const MAXLEN_NEGATIVE: ErrorReply = ErrorReply::new("ERR MAXLEN can't be negative");
 pub const NO_STORAGE_PROVIDER: ErrorReply =
     ErrorReply::new("ERR Cannot flush cache without a storage provider set");
+pub const NO_SWAP_IN_MESH: ErrorReply = ErrorReply::new(
+    "ERR SWAPDB is not possible on a member of a mesh: what others write is for a database by its number",
+);
 pub const SORT_BY_CONFINED: ErrorReply =
     ErrorReply::new("ERR BY option of SORT denied due to insufficient ACL permissions.");
 pub const SORT_GET_CONFINED: ErrorReply =

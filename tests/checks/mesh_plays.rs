@@ -263,6 +263,25 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("expirememberat", "PEXPIREMEMBERAT with another unit"),
 ];
 
+/// What is on its way from others is for a database by its number.
+#[test]
+fn a_member_refuses_to_exchange_databases() {
+    let mesh = Mesh::start(2);
+    let mut a = mesh.client(0);
+    ok(&mut a, "SET k v");
+    let refused =
+        |reply: Value| assert!(reply.to_string().contains("-ERR SWAPDB is not possible"), "{reply}");
+    refused(a.cmd("SWAPDB 0 1").unwrap());
+    ok(&mut a, "MULTI");
+    ok(&mut a, "SWAPDB 0 1");
+    refused(ok(&mut a, "EXEC"));
+    refused(a.call(&["EVAL", "return redis.pcall('SWAPDB', 0, 1)", "0"]).unwrap());
+    ok(&mut a, "SWAPDB 1 1");
+    assert_eq!(ok(&mut a, "GET k"), text("v"));
+    let alone = Server::start_with(Kind::Everwrite, &ACTIVE);
+    ok(&mut alone.client(), "SWAPDB 0 1");
+}
+
 #[test]
 fn h25_every_write_command_replicates() {
     let mesh = Mesh::start(2);

@@ -1,7 +1,9 @@
 //! Emptying databases and exchanging them. They hold the whole keyspace for a moment that does not depend on how much is in
 //! it: tables are unhooked, and freed later.
 
-use protocol::error::{DB_OUT_OF_RANGE, INVALID_FIRST_DB, INVALID_SECOND_DB, NO_STORAGE_PROVIDER, SYNTAX};
+use protocol::error::{
+    DB_OUT_OF_RANGE, INVALID_FIRST_DB, INVALID_SECOND_DB, NO_STORAGE_PROVIDER, NO_SWAP_IN_MESH, SYNTAX,
+};
 use protocol::{Args, ErrorReply, Reply};
 
 use crate::commands::{DONE, Flow, Row, int, is, row_all};
@@ -44,6 +46,9 @@ fn swapdb(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, Er
     let (Some(first), Some(second)) = (in_range(first), in_range(second)) else {
         return Err(DB_OUT_OF_RANGE);
     };
+    if first != second && ctx.locks.iter().any(|shard| shard.overlay.is_some()) {
+        return Err(NO_SWAP_IN_MESH);
+    }
     ctx.swap(first, second);
     out.ok();
     DONE
