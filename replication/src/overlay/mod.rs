@@ -170,6 +170,11 @@ impl Overlay {
         self.cleared.get(&db).copied()
     }
 
+    /// Whether a group has emptied a database: then the stamp of a key that it put does not tell whether that was before or after.
+    pub fn is_cleared_by(&self, stamp: Stamp, db: u32) -> bool {
+        self.cleared.get(&db).is_some_and(|place| place.stamp() == stamp)
+    }
+
     /// Folds one effect into the store.
     pub fn apply<P: Plain>(&mut self, plain: &mut P, place: Place, write: &Write) {
         if !self.has_lapsed(plain, write) {
@@ -377,7 +382,8 @@ impl Overlay {
         }
         fold.plain.at(place);
         marks.apply(&mut fold, place, write.create, &write.effect);
-        if marks.is_told_by(plain.stamp(key)) {
+        let stamp = plain.stamp(key);
+        if marks.is_told_by(stamp) && cleared.map(Place::stamp) != stamp {
             keys.remove(&key.name);
         }
         (self.conflicts, self.late) = (conflicts, late);
@@ -608,6 +614,7 @@ impl Overlay {
         // Of this key alone.
         self.spread_key(plain, &write.key);
         let (rules, settled, key) = (self.rules, self.settled, &write.key);
+        let cleared = self.cleared.get(&key.db).copied();
         let mut conflicts = std::mem::take(&mut self.conflicts);
         let keys = self.of_db(key.db);
         let marks = keys.entry(key.name.clone()).or_insert_with(|| Box::new(Marks::of(plain, key, settled)));
@@ -615,7 +622,8 @@ impl Overlay {
             Fold { plain, key, rules, once: true, anew: false, conflicts: &mut conflicts, stale: None };
         fold.plain.at(place);
         marks.apply(&mut fold, place, false, &Effect::ClearDb);
-        if marks.is_told_by(plain.stamp(key)) {
+        let stamp = plain.stamp(key);
+        if marks.is_told_by(stamp) && cleared.map(Place::stamp) != stamp {
             keys.remove(&key.name);
         }
         self.conflicts = conflicts;

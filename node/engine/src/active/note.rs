@@ -169,7 +169,9 @@ impl KeyMut<'_, '_> {
         let mut overlay = self.shard.overlay.take().unwrap_or_default();
         let told = self.tell_by_identity(&overlay, &effect);
         match &effect {
-            Effect::Put { value, deadline, absent: false } => {
+            Effect::Put { value, deadline, absent: false }
+                if !overlay.is_cleared_by(self.stamp, self.db as u32) =>
+            {
                 let list = match value {
                     NewValue::Built(Value::List(list)) => Some(list.len()),
                     _ => None,

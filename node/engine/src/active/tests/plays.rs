@@ -224,3 +224,31 @@ fn what_a_removed_consumer_was_given_meanwhile_stays_pending() {
     give(&mut nodes, 0, &[1, 2], &acknowledged);
     same(&mut nodes, "XINFO CONSUMERS x g", "*0¶");
 }
+
+/// A transaction empties a database and puts a key: what comes to the key later must not take it for one that was there before.
+#[test]
+fn what_is_put_behind_a_flushdb_of_its_own_group_stays() {
+    let puts = ["SET k v", "SADD k v", "SET x y ; RENAME x k", "MSET y y k v", "RPUSH l v ; COPY l k"];
+    let later = ["APPEND k later", "SADD k later", "APPEND k later", "APPEND k later", "RPUSH k later"];
+    for (put, later) in puts.into_iter().zip(later) {
+        for writer in [0, 1] {
+            let mut nodes = [Node::new(1, 2), Node::new(2, 2)];
+            let give = |nodes: &mut [Node; 2], from: usize, line: &str| {
+                for (version, bytes) in nodes[from].run(line).1 {
+                    nodes[1 - from].receive(from as u16 + 1, version, &bytes);
+                }
+            };
+            give(&mut nodes, 0, "SET k old");
+            give(&mut nodes, 0, &format!("FLUSHDB ; {put}"));
+            give(&mut nodes, writer, later);
+            give(&mut nodes, 1 - writer, "PEXPIRE k 90000");
+            let [a, b] = &mut nodes;
+            for node in [&mut *a, &mut *b] {
+                node.check(&key("k")).unwrap();
+            }
+            assert_eq!(a.seen(&key("k")), b.seen(&key("k")), "{put}");
+            sync(a, b);
+            b.check(&key("k")).unwrap();
+        }
+    }
+}
