@@ -39,6 +39,8 @@ pub(super) struct Before {
     exists: bool,
     last: protocol::StreamId,
     part: bool,
+    /// A consumer that may go with the step, and its group.
+    leaver: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Stage<'_> {
@@ -143,11 +145,15 @@ impl Stage<'_> {
         if !self.echoes() {
             return None;
         }
-        let mut before = Before { exists: false, last: protocol::StreamId::ZERO, part: false };
+        let mut before = Before { exists: false, last: protocol::StreamId::ZERO, part: false, leaver: None };
         if let Some(stream) = self.stream(key) {
             before.exists = true;
             before.last = stream.last_id();
             before.part = Part::parse(name).is_ok_and(|part| stream.part(part).is_some());
+            if let Ok(Part::Pending { group, id }) = Part::parse(name) {
+                let leaver = stream.group(group).and_then(|group| group.leaver_with(id));
+                before.leaver = leaver.map(|consumer| (group.to_vec(), consumer.to_vec()));
+            }
         }
         Some(before)
     }
@@ -172,6 +178,12 @@ impl Stage<'_> {
         };
         if !told || !before.exists {
             return self.echo_whole(key);
+        }
+        if let (Some((group, consumer)), Some(stream)) = (&before.leaver, self.stream(key)) {
+            let part = Part::Consumer { group, consumer };
+            if stream.group(group).is_some_and(|found| found.consumers().get(consumer).is_none()) {
+                commands::stream_part(&key.name, stream, part, true, before.last, &mut out);
+            }
         }
         if let Some(feed) = self.writer.feed().filter(|_| !out.is_empty()) {
             feed.echo_raw(key.db as usize, &out);

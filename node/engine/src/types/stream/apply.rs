@@ -103,9 +103,37 @@ pub(crate) fn apply_deliver(key: &mut KeyMut<'_, '_>, delivery: Delivery<'_>) ->
     (group.last_id, group.entries_read) = (delivery.last, delivery.read);
     delivery.ids.iter().for_each(|id| group.forget_late(*id));
     if delivery.keep {
-        group.deliver(delivery.ids, delivery.consumer, delivery.at_ms);
+        let leavers = leavers(key, delivery.group, delivery.ids);
+        if let Some(group) = group_mut(key, delivery.group) {
+            group.deliver(delivery.ids, delivery.consumer, delivery.at_ms);
+        }
+        feed_gone(key, delivery.group, leavers);
     }
     Outcome::Changed
+}
+
+/// Consumers that may go when these entries are not pending with them any more, if anybody follows: to followers a consumer whom
+/// another node has removed is like any other.
+fn leavers(key: &mut KeyMut<'_, '_>, group: &[u8], ids: &[StreamId]) -> Vec<Vec<u8>> {
+    if !key.writer.feeds() {
+        return Vec::new();
+    }
+    let Some(group) = group_mut(key, group) else { return Vec::new() };
+    let mut names: Vec<Vec<u8>> =
+        ids.iter().filter_map(|id| group.leaver_with(*id)).map(<[u8]>::to_vec).collect();
+    names.dedup();
+    names
+}
+
+/// Tells followers of those that have gone. What was pending with them goes there with them, and is given to another one or
+/// acknowledged by the command that follows.
+fn feed_gone(key: &mut KeyMut<'_, '_>, group: &[u8], leavers: Vec<Vec<u8>>) {
+    for name in leavers {
+        let left = group_mut(key, group).is_some_and(|group| group.consumers().get(&name).is_none());
+        if let (true, Some(feed)) = (left, key.writer.feed()) {
+            feed.command(key.db, [b"XGROUP", &b"DELCONSUMER"[..], key.key, group, &name].into_iter());
+        }
+    }
 }
 
 /// An entry becomes pending with a consumer, whoever has had it.
@@ -116,12 +144,18 @@ pub(crate) fn apply_claim(
     delivered_ms: i64,
     deliveries: u64,
 ) -> Outcome {
-    done(group_mut(key, group).is_some_and(|group| group.give(id, consumer, delivered_ms, deliveries)))
+    let leavers = leavers(key, group, &[id]);
+    let given = group_mut(key, group).is_some_and(|group| group.give(id, consumer, delivered_ms, deliveries));
+    feed_gone(key, group, leavers);
+    done(given)
 }
 
 /// An entry is pending no more.
 pub(crate) fn apply_acknowledge(key: &mut KeyMut<'_, '_>, group: &[u8], id: StreamId) -> Outcome {
-    done(group_mut(key, group).is_some_and(|group| group.acknowledge(id)))
+    let leavers = leavers(key, group, &[id]);
+    let acknowledged = group_mut(key, group).is_some_and(|group| group.acknowledge(id));
+    feed_gone(key, group, leavers);
+    done(acknowledged)
 }
 
 /// Gives a part of the key's stream a value, or none, as the fold of all nodes' writes has it. Creates the key; removes it

@@ -80,6 +80,12 @@ impl Group {
         true
     }
 
+    /// The consumer with whom an entry is pending, if it goes once nothing is: another node has removed it.
+    pub fn leaver_with(&self, id: StreamId) -> Option<&[u8]> {
+        let consumer = self.consumers.at(self.pending(id)?.consumer);
+        consumer.leaving.then_some(&consumer.name)
+    }
+
     /// Another node has removed a consumer: what is pending with it all the same was given to it meanwhile, and stays.
     pub(super) fn forget_consumer(&mut self, name: &[u8]) {
         self.consumers.leave(name);
