@@ -555,6 +555,36 @@ const MORE_COMMANDS: &[&str] = &[
     "PEXPIRE X t",
 ];
 
+/// And later still, from other servers for the most part: as above.
+const LAST_COMMANDS: &[&str] = &[
+    "MSETEX 2 S v S v PX t",
+    "DELEX S IFEQ v",
+    "CL.THROTTLE S 3 10 1",
+    "FIELDEXPIRE H 1 v",
+    "FIELDEXPIRE M 1 v v",
+    "PEXPIREMEMBERAT H v 1700000000999",
+    "KEYDB.HRENAME H v v",
+    "SADDEX M 1 v v",
+    "LMPOP 2 L L LEFT COUNT 2",
+    "LMOVEM L L LEFT RIGHT COUNT 2",
+    "ZMPOP 2 Z Z MAX COUNT 2",
+    "ZINTERSTORE Z 2 Z M",
+    "GEOSEARCHSTORE Z Z FROMLONLAT 13 38 BYRADIUS 90 km",
+    "GEORADIUS Z 13 38 90 km STORE Z",
+    "XDELEX X DELREF IDS 1 e",
+    "XDELEX X ACKED IDS 2 e e",
+    "XACKDEL X g KEEPREF IDS 1 e",
+    "XACKDEL X g DELREF IDS 2 e e",
+    "XSETID X e",
+    "HSET K v v",
+    "ZADD K n v",
+    "XADD K * v v",
+    "BITFIELD K SET u8 n n",
+    "PFADD K v",
+    "HINCRBY K v n",
+    "ZINCRBY K 0.5 v",
+];
+
 /// Counters of fractions, and what else may happen to them. `f`: a fraction.
 const FRACTIONS: &[&str] = &[
     "INCRBYFLOAT S f",

@@ -11,6 +11,20 @@ const EVICTIONS: &[&str] = &["EVICT S", "EVICT H", "EVICT M", "EVICT L", "EVICT 
 /// Storms without a rule, of which one must fail.
 const SEEDS: u64 = 60;
 
+/// Storms with all commands there are. `STORMS` and `SEED` are as above.
+#[test]
+fn storms_of_all_commands_end_in_the_fold_everywhere() {
+    let number = |name, default| std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(default);
+    let (from, seeds) = (number("SEED", 0), number("STORMS", 30));
+    let commands = [COMMANDS, MORE_COMMANDS, LAST_COMMANDS, EVICTIONS].concat();
+    for seed in from..from + seeds {
+        let plan = Plan { wide: true, followed: seed % 2 == 1, ..Plan::default() };
+        if let Err(error) = run(seed, &commands, plan) {
+            panic!("storm {seed}: {error}");
+        }
+    }
+}
+
 fn storm(seed: u64, plan: Plan) -> Result<(), String> {
     let commands = [COMMANDS, MORE_COMMANDS, EVICTIONS].concat();
     run(seed, &commands, Plan { wide: true, ..plan })
