@@ -9,6 +9,7 @@ use std::time::Duration;
 
 #[derive(Debug, Default)]
 struct State {
+    target: Mutex<Option<SocketAddr>>,
     cut: AtomicBool,
     stopped: AtomicBool,
     /// Added to each piece of data, ms.
@@ -28,6 +29,13 @@ pub struct Proxy {
 impl Proxy {
     /// A proxy before a server.
     pub fn before(target: SocketAddr) -> Proxy {
+        let proxy = Proxy::open();
+        proxy.lead_to(target);
+        proxy
+    }
+
+    /// A proxy that leads nowhere yet.
+    pub fn open() -> Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free loopback port");
         let address = listener.local_addr().expect("the port it got");
         let state = Arc::new(State::default());
@@ -38,11 +46,16 @@ impl Proxy {
                     return;
                 }
                 if !shared.cut.load(SeqCst) {
-                    let _ = join(stream, target, &shared);
+                    let _ = join(stream, &shared);
                 }
             }
         });
         Proxy { address, state }
+    }
+
+    /// Where it leads from now on.
+    pub fn lead_to(&self, target: SocketAddr) {
+        *self.state.target.lock().expect("no thread panics here") = Some(target);
     }
 
     /// Where to connect to.
@@ -88,7 +101,8 @@ impl Drop for Proxy {
     }
 }
 
-fn join(client: TcpStream, target: SocketAddr, state: &Arc<State>) -> std::io::Result<()> {
+fn join(client: TcpStream, state: &Arc<State>) -> std::io::Result<()> {
+    let Some(target) = *state.target.lock().expect("no thread panics here") else { return Ok(()) };
     let server = TcpStream::connect_timeout(&target, Duration::from_secs(2))?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;

@@ -141,6 +141,17 @@ impl Server {
             .expect("starts a second time");
     }
 
+    /// What the next start is told.
+    pub fn set_options(&mut self, options: Vec<String>) {
+        self.options = options;
+    }
+
+    /// Stops it where it is, or lets it go on.
+    pub fn suspend(&self, stop: bool) {
+        let signal = if stop { "-STOP" } else { "-CONT" };
+        let _ = Command::new("kill").args([signal, &self.pid().to_string()]).status();
+    }
+
     /// Whether the process has ended by itself.
     pub fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
