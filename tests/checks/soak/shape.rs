@@ -119,7 +119,8 @@ impl Shape {
     fn possible(mut self) -> Shape {
         let whole = self.form == "mesh";
         self.traits.retain(|one| match one {
-            Trait::Forget | Trait::Alone => whole,
+            // Who is detached must have nothing that the others lack: elsewhere it is the one who passes things on.
+            Trait::Forget | Trait::Alone | Trait::Detach => whole,
             _ => true,
         });
         if self.has(Trait::Forget) {
