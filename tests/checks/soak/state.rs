@@ -72,7 +72,10 @@ fn stream(client: &mut Client, key: &str, told: bool) -> std::io::Result<String>
     let there: BTreeSet<String> = entries.items().unwrap_or_default().iter().filter_map(id).collect();
     let about = client.cmd(&format!("XINFO STREAM {key}"))?;
     // What was generated last is what a node has seen: of entries that are gone by now, others may have seen less.
-    shown += &fields(&about, &["max-deleted-entry-id"]);
+    // Nor can a command say that nothing was deleted: XSETID takes a zero for no word at all.
+    if !told {
+        shown += &fields(&about, &["max-deleted-entry-id"]);
+    }
     let groups = client.cmd(&format!("XINFO GROUPS {key}"))?;
     for group in groups.items().unwrap_or_default() {
         let name = group.items().map_or(String::new(), |words| words[1].text());
