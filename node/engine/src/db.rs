@@ -251,6 +251,27 @@ impl Db {
         self.table.scan(from, unit, self.hash_of(), |entry| each(unsafe { entry.view() }))
     }
 
+    /// Visits the entries at or after position `from` that are in one segment, in the order of their positions, while `each` wants
+    /// more. Returns the position to go on from; `None` at the end.
+    pub fn walk<'a>(&'a self, from: u64, mut each: impl FnMut(EntryRef<'a>) -> bool) -> Option<u64> {
+        let mut entries = Vec::new();
+        let next = self.table.segment(from, &mut entries);
+        entries.iter().for_each(|entry| entry.prefetch());
+        let hash_of = self.hash_of();
+        let placed = entries.into_iter().map(|entry| (self.table.position(hash_of(entry)), entry));
+        let mut placed: Vec<(u64, Entry)> = placed.filter(|(at, _)| *at >= from).collect();
+        placed.sort_unstable_by_key(|(at, _)| *at);
+        for (i, (at, entry)) in placed.iter().enumerate() {
+            // SAFETY: as in `at`.
+            let more = each(unsafe { entry.view() });
+            // Entries at one position are not told apart.
+            if let Some((later, _)) = placed.get(i + 1).filter(|(later, _)| !more && later > at) {
+                return Some(*later);
+            }
+        }
+        next
+    }
+
     /// Nothing here is due before this, unix ms.
     #[inline]
     pub fn next_due(&self) -> u64 {

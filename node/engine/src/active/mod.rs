@@ -14,6 +14,7 @@
 //!
 //! Reading order: [`stage`], [`note`], [`lapse`], [`remote`], [`direct`], [`echo`], [`settle`], [`sync`], [`inspect`].
 
+mod arrival;
 mod direct;
 mod echo;
 pub mod inspect;

@@ -12,20 +12,23 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use replication::borrowed;
 use replication::codec::{Malformed, Reader, Writer};
 use replication::effect::{Key, Write};
 use replication::overlay::{Levels, Plain};
 use replication::{Place, Stamp};
+use smallvec::SmallVec;
 
-use super::stage::{Stage, built};
+use super::arrival::Arrival;
+use super::stage::Stage;
 use crate::ctx::Ctx;
 use crate::effect::{Deadline, Effect, NewValue};
-use crate::entry::{Entry, EntryRef};
+use crate::entry::EntryRef;
 use crate::journal::{Journal, encode};
 use crate::shard::Shard;
-use crate::types::{hash, set};
 use crate::value::{Value, ValueRef};
+
+/// Keys whose places are brought near together.
+const BATCH: usize = 16;
 
 pub(super) const KEY: u64 = 1;
 /// A key that is not there and that has marks.
@@ -38,9 +41,6 @@ pub(super) const SETTLED: u64 = 5;
 pub(super) const AGED: u64 = 6;
 /// What is known where the records come from to have arrived everywhere.
 pub(super) const KNOWN: u64 = 7;
-
-/// Unit of positions in a table, bits: none are left out.
-const UNIT: u32 = 0;
 
 /// A full sync being given. One at a time for each who receives one; any number at once. While there is one, nothing is settled
 /// here: effects that are not in it yet name list elements by positions in a state that the keys that went before still
@@ -86,13 +86,13 @@ impl Export {
             w.int(AGED);
         }
         while w.0.len() < bytes && !self.done {
-            self.step(ctx, &mut w);
+            self.step(ctx, &mut w, bytes);
         }
         ctx.locks.release();
         Some(w.0)
     }
 
-    fn step(&mut self, ctx: &mut Ctx<'_>, w: &mut Writer) {
+    fn step(&mut self, ctx: &mut Ctx<'_>, w: &mut Writer, bytes: usize) {
         if self.shard == ctx.keyspace.shard_count() {
             ctx.locks.release();
             let until = ctx.keyspace.journal.ceiling(ctx.keyspace.latest_version());
@@ -124,10 +124,11 @@ impl Export {
         match self.at {
             Some(at) => {
                 let (db, told) = (&shard.dbs[self.db], &mut self.told);
-                self.at = db.scan(at, UNIT, |entry| {
+                self.at = db.walk(at, |entry| {
                     if put_key(w, shard, self.db, entry, (label, aged)) {
                         told.insert(db.hash(entry.key()));
                     }
+                    w.0.len() < bytes
                 });
             }
             None => {
@@ -303,9 +304,27 @@ impl Merge {
     /// Takes a piece.
     pub fn take(&mut self, ctx: &mut Ctx<'_>, piece: &[u8]) -> Result<(), Malformed> {
         let mut r = Reader(piece);
+        let mut ready = Vec::with_capacity(BATCH);
         while !r.0.is_empty() {
-            match r.int()? {
-                tag @ (KEY | MARKS) => self.key(ctx, &mut r, tag == KEY)?,
+            let tag = r.int()?;
+            if let KEY | MARKS = tag {
+                let arrival = Arrival::read(&mut r, tag == KEY, self.aged)?;
+                if arrival.db as usize >= ctx.keyspace.databases() {
+                    return Err(Malformed::Number);
+                }
+                if arrival.marked {
+                    self.put_all(ctx, &mut ready)?;
+                    self.key(ctx, &arrival, Some(&mut r))?;
+                } else {
+                    ready.push(arrival);
+                    if ready.len() == BATCH {
+                        self.put_all(ctx, &mut ready)?;
+                    }
+                }
+                continue;
+            }
+            self.put_all(ctx, &mut ready)?;
+            match tag {
                 CLEARED => {
                     let db = r.small()?;
                     let place = Place { version: r.int()?, origin: r.label()?, sub: r.small()? };
@@ -325,6 +344,24 @@ impl Merge {
                     self.ended = true;
                 }
                 tag => return Err(Malformed::Tag(tag)),
+            }
+        }
+        self.put_all(ctx, &mut ready)
+    }
+
+    /// Keys without marks, whose buckets are brought into the cache together.
+    fn put_all(&mut self, ctx: &mut Ctx<'_>, ready: &mut Vec<Arrival<'_>>) -> Result<(), Malformed> {
+        let hashes: SmallVec<[u64; BATCH]> = ready.iter().map(|key| ctx.keyspace.hash(key.name)).collect();
+        let pinned = crossbeam_epoch::pin();
+        for (key, hash) in ready.iter().zip(&hashes) {
+            ctx.keyspace.prefetch_bucket(key.db as usize, *hash, &pinned);
+        }
+        drop(pinned);
+        for (key, hash) in ready.drain(..).zip(hashes) {
+            if !key.put_new(ctx, hash) {
+                self.key(ctx, &key, None)?;
+            } else if let Some(seen) = &mut self.seen {
+                seen.insert(number(ctx, key.db, key.name));
             }
         }
         Ok(())
@@ -388,9 +425,9 @@ impl Merge {
         for (db, table) in shard.dbs.iter().enumerate() {
             let brought = table.iter().filter(|entry| self.is_brought(shard, db, *entry));
             let keys = brought.map(|entry| Key { db: db as u32, name: entry.key().to_vec() });
-            found.extend(
-                keys.filter(|key| self.seen.as_ref().is_some_and(|s| !s.contains(&number(ctx, key)))),
-            );
+            found.extend(keys.filter(|key| {
+                self.seen.as_ref().is_some_and(|s| !s.contains(&number(ctx, key.db, &key.name)))
+            }));
         }
         found
     }
@@ -472,7 +509,7 @@ impl Merge {
                 let gone =
                     table.iter().filter(|entry| !self.is_new_there(ctx.locks.get(shard), db, *entry, label));
                 let keys = gone.map(|entry| Key { db: db as u32, name: entry.key().to_vec() });
-                unseen.extend(keys.filter(|key| !seen.contains(&number(ctx, key))));
+                unseen.extend(keys.filter(|key| !seen.contains(&number(ctx, key.db, &key.name))));
             }
             for key in unseen {
                 self.replace(ctx, &key, |_| Ok(()))?;
@@ -481,38 +518,22 @@ impl Merge {
         Ok(())
     }
 
-    fn key(&mut self, ctx: &mut Ctx<'_>, r: &mut Reader<'_>, there: bool) -> Result<(), Malformed> {
-        let key = Key { db: r.small()?, name: r.bytes()?.to_vec() };
-        if key.db as usize >= ctx.keyspace.databases() {
-            return Err(Malformed::Number);
-        }
-        let mut age = u64::MAX;
-        let head = if there {
-            let stamp = Stamp { version: r.int()?, origin: r.label()? };
-            age = if self.aged { r.int()? } else { stamp.version };
-            Some((stamp, r.option()?, borrowed::take_value(r)?))
-        } else {
-            None
-        };
-        let mut deadlines = Vec::new();
-        if there {
-            for _ in 0..r.count()? {
-                deadlines.push((r.bytes()?, r.int()?));
-            }
-        }
-        let marked = r.int()? != 0;
+    /// Takes a key. `marks`: where its marks come from, if it has any.
+    fn key(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        arrival: &Arrival<'_>,
+        marks: Option<&mut Reader<'_>>,
+    ) -> Result<(), Malformed> {
+        let key = arrival.key();
         if let Some(seen) = &mut self.seen {
-            seen.insert(number(ctx, &key));
+            seen.insert(number(ctx, key.db, &key.name));
         }
-        let mine = if self.joins { self.younger(ctx, &key, age) } else { None };
+        let mine = if self.joins { self.younger(ctx, &key, arrival.age) } else { None };
         self.replace(ctx, &key, |stage| {
-            let mut newest = 0;
-            if let Some((stamp, deadline, value)) = head {
-                install(stage, &key, stamp, deadline, &value.to_owned(), &deadlines);
-                newest = stamp.version;
-            }
+            let mut newest = arrival.install(stage, &key);
             let mut overlay = stage.shard.overlay.take().unwrap_or_default();
-            let unpacked = if marked { overlay.unpack(stage, &key, r) } else { Ok(0) };
+            let unpacked = marks.map_or(Ok(0), |r| overlay.unpack(stage, &key, r));
             newest = newest.max(*unpacked.as_ref().unwrap_or(&0));
             // From those who made them they come once more, even if this sync breaks off.
             overlay.expect_again(newest);
@@ -587,29 +608,6 @@ fn look_up<'c>(ctx: &'c mut Ctx<'_>, key: &Key) -> (&'c Shard, Option<EntryRef<'
 }
 
 /// Tells keys apart.
-fn number(ctx: &Ctx<'_>, key: &Key) -> u64 {
-    ctx.keyspace.hash(&key.name) ^ u64::from(key.db).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-}
-
-fn install(
-    stage: &mut Stage<'_>,
-    key: &Key,
-    stamp: Stamp,
-    deadline: Option<u64>,
-    value: &replication::effect::Value,
-    deadlines: &[(&[u8], u64)],
-) {
-    stage.shard.clock.observe(stamp.version);
-    let value = built(value, &stage.env.tuning);
-    let mut place = stage.key(key.db, &key.name);
-    let access = place.access();
-    place.put_entry(Entry::new(&key.name, value, deadline, stamp, access));
-    for (member, at) in deadlines {
-        match place.value() {
-            Some(ValueRef::Hash(_)) => drop(hash::apply_expire(&mut place, member, Some(*at))),
-            Some(ValueRef::Set(_)) => drop(set::apply_expire(&mut place, member, Some(*at))),
-            _ => {}
-        }
-    }
-    stage.echo_whole(key);
+fn number(ctx: &Ctx<'_>, db: u32, name: &[u8]) -> u64 {
+    ctx.keyspace.hash(name) ^ u64::from(db).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

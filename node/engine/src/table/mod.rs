@@ -149,6 +149,11 @@ impl<T: Item> Table<T> {
         hash << self.skip
     }
 
+    /// Where an item with this hash is, in the order of [`Table::scan`].
+    pub fn position(&self, hash: u64) -> u64 {
+        self.frac(hash)
+    }
+
     /// Finds the item of `hash` that `is_it` accepts.
     #[inline]
     pub fn find(&self, hash: u64, mut is_it: impl FnMut(T) -> bool) -> Option<Pos> {
