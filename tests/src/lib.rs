@@ -11,12 +11,14 @@
 //! - [`wait`]: wait for a condition, with a deadline
 //! - [`server`]: a server process in a directory of its own
 //! - [`proxy`]: a network between servers that can be cut
+//! - [`clock`]: the time that a server believes it is
 //! - [`mesh`]: several servers that replicate to each other
 //! - [`process`]: what the kernel says a process has used
 //! - [`golden`]: scripts of requests and the replies they must get
 //! - [`random`]: random requests
 
 pub mod client;
+pub mod clock;
 pub mod decode;
 pub mod golden;
 pub mod mesh;

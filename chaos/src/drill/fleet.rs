@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use harness::clock::Clock;
 use harness::mesh::{digest, info};
 use harness::wait::{wait_for, wait_until};
 use harness::{Client, Kind, Server};
 
 use super::Options;
-use super::clock::Clock;
 use super::place::{Kind as Of, Place};
 use super::proxy::Proxy;
 
@@ -41,7 +41,8 @@ pub struct Converged {
 impl Fleet {
     pub fn start(options: &Options) -> Result<Fleet, String> {
         let last = options.nodes - 1;
-        let clock = (options.skew_ms != 0).then(|| Clock::off_by(options.skew_ms)).transpose()?;
+        let clock = (options.skew_ms != 0).then(|| Clock::off_by(options.skew_ms)).transpose();
+        let clock = clock.map_err(|e| format!("{e} `--skew-ms 0` drills without it."))?;
         let mut proxies = Vec::new();
         for from in 0..options.nodes {
             for to in (0..options.nodes).filter(|to| *to != from) {

@@ -10,7 +10,6 @@
 //! clients did: a hole is a loss. With `--aof` nothing may be missing at all, and what the nodes' logs say is folded once more by
 //! the naive definition, and replayed into a `redis-server`, which must come to the same data ([`folded`], [`replayed`]).
 
-mod clock;
 mod fleet;
 mod folded;
 mod history;

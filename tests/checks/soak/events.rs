@@ -120,7 +120,7 @@ impl<'a> Events<'a> {
         for node in clocks {
             self.tell(format!("the clock of {node} is off by {ms} ms"));
             if let Some(clock) = &self.fleet.nodes[node].clock {
-                clock.set(ms);
+                clock.set(ms).expect("the clock's file can be written");
             }
         }
     }

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
+use harness::clock::Clock;
 use harness::mesh::{ACTIVE, info};
 use harness::proxy::Proxy;
 use harness::random::Rng;
 use harness::wait::{wait_for, wait_until};
 use harness::{Client, Kind, Server, Value};
 
-use super::clock::Clock;
 use super::shape::{Keeps, Shape, Trait};
 
 /// Nothing but a broken node takes longer, on a busy machine too.
@@ -69,7 +69,8 @@ impl Fleet {
         }
         let nodes: Vec<Node> = (0..shape.nodes)
             .map(|node| {
-                let clock = (shape.has(Trait::Clock) && node == last).then(|| Clock::off_by(800)).flatten();
+                let clock = (shape.has(Trait::Clock) && node == last)
+                    .then(|| Clock::off_by(800).expect("a clock that can be set"));
                 let linked = newcomer != Some(node);
                 Node::start(&options(shape, &edges, node, linked), clock, linked)
             })

@@ -9,10 +9,9 @@
 //! ```
 //! A round's shape, what clients write and what happens follow from its number; when things meet does not.
 //!
-//! Reading order: [`shape`], [`words`] (what is written), [`ledger`] (what must be there in the end), [`fleet`], [`clock`], [`writer`],
+//! Reading order: [`shape`], [`words`] (what is written), [`ledger`] (what must be there in the end), [`fleet`], [`writer`],
 //! [`events`], [`state`] (what can be seen).
 
-mod clock;
 mod events;
 mod fleet;
 mod ledger;

@@ -1,6 +1,7 @@
 //! A node's clock, as libfaketime shows it: some way off the true time, and it can be set while the node runs.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 const PLACES: [&str; 4] = [
     "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
@@ -22,10 +23,11 @@ impl Clock {
     pub fn off_by(ms: i64) -> Result<Clock, String> {
         let found = PLACES.into_iter().find(|path| std::path::Path::new(path).exists());
         let library = found.ok_or(
-            "A node's clock is set by libfaketime, which is not installed (Debian: apt-get install faketime). \
-`--skew-ms 0` drills without it.",
+            "A node's clock is set by libfaketime, which is not installed (Debian: apt-get install faketime).",
         )?;
-        let file = std::env::temp_dir().join(format!("everwrite-drill-clock-{}", std::process::id()));
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("everwrite-clock-{}-{}", std::process::id(), NEXT.fetch_add(1, Relaxed));
+        let file = std::env::temp_dir().join(name);
         let clock = Clock { library, file };
         clock.set(ms).map_err(|e| format!("{}: {e}", clock.file.display()))?;
         Ok(clock)
@@ -34,7 +36,7 @@ impl Clock {
     /// Sets it; the node sees it within a second.
     pub fn set(&self, ms: i64) -> std::io::Result<()> {
         let new = self.file.with_extension("new");
-        std::fs::write(&new, format!("{:+}.{:03}\n", ms / 1000, ms.abs() % 1000))?;
+        std::fs::write(&new, offset(ms))?;
         std::fs::rename(new, &self.file)
     }
 
@@ -55,5 +57,24 @@ impl Clock {
 impl Drop for Clock {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.file);
+    }
+}
+
+/// As libfaketime reads it, seconds.
+fn offset(ms: i64) -> String {
+    let sign = if ms < 0 { '-' } else { '+' };
+    format!("{sign}{}.{:03}\n", ms.abs() / 1000, ms.abs() % 1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::offset;
+
+    #[test]
+    fn less_than_a_second_behind_is_not_ahead() {
+        assert_eq!(
+            [-1_500, -800, 0, 800, 2_005].map(offset),
+            ["-1.500\n", "-0.800\n", "+0.000\n", "+0.800\n", "+2.005\n"]
+        );
     }
 }
