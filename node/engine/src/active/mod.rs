@@ -12,7 +12,7 @@
 //! A string that was put as a whole needs no mark: the stamp in its entry says it all. See
 //! [`Plain::stamp`](replication::overlay::Plain::stamp).
 //!
-//! Reading order: [`stage`], [`note`], [`lapse`], [`remote`], [`direct`], [`echo`], [`settle`], [`sync`], [`inspect`].
+//! Reading order: [`stage`], [`note`], [`lapse`], [`remote`], [`direct`], [`parts`], [`echo`], [`settle`], [`sync`], [`arrival`], [`inspect`].
 
 mod arrival;
 mod direct;
