@@ -694,7 +694,8 @@ fn run(seed: u64, commands: &[&'static str], plan: Plan) -> Result<(), String> {
             let (reply, groups) = nodes[me].run(&line);
             if line.starts_with("XADD")
                 && reply.starts_with('$')
-                && let Some(id) = reply.split('¶').nth(1).filter(|id| id.contains('-'))
+                && let Some(id) = reply.split('¶').nth(1)
+                && id.split('-').all(|part| part.parse::<u64>().is_ok())
             {
                 ids.push(id.to_string());
             }

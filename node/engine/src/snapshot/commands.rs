@@ -3,6 +3,8 @@
 //! Keys are absent before. Collections are added to by some elements at a time, as Redis does, so that no command is
 //! larger than clients may send. Deadlines of members are commands that plain Redis does not know; it has none to load.
 
+use std::collections::BTreeSet;
+
 use protocol::StreamId;
 use protocol::listpack::Entry;
 use protocol::number::fmt_f64;
@@ -156,7 +158,12 @@ fn fields(key: &[u8], hash: &Hash, due: u64, out: &mut Vec<u8>) {
 }
 
 fn stream_parts(key: &[u8], stream: &Stream, out: &mut Vec<u8>) {
+    let gone = gone_and_pending(stream);
+    let mut before = gone.iter().peekable();
     for entry in stream.iter() {
+        while let Some(id) = before.next_if(|id| **id < entry.id) {
+            stand_in(key, *id, out);
+        }
         let mut words = Words::new(&[b"XADD", key]);
         words.id(entry.id);
         for (field, value) in entry.pairs() {
@@ -165,12 +172,30 @@ fn stream_parts(key: &[u8], stream: &Stream, out: &mut Vec<u8>) {
         }
         words.write(out);
     }
-    if stream.is_empty() {
+    before.for_each(|id| stand_in(key, *id, out));
+    if stream.is_empty() && gone.is_empty() {
         // An entry that is trimmed at once: only so is there a stream.
         command(out, &[b"XADD", key, b"MAXLEN", b"0", b"0-1", b"x", b"y"]);
     }
-    set_id(key, stream, out);
+    if gone.is_empty() {
+        set_id(key, stream, out);
+    }
     stream.groups().for_each(|group| consumer_group(key, group, out));
+    if !gone.is_empty() {
+        gone.iter().for_each(|id| command(out, &[b"XDEL", key, id.to_string().as_bytes()]));
+        set_id(key, stream, out);
+    }
+}
+
+/// Entries that are pending though they are gone, in order: to claim them they have to be there.
+fn gone_and_pending(stream: &Stream) -> BTreeSet<StreamId> {
+    let pending = |group| Group::pending_range(group, StreamId::ZERO, StreamId::MAX).map(|(id, _)| id);
+    stream.groups().flat_map(pending).filter(|id| stream.get(*id).is_none()).collect()
+}
+
+/// An entry that is there for a while.
+fn stand_in(key: &[u8], id: StreamId, out: &mut Vec<u8>) {
+    command(out, &[b"XADD", key, id.to_string().as_bytes(), b"x", b"y"]);
 }
 
 /// Writes down what has become of a part of a stream. `known`: it was there before; `last`: the stream's last id then. False:
@@ -213,6 +238,8 @@ pub(crate) fn stream_part(
             };
             command(out, &[b"XGROUP", word, key, group, consumer]);
         }
+        // It is with who is told of it alone.
+        Part::Late { .. } => {}
         Part::Pending { group, id } => {
             let Some(found) = stream.group(group) else { return true };
             if found.pending(id).is_none() {
@@ -220,7 +247,7 @@ pub(crate) fn stream_part(
                 return true;
             }
             let owner = found.consumers().iter().find(|consumer| consumer.pending.get(id).is_some());
-            let Some(owner) = owner else { return false };
+            let Some(owner) = owner.filter(|_| stream.get(id).is_some()) else { return false };
             claim(key, found, &owner.name, id, out);
         }
     }
