@@ -228,7 +228,9 @@ impl Plain for Stage<'_> {
 
     fn parent(part: &[u8]) -> Option<Bytes> {
         match Part::parse(part).ok()? {
-            Part::Consumer { group, .. } | Part::Pending { group, .. } => Some(Part::Group(group).name()),
+            Part::Consumer { group, .. } | Part::Pending { group, .. } | Part::Late { group, .. } => {
+                Some(Part::Group(group).name())
+            }
             _ => None,
         }
     }

@@ -37,11 +37,13 @@ pub fn parts(
         Effect::DelEntry(id) => {
             put(Part::Entry(*id), How::Delete);
             put(Part::Deleted, How::Raise(&id.to_bytes()));
+            keep_last(stream, *id, put);
         }
         // By their ids: what others have added meanwhile was not looked at and stays.
         Effect::TrimEntries { through } => {
             let gone = stream.into_iter().flat_map(|stream| stream.range(StreamId::ZERO, *through));
             gone.for_each(|entry| put(Part::Entry(entry.id), How::Delete));
+            keep_last(stream, *through, put);
         }
         Effect::SetMarks { last, added, max_deleted } => {
             let old = stream.map_or((0, StreamId::ZERO), |s| (s.entries_added(), s.max_deleted_id()));
@@ -86,6 +88,14 @@ enum How<'a> {
     SetPresent(&'a [u8]),
     Raise(&'a [u8]),
     Delete,
+}
+
+/// Where the last entry goes, the stream stays as far as it was.
+fn keep_last(stream: Option<&Stream>, through: StreamId, mut put: impl FnMut(Part<'_>, How<'_>)) {
+    if let Some(stream) = stream.filter(|stream| through >= stream.last_id()) {
+        let marks = marks_value(stream.last_id(), stream.entries_added(), stream.max_deleted_id());
+        put(Part::Marks, How::Raise(&marks));
+    }
 }
 
 /// Says that the group is there: who destroys it at the same time is not to leave behind what belongs to none.

@@ -252,3 +252,59 @@ fn what_is_put_behind_a_flushdb_of_its_own_group_stays() {
         }
     }
 }
+
+/// An entry that a group has passed and that nobody has been given goes with a full sync, and with a stream that is renamed, as
+/// what is yet to be delivered.
+#[test]
+fn what_came_late_for_a_group_is_late_wherever_the_stream_goes() {
+    let mut nodes = [1, 2, 3].map(|label| Node::new(label, 3));
+    for command in ["XADD s 1-0 n 1", "XGROUP CREATE s g 0"] {
+        for (version, bytes) in nodes[0].run(command).1 {
+            nodes[1].receive(1, version, &bytes);
+        }
+    }
+    let late = nodes[1].run("XADD s 2-0 n 2").1;
+    for command in ["XADD s 3-0 n 3", "XREADGROUP GROUP g c STREAMS s >"] {
+        nodes[0].run(command);
+    }
+    for (version, bytes) in late {
+        nodes[0].receive(2, version, &bytes);
+    }
+    let latest = nodes[0].keyspace.latest_version();
+    all_at(&mut nodes[..1], latest);
+    let renamed = nodes[0].run("RENAME s t").1;
+    let [a, b, newcomer] = &mut nodes;
+    sync(a, newcomer);
+    for (version, bytes) in renamed {
+        b.receive(1, version, &bytes);
+    }
+    for node in [b, newcomer, a] {
+        let (reply, _) = node.run("XREADGROUP GROUP g c STREAMS t >");
+        assert!(reply.contains("2-0") && !reply.contains("3-0"), "node {}: {reply}", node.label);
+    }
+}
+
+/// How far a stream has got does not depend on when others hear that its last entry is gone.
+#[test]
+fn the_last_id_outlives_its_entry_alike_everywhere() {
+    for command in ["XDEL s 9-0", "XTRIM s MAXLEN 0"] {
+        let mut nodes = [1, 2, 3].map(|label| Node::new(label, 3));
+        let mut told = Vec::new();
+        for line in
+            ["XADD s 5-0 n 1", "XADD s 9-0 n 2", command, "XSETID s 7-0", "XADD s 8-0 n 3", "XDEL s 8-0"]
+        {
+            told.extend(nodes[0].run(line).1);
+        }
+        for (version, bytes) in &told {
+            nodes[1].receive(1, *version, bytes);
+        }
+        for (version, bytes) in told.iter().rev() {
+            nodes[2].receive(1, *version, bytes);
+        }
+        for node in &mut nodes {
+            let replies = ["XADD s 8-0 n 4", "XADD s 8-* n 5"].map(|line| node.run(line).0);
+            let right = replies[0].contains("equal or smaller") && replies[1].contains("¶8-");
+            assert!(right, "node {} after {command}: {replies:?}", node.label);
+        }
+    }
+}

@@ -137,6 +137,10 @@ impl Group {
         self.late.iter().map(|(id, ())| id)
     }
 
+    pub fn is_late(&self, id: StreamId) -> bool {
+        self.late.get(id).is_some()
+    }
+
     /// An entry is late no more: it is delivered, or gone.
     pub(super) fn forget_late(&mut self, id: StreamId) {
         if !self.late.is_empty() {

@@ -63,8 +63,10 @@ impl From<&Tuning> for NodeLimits {
 pub struct Stream {
     nodes: IdMap<Node>,
     len: u64,
-    /// No automatic id is lower.
+    /// No automatic id is lower. The last entry's, or `marked` if that is higher.
     last_id: StreamId,
+    /// How far the stream has got beside its entries: a removed one was further, or a client has said so.
+    marked: StreamId,
     /// Of the first entry; zero if there is none.
     first_id: StreamId,
     /// The highest that was removed by its id.
@@ -84,6 +86,7 @@ impl Default for Stream {
             nodes: IdMap::default(),
             len: 0,
             last_id: StreamId::ZERO,
+            marked: StreamId::ZERO,
             first_id: StreamId::ZERO,
             max_deleted_id: StreamId::ZERO,
             entries_added: 0,
@@ -263,10 +266,18 @@ impl Stream {
         }
         self.len -= 1;
         self.max_deleted_id = self.max_deleted_id.max(id);
+        self.keep_last(id);
         if id == self.first_id || self.len == 0 {
             self.find_first();
         }
         true
+    }
+
+    /// An entry that goes was the last: the stream stays as far as it was.
+    fn keep_last(&mut self, through: StreamId) {
+        if through >= self.last_id {
+            self.marked = self.last_id;
+        }
     }
 
     fn find_first(&mut self) {
@@ -276,7 +287,7 @@ impl Stream {
 
     /// Sets what XSETID sets.
     pub fn set_marks(&mut self, last: StreamId, added: Option<u64>, max_deleted: Option<StreamId>) {
-        self.last_id = last;
+        (self.last_id, self.marked) = (last, last);
         self.entries_added = added.unwrap_or(self.entries_added);
         self.max_deleted_id = max_deleted.unwrap_or(self.max_deleted_id);
     }

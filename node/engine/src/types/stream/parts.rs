@@ -6,13 +6,15 @@
 //! "g" group                     last-id [read]                     the greater has it, but for XGROUP SETID
 //! "c" group consumer            -                                  the later has it; one with something pending is there
 //! "p" group id                  delivered deliveries consumer      the later has it; a claim needs one that is there
+//! "l" group id                  -                                  never told of alone: it comes with whole streams
 //! "d"                           highest id removed by its id       the greater has it
-//! "m"                           last-id added max-deleted          the later has it
+//! "m"                           last-id added max-deleted          the later has it; who removes the last entry raises it
 //! ```
 //!
 //! Ids are sixteen bytes, big endian, numbers as the codec of effects has them, a group before something else has its length
 //! before it. A stream that a client has made has an `m`; one without any part is not there. That an entry is acknowledged is
 //! the removal of its `p`: a claim that finds none does nothing, so acknowledging beats claiming, whichever is the later.
+//! An "l" is an entry that the group has passed and nobody has been given yet: so it is where the stream comes from.
 //! With a group goes what belongs to it and is older than its removal, though the group may have been made again since.
 
 use protocol::StreamId;
@@ -28,6 +30,7 @@ pub enum Part<'a> {
     Group(&'a [u8]),
     Consumer { group: &'a [u8], consumer: &'a [u8] },
     Pending { group: &'a [u8], id: StreamId },
+    Late { group: &'a [u8], id: StreamId },
     Deleted,
     Marks,
 }
@@ -55,6 +58,7 @@ impl<'a> Part<'a> {
             b'g' => Part::Group(rest),
             b'c' => Part::Consumer { group: r.bytes()?, consumer: r.0 },
             b'p' => Part::Pending { group: r.bytes()?, id: id_of(r.0)? },
+            b'l' => Part::Late { group: r.bytes()?, id: id_of(r.0)? },
             b'd' => Part::Deleted,
             b'm' => Part::Marks,
             tag => return Err(Malformed::Tag(u64::from(*tag))),
@@ -79,6 +83,11 @@ impl<'a> Part<'a> {
             }
             Part::Pending { group, id } => {
                 w.0.push(b'p');
+                w.bytes(group);
+                put_id(&mut w, id);
+            }
+            Part::Late { group, id } => {
+                w.0.push(b'l');
                 w.bytes(group);
                 put_id(&mut w, id);
             }
@@ -143,11 +152,12 @@ impl Stream {
                 let consumer = &group.consumers().at(pending.consumer).name;
                 Some(pending_value(pending.delivered_ms, pending.deliveries, consumer))
             }
+            Part::Late { group, id } => self.group(group)?.is_late(id).then(Vec::new),
             Part::Deleted => {
                 (self.max_deleted_id != StreamId::ZERO).then(|| self.max_deleted_id.to_bytes().to_vec())
             }
             Part::Marks => {
-                self.made.then(|| marks_value(self.last_id, self.entries_added, self.max_deleted_id))
+                self.made.then(|| marks_value(self.marked, self.entries_added, self.max_deleted_id))
             }
         }
     }
@@ -170,6 +180,9 @@ impl Stream {
             for (id, _) in group.pending_range(StreamId::ZERO, StreamId::MAX) {
                 see(Part::Pending { group: name, id });
             }
+        }
+        for group in self.groups() {
+            group.late().for_each(|id| see(Part::Late { group: &group.name, id }));
         }
         see(Part::Deleted);
         see(Part::Marks);
@@ -202,11 +215,13 @@ impl Stream {
         match (part, value) {
             (Part::Entry(id), Some(value)) => return self.set_entry(id, value, limits),
             (Part::Entry(id), None) => {
-                let max_deleted = self.max_deleted_id;
+                // How far the stream has got is another part's affair.
+                let (max_deleted, marked) = (self.max_deleted_id, self.marked);
                 self.remove(id);
-                // That is another part's affair; but the id was given, and no other entry may get it.
-                self.max_deleted_id = max_deleted;
-                self.last_id = self.last_id.max(id);
+                (self.max_deleted_id, self.marked) = (max_deleted, marked);
+                if id == self.last_id {
+                    self.last_id = marked.max(self.top());
+                }
             }
             (Part::Group(name), Some(value)) => return self.set_group_part(name, value),
             (Part::Group(name), None) => {
@@ -242,11 +257,23 @@ impl Stream {
                     group.forget_late(id);
                 }
             }
+            (Part::Late { group, id }, value) => {
+                let Some(group) = self.group_mut(group) else { return Ok(()) };
+                match value {
+                    Some(_) => group.note_late(id),
+                    None => group.forget_late(id),
+                }
+            }
             (Part::Deleted, value) => self.max_deleted_id = value.map_or(Ok(StreamId::ZERO), id_of)?,
             (Part::Marks, None) => self.made = false,
             (Part::Marks, Some(value)) => return self.set_marks_part(value),
         }
         Ok(())
+    }
+
+    /// The id of the last entry that is there.
+    fn top(&self) -> StreamId {
+        if self.len == 0 { StreamId::ZERO } else { self.last_entry_id() }
     }
 
     fn set_entry(&mut self, id: StreamId, value: &[u8], limits: NodeLimits) -> Result<(), Malformed> {
@@ -255,10 +282,11 @@ impl Stream {
         while !r.0.is_empty() {
             pairs.push((Entry::Str(r.bytes()?), Entry::Str(r.bytes()?)));
         }
-        let (max_deleted, added) = (self.max_deleted_id, self.entries_added);
+        let (max_deleted, added, marked) = (self.max_deleted_id, self.entries_added, self.marked);
         if id <= self.last_id && self.remove(id) {
             // The same entry, with other content.
-            (self.max_deleted_id, self.entries_added) = (max_deleted, added.wrapping_sub(1));
+            (self.max_deleted_id, self.entries_added, self.marked) =
+                (max_deleted, added.wrapping_sub(1), marked);
         }
         self.add(id, pairs.into_iter(), limits);
         Ok(())
@@ -288,8 +316,7 @@ impl Stream {
         let mut r = Reader(value);
         let (last, added, max_deleted) = (take_id(&mut r)?, r.int()?, take_id(&mut r)?);
         self.made = true;
-        let top = if self.len == 0 { StreamId::ZERO } else { self.last_entry_id() };
-        self.last_id = last.max(top);
+        (self.marked, self.last_id) = (last, last.max(self.top()));
         self.entries_added = added.max(self.len);
         self.max_deleted_id = self.max_deleted_id.max(max_deleted);
         Ok(())

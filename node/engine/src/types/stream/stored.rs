@@ -53,6 +53,7 @@ impl Stream {
             nodes,
             len: stored.length,
             last_id: stored.last_id,
+            marked: stored.last_id,
             first_id: stored.first_id,
             max_deleted_id: stored.max_deleted_id,
             entries_added: stored.entries_added,

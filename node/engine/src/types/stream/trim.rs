@@ -77,6 +77,7 @@ impl Stream {
         }
         self.len -= gone;
         if gone > 0 {
+            self.keep_last(through);
             self.find_first();
         }
         gone
