@@ -5,7 +5,7 @@
 //! ```
 
 use crate::crc64;
-use crate::rdb::{Kind, Reader, VERSION_READ_MAX};
+use crate::rdb::{Kind, Reader, goes_with, is_read};
 
 /// Bytes after the object.
 const FOOTER: usize = 10;
@@ -19,15 +19,16 @@ pub fn seal(payload: &mut Vec<u8>, version: u16) {
 
 /// Kind and object, if version and checksum are right ("DUMP payload version or checksum are wrong" if not).
 pub fn verify(payload: &[u8]) -> Option<&[u8]> {
-    let (version, object) = unseal(payload)?;
+    let object = unseal(payload)?;
     let (summed, crc) = payload.split_last_chunk::<8>()?;
-    (version <= VERSION_READ_MAX && crc64::checksum(summed) == u64::from_le_bytes(*crc)).then_some(object)
+    (crc64::checksum(summed) == u64::from_le_bytes(*crc)).then_some(object)
 }
 
-/// The version, and kind and object, the checksum not being looked at: for payloads from a trusted link.
-pub fn unseal(payload: &[u8]) -> Option<(u16, &[u8])> {
+/// Kind and object, the checksum not being looked at: for payloads from a trusted link.
+pub fn unseal(payload: &[u8]) -> Option<&[u8]> {
     let (object, footer) = payload.split_last_chunk::<FOOTER>()?;
-    (!object.is_empty()).then_some((u16::from_le_bytes([footer[0], footer[1]]), object))
+    let version = u16::from_le_bytes([footer[0], footer[1]]);
+    (is_read(version) && goes_with(version, *object.first()?)).then_some(object)
 }
 
 /// The kind of a verified payload's object, and a reader that is at the object.

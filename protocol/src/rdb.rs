@@ -14,6 +14,8 @@
 //! set       length string* | string of an intset | string of a listpack
 //! zset      length (string double)* | string of a ziplist or listpack: member, score, member...
 //! hash      length (string string)* | string of a zipmap, ziplist or listpack: field, value, field...
+//!           millis length (date string string)* | length (string string millis)* | millis string of a listpack, by threes
+//! date      length: 0 none, else by how much it is after the millis, and 1                when a field expires
 //! stream    see `stream`
 //! job       see `job`
 //! ```
@@ -41,7 +43,7 @@ mod stream_node;
 mod tests;
 mod writer;
 
-pub use elements::{List, Node, Nodes, Scored, TextPair, TextPairs, Texts};
+pub use elements::{DatedPair, DatedPairs, List, Node, Nodes, Scored, TextPair, TextPairs, Texts};
 pub use error::Error;
 pub use file::{File, FileWriter, KeyHead, KeyRecord, Record};
 pub use job::Job;
@@ -54,8 +56,20 @@ pub use writer::Writer;
 
 /// The version of what is written: that of Redis 7.0.
 pub const VERSION: u16 = 10;
-/// The newest version that is read: that of Redis 7.2.
-pub const VERSION_READ_MAX: u16 = 11;
+/// The newest of Redis's versions that is read: that of 7.4 and 8.0.
+pub const VERSION_READ_MAX: u16 = 12;
+/// The one of Valkey's own that is read: that of 9.0. What Valkey wrote before is Redis's.
+pub const VERSION_VALKEY: u16 = 80;
+
+/// Whether a file or payload of this version can be read.
+pub(crate) fn is_read(version: u16) -> bool {
+    version <= VERSION_READ_MAX || version == VERSION_VALKEY
+}
+
+/// Whether objects of this kind are in files and payloads of this version what they are taken for here.
+pub(crate) fn goes_with(version: u16, kind: u8) -> bool {
+    version == VERSION_VALKEY || kind != Kind::HashDatedValkey.byte()
+}
 
 /// The first six bits of an encoded length: how a string is encoded.
 mod encoding {

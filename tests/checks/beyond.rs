@@ -259,3 +259,69 @@ fn what_keydbs_tools_carry_over() {
     assert_eq!(restore(now + 60_000, "-1"), (text("old"), Value::Int(-1)));
     assert_eq!(restore(now + 60_000, "4102444800000"), (text("old"), Value::Int(4_102_444_800_000)));
 }
+
+/// What travels on its own keeps the deadlines of its members, and a Redis that does not know of them takes it all the same.
+#[test]
+fn members_keep_their_deadlines_on_the_way() {
+    let (server, redis) = (Server::start(Kind::Everwrite), Server::start(Kind::Redis));
+    let (mut client, mut other) = (server.client(), redis.client());
+    for line in [
+        "HSET h f 1 g 2",
+        "HPEXPIREAT h 4000000000000 FIELDS 1 g",
+        "SADD s 1 2 x",
+        "PEXPIREMEMBERAT s 2 4000000000000",
+        "HSET short f 1",
+        "HPEXPIRE short 1 FIELDS 1 f",
+        "COPY h h-copy",
+        "COPY s s-copy",
+    ] {
+        ok(&mut client, line);
+    }
+    for key in ["h", "s"] {
+        let Value::Bulk(dump) = ok(&mut client, &format!("DUMP {key}")) else { panic!() };
+        for (to, name) in [(&mut client, format!("{key}-restored")), (&mut other, key.to_string())] {
+            to.send(&[b"RESTORE", name.as_bytes(), b"0", &dump]).unwrap();
+            assert_eq!(to.receive().unwrap(), Value::Simple("OK".into()));
+        }
+    }
+    for (key, member, all) in [("h", "g", "HLEN"), ("s", "2", "SCARD")] {
+        for form in ["", "-copy", "-restored"] {
+            let left = ok(&mut client, &format!("PTTL {key}{form} {member}")).int().unwrap();
+            assert!(left > 1_000_000_000, "{key}{form}: {left}");
+            let size = ok(&mut client, &format!("{all} {key}{form}"));
+            assert_eq!(size, ok(&mut other, &format!("{all} {key}")));
+        }
+    }
+    assert_eq!(ok(&mut client, "HPEXPIRETIME h-restored FIELDS 1 f"), Value::Array(vec![Value::Int(-1)]));
+}
+
+/// As a Redis 7.4 dumps them: the same, one field of which has expired, and nothing but that.
+#[test]
+fn hashes_of_later_versions_are_restored() {
+    let server = Server::start(Kind::Everwrite);
+    let mut client = server.client();
+    let mut restore = |key: &str, dump: &[u8]| {
+        client.send(&[b"RESTORE", key.as_bytes(), b"0", dump]).unwrap();
+        assert_eq!(client.receive().unwrap(), Value::Simple("OK".into()));
+        (ok(&mut client, &format!("HKEYS {key}")), ok(&mut client, &format!("EXISTS {key}")))
+    };
+    let payload = |object: &[u8]| {
+        let mut all = [object, &12u16.to_le_bytes()].concat();
+        let crc = crc64(&all);
+        all.extend(crc.to_le_bytes());
+        all
+    };
+    let earliest = 1_000i64.to_le_bytes();
+    let both = [&[24][..], &earliest, b"\x02\x01\x04gone\x01x\x00\x04here\x01y"].concat();
+    assert_eq!(restore("both", &payload(&both)), (list(&["here"]), Value::Int(1)));
+    let spent = [&[24][..], &earliest, b"\x01\x01\x04gone\x01x"].concat();
+    assert_eq!(restore("spent", &payload(&spent)), (list(&[]), Value::Int(0)));
+}
+
+/// CRC-64 with Jones's polynomial, bit by bit.
+fn crc64(bytes: &[u8]) -> u64 {
+    const REFLECTED: u64 = 0x95ac_9329_ac4b_c9b5;
+    bytes.iter().fold(0, |crc: u64, byte| {
+        (0..8).fold(crc ^ u64::from(*byte), |crc, _| (crc >> 1) ^ (REFLECTED * (crc & 1)))
+    })
+}

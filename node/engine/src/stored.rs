@@ -2,18 +2,30 @@
 //!
 //! What is packed in memory is packed in the same way in RDB and is copied as it is; the rest is written element by
 //! element. Reading takes every form that any Redis has written and makes of it what this node would have made under its
-//! own limits. Deadlines of members are not part of the format: members that are due are left out, the others stay.
+//! own limits. What the format of Redis 7.0 has no place for, deadlines of members and tags of strings, stands in auxiliary
+//! fields behind the object ([`write_facts`]), where all readers look for facts they may ignore.
 
 use protocol::listpack::Entry;
-use protocol::rdb::{self, Error, Kind, Object, Reader, Text, Writer, read_object};
+use protocol::number::parse_u64;
+use protocol::rdb::{self, DatedPair, Error, Kind, Object, Reader, Text, Writer, read_object};
 use protocol::{Malformed, rdb::Node};
 
 use crate::effect::Outcome;
+use crate::load;
 use crate::tuning::Tuning;
 use crate::types::quicklist::Container;
 use crate::types::zset::Builder;
 use crate::types::{Hash, Job, List, Set, Stream, Zset, hash, set, string, zset};
 use crate::value::{Value, ValueRef};
+
+/// Auxiliary fields after a hash or set, in pairs: a field or member, and when it expires, unix ms.
+pub const SUBKEY: &[u8] = b"keydb-subexpire-key";
+pub const SUBKEY_DEADLINE: &[u8] = b"keydb-subexpire-when";
+/// Auxiliary field after a string: its tag.
+pub const TAG: &[u8] = b"everwrite-tag";
+
+/// The latest deadline of a member: a double, which is how others keep it, is exact up to here.
+pub(crate) const DEADLINE_MAX: u64 = 1 << 53;
 
 /// The kind that a value is written as. `due`: members with deadlines up to this are left out.
 pub fn kind(value: ValueRef<'_>, due: u64) -> Kind {
@@ -42,6 +54,45 @@ pub fn write(value: ValueRef<'_>, due: u64, out: &mut Writer) {
         ValueRef::Zset(zset) => write_zset(zset, out),
         ValueRef::Hash(hash) => write_hash(hash, due, out),
         ValueRef::Stream(stream) => stream.write(out),
+    }
+}
+
+/// Writes what a value has beyond its object, behind that: deadlines of members that are not due, and a tag.
+pub fn write_facts(value: ValueRef<'_>, due: u64, out: &mut Writer) {
+    let deadlines = match value {
+        ValueRef::Hash(hash) => hash.deadlines(),
+        ValueRef::Set(set) => set.deadlines(),
+        ValueRef::Tagged(string) => return out.aux(TAG, itoa::Buffer::new().format(string.tag).as_bytes()),
+        _ => None,
+    };
+    for (member, at) in deadlines.into_iter().flat_map(|d| d.iter()).filter(|(_, at)| *at > due) {
+        out.aux(SUBKEY, member.text(&mut itoa::Buffer::new()));
+        out.aux(SUBKEY_DEADLINE, itoa::Buffer::new().format(at).as_bytes());
+    }
+}
+
+/// Reads what [`write_facts`] has written behind the object, if anything has.
+pub fn read_facts(reader: &mut Reader<'_>, mut value: Value) -> Value {
+    let mut member = Vec::new();
+    while let Some((name, fact)) = reader.next_aux() {
+        match (&name[..], parse_u64(&fact)) {
+            (SUBKEY, _) => member = fact,
+            (SUBKEY_DEADLINE, Some(at)) if at <= DEADLINE_MAX => {
+                load::expire_member(&mut value, &member, at);
+            }
+            (TAG, Some(tag)) => value = load::tag(value, tag),
+            _ => {}
+        }
+    }
+    value
+}
+
+/// Whether all members of a collection are due by then.
+pub(crate) fn is_spent(value: ValueRef<'_>, due: u64) -> bool {
+    match value {
+        ValueRef::Hash(hash) => hash.live(due).is_empty(),
+        ValueRef::Set(set) => set.live(due).is_empty(),
+        _ => false,
     }
 }
 
@@ -197,7 +248,33 @@ fn read_hash(stored: rdb::Hash<'_, '_>, tuning: &Tuning) -> Result<Hash, Error> 
             }
             Ok(result)
         }
+        rdb::Hash::PackedDated(packed) => {
+            let mut result = Hash::default();
+            let (mut field, mut value) = (itoa::Buffer::new(), itoa::Buffer::new());
+            let mut entries = packed.iter();
+            while let (Some(name), Some(text), Some(at)) = (entries.next(), entries.next(), entries.next()) {
+                let at = at.as_int().and_then(|at| u64::try_from(at).ok()).filter(|at| *at > 0);
+                put_dated(&mut result, (name.text(&mut field), text.text(&mut value), at), limits)?;
+            }
+            Ok(result)
+        }
+        rdb::Hash::Dated(mut pairs) => {
+            let mut result = Hash::default();
+            while let Some(pair) = pairs.next()? {
+                put_dated(&mut result, pair, limits)?;
+            }
+            Ok(result)
+        }
     }
+}
+
+fn put_dated(hash: &mut Hash, pair: DatedPair<'_>, limits: hash::Limits) -> Result<(), Error> {
+    let (field, value, deadline) = pair;
+    if hash.set(field, value, true, limits, 0) != Outcome::Created {
+        return Err(twice("hash"));
+    }
+    hash.expire_at(field, deadline);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -296,6 +373,40 @@ mod tests {
                 // Under other limits it may take another form, but it is the same.
                 prop_assert_eq!(contents(&value), contents(&there_and_back(&value, &tuning(later))));
             }
+        }
+    }
+
+    /// Behind the object stands what it has no place for; members that are due are not there.
+    #[test]
+    fn facts_are_kept() {
+        let (tuning, due) = (Tuning::default(), 10);
+        let (mut hash, mut set) = (Hash::default(), Set::default());
+        for (member, deadline) in [(&b"a"[..], None), (b"b", Some(5)), (b"7", Some(50))] {
+            hash.set(member, b"v", false, hash::Limits::of(&tuning), 0);
+            hash.expire_at(member, deadline);
+            set.add(member, set::intset_limit(&tuning));
+            set.expire_at(member, deadline);
+        }
+        let tagged = Value::tagged(b"text".to_vec(), 77);
+        for value in [Value::Hash(Box::new(hash)), Value::Set(Box::new(set)), tagged] {
+            let (mut out, kind) = (Writer::new(true), kind(value_ref(&value), due));
+            write(value_ref(&value), due, &mut out);
+            write_facts(value_ref(&value), due, &mut out);
+            let mut reader = Reader::new(out.as_bytes());
+            let back = read(&mut reader, kind, &tuning).unwrap();
+            let back = read_facts(&mut reader, back);
+            let deadlines = match value_ref(&back) {
+                ValueRef::Hash(hash) => hash.deadlines(),
+                ValueRef::Set(set) => set.deadlines(),
+                ValueRef::Tagged(string) => {
+                    assert_eq!((&string.bytes[..], string.tag), (&b"text"[..], 77));
+                    continue;
+                }
+                _ => panic!("something else"),
+            };
+            let kept: Vec<_> = deadlines.unwrap().iter().map(|(member, at)| (member.to_vec(), at)).collect();
+            assert_eq!(kept, [(b"7".to_vec(), 50)]);
+            assert_eq!(contents(&back).len(), 2);
         }
     }
 

@@ -1,7 +1,7 @@
 //! KEYDB.MVCCRESTORE, by which tools of KeyDB carry keys over: a RESTORE that yields to what was written later.
 
 use engine::command::id;
-use protocol::{ErrorReply, error, number};
+use protocol::{ErrorReply, dump, error, number};
 
 use super::{NodeRow, row};
 use crate::dispatch::{self, Call, Next};
@@ -17,6 +17,7 @@ const BAD_DUMP: ErrorReply = ErrorReply::new("ERR DUMP payload version or checks
 /// `KEYDB.MVCCRESTORE key stamp deadline dump`: OK, also if the key is kept because it was written later than the stamp says.
 fn mvcc_restore(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     let stamp = number::parse_u64(&call.args[2]).ok_or(error::NOT_INTEGER)?;
+    dump::verify(&call.args[4]).ok_or(BAD_DUMP)?;
     let restore = rreplay::restore(call.args).ok_or(BAD_DUMP)?;
     if !call.session.in_exec {
         dispatch::lock(call.ctx, call.id.facts(), engine::commands::Locking::Keys, call.args);

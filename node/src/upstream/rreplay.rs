@@ -109,7 +109,7 @@ pub fn restore(args: Args<'_>) -> Option<OwnedArgs> {
     // KeyDB says the largest number for none.
     let none = i64::MAX as u64;
     let deadline = parse_u64(deadline).filter(|at| *at < none).unwrap_or(0).to_string();
-    let (_, object) = dump::unseal(payload)?;
+    let object = dump::unseal(payload)?;
     let end = object.windows(STAMP.len()).rposition(|bytes| bytes == STAMP).unwrap_or(object.len());
     let mut value = object[..end].to_vec();
     dump::seal(&mut value, DUMP_VERSION);

@@ -84,6 +84,62 @@ impl<'r, 'a> TextPairs<'r, 'a> {
     }
 }
 
+/// The latest deadline of a field that is taken: what a double, which is how others keep it, holds exactly.
+pub(super) const DEADLINE_MAX: i64 = 1 << 53;
+pub(super) const NO_DATE: &str = "deadline of a field out of range";
+
+/// Where the deadline of a field is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Dates {
+    /// Before it, as a length: 0 for none, 1 for the earliest, which is this.
+    Before(i64),
+    /// Behind its value, as millis: -1 for none.
+    Behind,
+}
+
+/// A field, its value, and when it expires, unix ms.
+pub type DatedPair<'t> = (&'t [u8], &'t [u8], Option<u64>);
+
+/// Fields and values of a hash some of which have deadlines.
+#[derive(Debug)]
+pub struct DatedPairs<'r, 'a> {
+    left: Left<'r, 'a>,
+    dates: Dates,
+    field: Vec<u8>,
+    value: Vec<u8>,
+}
+
+impl<'r, 'a> DatedPairs<'r, 'a> {
+    pub(super) fn new(reader: &'r mut Reader<'a>, count: u64, dates: Dates) -> Self {
+        DatedPairs { left: Left { reader, count }, dates, field: Vec::new(), value: Vec::new() }
+    }
+
+    #[expect(clippy::should_implement_trait, reason = "what it returns is borrowed from it")]
+    pub fn next(&mut self) -> Result<Option<DatedPair<'_>>, Error> {
+        let Some(left) = self.left.pull() else { return Ok(None) };
+        let before = match self.dates {
+            Dates::Before(earliest) => match i64::try_from(left.reader.length()?) {
+                Ok(0) => Some(-1),
+                Ok(later) => earliest.checked_add(later - 1),
+                Err(_) => None,
+            },
+            Dates::Behind => Some(-1),
+        };
+        self.field.clear();
+        left.reader.text_into(&mut self.field)?;
+        self.value.clear();
+        left.reader.text_into(&mut self.value)?;
+        let date = match self.dates {
+            Dates::Before(_) => before,
+            Dates::Behind => Some(left.reader.millis()?),
+        };
+        match date.filter(|at| (-1..=DEADLINE_MAX).contains(at)) {
+            Some(at) => Ok(Some((&self.field, &self.value, u64::try_from(at).ok()))),
+            None => Err(left.reader.malformed(NO_DATE).into()),
+        }
+    }
+}
+
 /// Members of a sorted set with their scores, which are never NaN. Redis writes the highest first.
 #[derive(Debug)]
 pub struct Scored<'r, 'a> {

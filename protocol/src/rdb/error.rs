@@ -18,7 +18,7 @@ pub enum Error {
     Version(u16),
     /// A file that was damaged.
     Checksum { stated: u64, computed: u64 },
-    /// A kind of object that no Redis up to 7.2 writes, and no KeyDB.
+    /// A kind of object that no Redis up to 8.0 writes, no Valkey up to 9.0, and no KeyDB.
     UnknownKind(u8),
     /// A value of a module's type; its name is known if the format tells it.
     Module { name: String },

@@ -1,12 +1,14 @@
 //! RDB files, and the snapshots that are sent to replicas: records around objects.
 //!
 //! ```text
-//! file   = "REDIS" version:4 digits  record*  FF  crc:u64le         crc from version 5 on, 0 if not computed
+//! file   = head  record*  FF  crc:u64le                             crc from version 5 on, 0 if not computed
+//! head   = "REDIS" version:4 digits | "VALKEY" version:3 digits
 //!
 //! FA string string     auxiliary field        FE length           the keys that follow are in this database
 //! FB length length     so many keys, so many of them expire, to make room for
 //! F5 string            a library of functions F7 ...              a module's auxiliary data
 //! FC i64le             the next key expires at these milliseconds     FD u32le: seconds, as of old
+//! F4 length length length   of a cluster: in this slot are so many keys, so many of them expire
 //! F8 length            the next key was idle for so many seconds      F9 u8: the next key's frequency
 //! kind string object   a key and what it holds
 //! ```
@@ -14,14 +16,16 @@
 //! Any byte above the kinds that is not listed makes the file unreadable: there is no telling how to skip it.
 
 use super::object::module_name;
-use super::{Error, Kind, Reader, VERSION, VERSION_READ_MAX, Writer};
+use super::{Error, Kind, Reader, VERSION, VERSION_VALKEY, Writer, goes_with, is_read};
 use crate::crc64::Crc64;
 
 const MAGIC: &[u8; 5] = b"REDIS";
+const MAGIC_VALKEY: &[u8; 6] = b"VALKEY";
 /// From this version on files end in a checksum.
 const VERSION_WITH_CHECKSUM: u16 = 5;
 
 mod opcode {
+    pub const SLOT: u8 = 0xf4;
     pub const FUNCTION: u8 = 0xf5;
     pub const FUNCTION_DRAFT: u8 = 0xf6;
     pub const MODULE_AUX: u8 = 0xf7;
@@ -113,6 +117,17 @@ impl Writer {
     }
 }
 
+/// Facts that travel behind an object on its own.
+impl Reader<'_> {
+    /// The auxiliary field that comes next. What else may be there is nobody's concern.
+    pub fn next_aux(&mut self) -> Option<(Vec<u8>, Vec<u8>)> {
+        match self.byte() {
+            Ok(opcode::AUX) => Some((self.bytes().ok()?, self.bytes().ok()?)),
+            _ => None,
+        }
+    }
+}
+
 /// Reads the records of a file, one after the other.
 #[derive(Debug)]
 pub struct File<'a> {
@@ -131,13 +146,8 @@ impl<'a> File<'a> {
     /// Reads the header. `verify` is what `rdbchecksum` says.
     pub fn open(reader: Reader<'a>, verify: bool) -> Result<Self, Error> {
         let mut reader = if verify { reader.with_checksum() } else { reader };
-        let magic = reader.array::<5>()?;
-        let digits = reader.array::<4>()?;
-        if magic != *MAGIC || !digits.iter().all(u8::is_ascii_digit) {
-            return Err(Error::NotRdb);
-        }
-        let version = digits.iter().fold(0, |version, digit| version * 10 + u16::from(digit - b'0'));
-        if !(1..=VERSION_READ_MAX).contains(&version) {
+        let version = version_of(&reader.array()?).ok_or(Error::NotRdb)?;
+        if version == 0 || !is_read(version) {
             return Err(Error::Version(version));
         }
         let (expire_ms, idle_s, frequency, spare) = (None, None, None, Vec::new());
@@ -169,13 +179,19 @@ impl<'a> File<'a> {
                 opcode::RESIZE => {
                     return Ok(Record::Resize { keys: reader.length()?, expires: reader.length()? });
                 }
+                opcode::SLOT => {
+                    for _ in 0..3 {
+                        reader.length()?;
+                    }
+                }
                 opcode::FUNCTION => return reader.bytes().map(Record::Function),
                 opcode::FUNCTION_DRAFT => {
                     return Err(reader.malformed("functions of a release candidate of Redis 7.0").into());
                 }
                 opcode::MODULE_AUX => return skip_module_aux(reader),
                 opcode::END => return self.end(),
-                kind => return self.key(Kind::try_from(kind)?),
+                kind if goes_with(self.version, kind) => return self.key(Kind::try_from(kind)?),
+                kind => return Err(Error::UnknownKind(kind)),
             }
         }
     }
@@ -212,6 +228,17 @@ impl<'a> File<'a> {
         }
         Ok(Record::End)
     }
+}
+
+/// What a file's head says. A version that is not its maker's is none.
+fn version_of(head: &[u8; 9]) -> Option<u16> {
+    let (digits, is_valkey) = match (head.strip_prefix(MAGIC), head.strip_prefix(MAGIC_VALKEY)) {
+        (Some(digits), _) => (digits, false),
+        (_, digits) => (digits?, true),
+    };
+    let digit = |digit: &u8| digit.is_ascii_digit().then(|| u16::from(digit - b'0'));
+    let version = digits.iter().try_fold(0, |version, next| Some(version * 10 + digit(next)?))?;
+    (is_valkey == (version >= VERSION_VALKEY)).then_some(version)
 }
 
 /// Passes over a module's data, each piece of which says what it is.
@@ -380,10 +407,10 @@ mod tests {
 
     #[test]
     fn headers_are_checked() {
-        for (header, version) in [("REDIS0012", 12), ("REDIS0000", 0)] {
+        for (header, version) in [("REDIS0013", 13), ("REDIS0000", 0), ("VALKEY081", 81)] {
             assert!(matches!(records(header.as_bytes(), true), Err(Error::Version(v)) if v == version));
         }
-        for header in ["REDIX0010", "REDIS001x"] {
+        for header in ["REDIX0010", "REDIS001x", "REDIS0080", "VALKEY011", "VALKEY08x"] {
             assert!(matches!(records(header.as_bytes(), true), Err(Error::NotRdb)));
         }
         assert!(matches!(records(b"REDIS001", true), Err(Error::Malformed(_))));

@@ -38,12 +38,19 @@ pub enum Kind {
     SetListpack = 20,
     /// With consumers' active time; written from Redis 7.2 on.
     Stream3 = 21,
+    /// Fields, values and deadlines one by one, as Valkey writes them from 9.0 on. (Redis has this byte only in release
+    /// candidates, for something else.)
+    HashDatedValkey = 22,
+    /// Deadlines, fields and values one by one; written from Redis 7.4 on, for hashes with deadlines.
+    HashDated = 24,
+    /// The same, packed.
+    HashListpackDated = 25,
     /// A job of KeyDB's.
     Job = 64,
 }
 
 impl Kind {
-    const ALL: [Kind; 22] = [
+    const ALL: [Kind; 25] = [
         Kind::String,
         Kind::List,
         Kind::Set,
@@ -65,6 +72,9 @@ impl Kind {
         Kind::Stream2,
         Kind::SetListpack,
         Kind::Stream3,
+        Kind::HashDatedValkey,
+        Kind::HashDated,
+        Kind::HashListpackDated,
         Kind::Job,
     ];
 
@@ -75,7 +85,7 @@ impl Kind {
             Kind::List => "List",
             Kind::Set => "Set",
             Kind::Zset | Kind::ZsetText => "Zset",
-            Kind::Hash => "Hash",
+            Kind::Hash | Kind::HashDated | Kind::HashDatedValkey => "Hash",
             Kind::Module1 | Kind::Module2 => "Module",
             Kind::HashZipmap => "Zipmap",
             Kind::ListZiplist => "List ziplist",
@@ -84,6 +94,7 @@ impl Kind {
             Kind::HashZiplist => "Hash ziplist",
             Kind::ListQuicklist => "Quicklist ziplist",
             Kind::HashListpack => "Hash listpack",
+            Kind::HashListpackDated => "Hash listpackex",
             Kind::ZsetListpack => "Zset listpack",
             Kind::ListQuicklist2 => "Quicklist listpack",
             Kind::SetListpack => "Set listpack",
@@ -111,9 +122,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn twenty_two_of_256_bytes_are_kinds() {
+    fn twenty_five_of_256_bytes_are_kinds() {
         let known: Vec<u8> = (0..=255).filter(|byte| Kind::try_from(*byte).is_ok()).collect();
-        assert_eq!(known, (0..=21).filter(|byte| *byte != 8).chain([64]).collect::<Vec<_>>());
+        assert_eq!(known, (0..=25).filter(|byte| ![8, 23].contains(byte)).chain([64]).collect::<Vec<_>>());
         assert!(matches!(Kind::try_from(65), Err(Error::UnknownKind(65))));
     }
 }

@@ -1,7 +1,7 @@
 //! Objects: what a key holds, read from its kind on.
 
-use super::elements::{NodeFormat, read_listpack, read_ziplist};
-use super::{Error, Job, Kind, List, Nodes, Reader, Scored, Stream, Text, TextPairs, Texts};
+use super::elements::{DEADLINE_MAX, Dates, NO_DATE, NodeFormat, read_listpack, read_ziplist};
+use super::{DatedPairs, Error, Job, Kind, List, Nodes, Reader, Scored, Stream, Text, TextPairs, Texts};
 use crate::intset::Intset;
 use crate::listpack::{Entry, Listpack};
 use crate::number::parse_f64;
@@ -38,6 +38,9 @@ pub enum Hash<'r, 'a> {
     /// Field, value, field, value...
     Packed(Listpack),
     Pairs(TextPairs<'r, 'a>),
+    /// Field, value, deadline, field, value, deadline...; a deadline is unix ms, 0 for none.
+    PackedDated(Listpack),
+    Dated(DatedPairs<'r, 'a>),
 }
 
 /// Reads an object of a kind.
@@ -56,6 +59,9 @@ pub fn read_object<'r, 'a>(reader: &'r mut Reader<'a>, kind: Kind) -> Result<Obj
         }
         Kind::Hash | Kind::HashZipmap | Kind::HashZiplist | Kind::HashListpack => {
             read_hash(reader, kind).map(Object::Hash)
+        }
+        Kind::HashDated | Kind::HashDatedValkey | Kind::HashListpackDated => {
+            read_dated_hash(reader, kind).map(Object::Hash)
         }
         Kind::Stream1 | Kind::Stream2 | Kind::Stream3 => {
             Stream::read(reader, kind).map(|stream| Object::Stream(Box::new(stream)))
@@ -124,6 +130,29 @@ fn read_hash<'r, 'a>(reader: &'r mut Reader<'a>, kind: Kind) -> Result<Hash<'r, 
         }
     };
     Ok(Hash::Packed(checked(packed, 2, reader)?))
+}
+
+fn read_dated_hash<'r, 'a>(reader: &'r mut Reader<'a>, kind: Kind) -> Result<Hash<'r, 'a>, Error> {
+    let dates = match kind {
+        Kind::HashDatedValkey => Dates::Behind,
+        // The earliest deadline; a listpack's entries do not go by it.
+        _ => Dates::Before(reader.millis()?),
+    };
+    if kind == Kind::HashListpackDated {
+        let packed = checked(read_listpack(reader)?, 3, reader)?;
+        check_dates(&packed, reader)?;
+        return Ok(Hash::PackedDated(packed));
+    }
+    let count = some(reader.count(3)?)?;
+    Ok(Hash::Dated(DatedPairs::new(reader, count, dates)))
+}
+
+fn check_dates(packed: &Listpack, reader: &Reader<'_>) -> Result<(), Error> {
+    let is_date = |entry: Entry<'_>| entry.as_int().is_some_and(|at| (0..=DEADLINE_MAX).contains(&at));
+    match packed.iter().skip(2).step_by(3).all(is_date) {
+        true => Ok(()),
+        false => Err(reader.malformed(NO_DATE).into()),
+    }
 }
 
 /// A count that has to be of something.

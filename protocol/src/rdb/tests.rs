@@ -142,6 +142,18 @@ fn hash_content(hash: Hash<'_, '_>, out: &mut Vec<Vec<u8>>) -> Result<(), Error>
                 pairs.push([field.to_vec(), value.to_vec()]);
             }
         }
+        Hash::PackedDated(listpack) => {
+            let words: Vec<_> = listpack.iter().map(|entry| entry.to_vec()).collect();
+            for triple in words.chunks(3) {
+                pairs.push([triple[0].clone(), [&triple[1][..], b"@", &triple[2]].concat()]);
+            }
+        }
+        Hash::Dated(mut dated) => {
+            while let Some((field, value, at)) = dated.next()? {
+                let at = at.unwrap_or(0).to_string();
+                pairs.push([field.to_vec(), [value, b"@", at.as_bytes()].concat()]);
+            }
+        }
     }
     pairs.sort();
     out.extend(pairs.into_iter().flatten());
@@ -214,8 +226,8 @@ fn rewrite(reader: &mut Reader<'_>, kind: Kind, writer: &mut Writer) -> Result<(
             });
         }
         Object::Stream(stream) => stream.write(writer, kind),
-        // Only KeyDB writes them.
-        Object::Job(_) => {}
+        // Only others write them.
+        Object::Job(_) | Object::Hash(Hash::PackedDated(_) | Hash::Dated(_)) => {}
     }
     Ok(())
 }

@@ -13,7 +13,9 @@ use writer::{File, intset, listpack, ziplist, zipmap};
 
 /// The newest version that redis-server 7.0 loads, and that anybody does.
 const REDIS: u32 = 10;
-const NEWEST: u32 = 11;
+const NEWEST: u32 = 12;
+/// Of Valkey's own versions the one that is loaded.
+const VALKEY: u32 = 80;
 /// No wait of these tests may take longer, however busy the machine.
 const SOON: Duration = Duration::from_secs(30);
 
@@ -76,6 +78,9 @@ fn file(version: u32, modules: bool) -> Vec<u8> {
         f.packed(20, "set-listpack", &listpack(&["5", "x"]));
         stream(f.key(21, "stream3"), 3);
     }
+    if version >= 12 {
+        hashes_with_deadlines(&mut f, version);
+    }
     f.raw(&[0xfe, 3]).key(0, "elsewhere").text("here");
     f.finish(version)
 }
@@ -122,6 +127,25 @@ fn collections(f: &mut File) {
     f.key(3, "zset").length(3).text("c").raw(&[254]).text("b").raw(&[4]).raw(b"2.25");
     f.text("a").raw(&[255]);
     f.key(4, "hash").length(2).texts(["f", "1", "g", "two"]);
+}
+
+/// The deadlines of a field that has expired, and of one that has not.
+const PAST: u64 = 1_000_000_000_000;
+const AHEAD: u64 = 4_000_000_000_000;
+
+fn hashes_with_deadlines(f: &mut File, version: u32) {
+    // A slot of a cluster: its number, its keys, those that expire.
+    f.raw(&[0xf4]).length(70).length(2).length(1);
+    let (past, ahead) = (PAST.to_le_bytes(), AHEAD.to_le_bytes());
+    f.key(24, "dated").raw(&past).length(3);
+    f.length(0).texts(["f", "1"]).length(1).texts(["gone", "x"]).length(AHEAD - PAST + 1).texts(["g", "two"]);
+    let words = ["f", "1", "0", "gone", "x", &PAST.to_string(), "g", "two", &AHEAD.to_string()];
+    f.key(25, "dated-listpack").raw(&past).text(listpack(&words));
+    f.key(25, "dated-away").raw(&past).text(listpack(&words[3..6]));
+    if version >= VALKEY {
+        f.key(22, "dated-valkey").length(3).texts(["f", "1"]).raw(&u64::MAX.to_le_bytes());
+        f.texts(["gone", "x"]).raw(&past).texts(["g", "two"]).raw(&ahead);
+    }
 }
 
 /// A module's data, of every kind that there can be.
@@ -171,6 +195,10 @@ fn show(words: &[&str]) -> String {
     format!("[{}]", words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", "))
 }
 
+fn fixed(line: String) -> &'static str {
+    line.leak()
+}
+
 /// Questions, and what is answered since a version.
 fn answers() -> Vec<(u32, &'static str, String)> {
     let list = [&LIST[..], &["last"]].concat();
@@ -207,6 +235,12 @@ fn answers() -> Vec<(u32, &'static str, String)> {
         (10, "FCALL seven 0", "7".into()),
         (11, "SMISMEMBER set-listpack 5 x y", "[1, 1, 0]".into()),
     ];
+    for (since, key) in [(12, "dated"), (12, "dated-listpack"), (VALKEY, "dated-valkey")] {
+        all.push((since, fixed(format!("HMGET {key} f gone g")), "[\"1\", nil, \"two\"]".into()));
+        let deadlines = format!("[-1, -2, {AHEAD}]");
+        all.push((since, fixed(format!("HPEXPIRETIME {key} FIELDS 3 f gone g")), deadlines));
+    }
+    all.push((12, "HLEN dated-away", "0".into()));
     let entries = "[[\"1-1\", [\"f\", \"one\"]], [\"1-2\", [\"f\", \"two\", \"g\", \"3\"]]]".to_owned();
     for (since, range) in [(9, "XRANGE stream1 - +"), (10, "XRANGE stream2 - +"), (11, "XRANGE stream3 - +")]
     {
@@ -230,7 +264,7 @@ fn is_content(program: &Path, words: &[&str], file: &Path) -> (bool, String) {
 #[test]
 fn every_version_is_loaded_with_all_that_it_could_have() {
     let (mut ours, mut redis) = (Server::start(Kind::Everwrite), Server::start(Kind::Redis));
-    for version in 1..=NEWEST {
+    for version in (1..=NEWEST).chain([VALKEY]) {
         load(&mut ours, &file(version, true));
         let mut client = ours.client();
         for (_, line, expected) in answers().iter().filter(|(since, ..)| *since <= version) {
@@ -276,7 +310,9 @@ fn what_is_no_version_is_refused() {
     let path = server.dir().join("dump.rdb");
     for (bytes, reason) in [
         (file(0, false), "Can't handle RDB format version 0"),
-        (file(12, false), "Can't handle RDB format version 12"),
+        (file(13, false), "Can't handle RDB format version 13"),
+        (file(81, false), "Can't handle RDB format version 81"),
+        (b"REDIS0080\xff".to_vec(), "Wrong signature"),
         (b"REDIS00x9\xff".to_vec(), "Wrong signature"),
         (b"redis0009\xff".to_vec(), "Wrong signature"),
     ] {

@@ -5,7 +5,9 @@ pub struct File(Vec<u8>);
 
 impl File {
     pub fn new(version: u32) -> File {
-        File(format!("REDIS{version:04}").into_bytes())
+        // From 80 on it is one of Valkey's.
+        let head = if version < 80 { format!("REDIS{version:04}") } else { format!("VALKEY{version:03}") };
+        File(head.into_bytes())
     }
 
     pub fn raw(&mut self, bytes: &[u8]) -> &mut File {
@@ -54,7 +56,8 @@ pub fn length(n: u64) -> Vec<u8> {
     match n {
         0..64 => vec![n as u8],
         64..16_384 => vec![0x40 | (n >> 8) as u8, n as u8],
-        _ => [&[0x80][..], &(n as u32).to_be_bytes()].concat(),
+        16_384..0x1_0000_0000 => [&[0x80][..], &(n as u32).to_be_bytes()].concat(),
+        _ => [&[0x81][..], &n.to_be_bytes()].concat(),
     }
 }
 

@@ -12,11 +12,6 @@ use crate::value::ValueRef;
 
 /// Auxiliary field before a key: the version of its last write.
 pub const VERSION: &[u8] = b"mvcc-tstamp";
-/// Auxiliary fields after a hash or set, in pairs: a field or member, and when it expires, unix ms.
-pub const SUBKEY: &[u8] = b"keydb-subexpire-key";
-pub const SUBKEY_DEADLINE: &[u8] = b"keydb-subexpire-when";
-/// Auxiliary field after a string: its tag.
-pub const TAG: &[u8] = b"everwrite-tag";
 
 /// Writes entries, one after the other, into a buffer that can be taken at any time.
 pub struct Encoder {
@@ -54,7 +49,7 @@ impl Encoder {
     /// Writes a key with all that is known of it. A collection all of whose members are due is left out.
     pub fn entry(&mut self, entry: EntryRef<'_>) {
         let (due, value) = (self.options.now_ms, entry.value());
-        if is_spent(value, due) {
+        if stored::is_spent(value, due) {
             return;
         }
         self.keys += 1;
@@ -76,11 +71,8 @@ impl Encoder {
             true => stored9::write(value, due, &mut self.writer),
             false => stored::write(value, due, &mut self.writer),
         }
-        self.deadlines(value, due);
-        if let ValueRef::Tagged(string) = value
-            && !self.options.old
-        {
-            self.writer.aux(TAG, itoa::Buffer::new().format(string.tag).as_bytes());
+        if !(self.options.old && matches!(value, ValueRef::Tagged(_))) {
+            stored::write_facts(value, due, &mut self.writer);
         }
     }
 
@@ -94,26 +86,5 @@ impl Encoder {
         } else {
             (None, None)
         }
-    }
-
-    /// Deadlines of members, where a reader that does not know of such finds what it is to ignore.
-    fn deadlines(&mut self, value: ValueRef<'_>, due: u64) {
-        let deadlines = match value {
-            ValueRef::Hash(hash) => hash.deadlines(),
-            ValueRef::Set(set) => set.deadlines(),
-            _ => None,
-        };
-        for (member, at) in deadlines.into_iter().flat_map(|d| d.iter()).filter(|(_, at)| *at > due) {
-            self.writer.aux(SUBKEY, member.text(&mut itoa::Buffer::new()));
-            self.writer.aux(SUBKEY_DEADLINE, itoa::Buffer::new().format(at).as_bytes());
-        }
-    }
-}
-
-fn is_spent(value: ValueRef<'_>, due: u64) -> bool {
-    match value {
-        ValueRef::Hash(hash) => hash.live(due).is_empty(),
-        ValueRef::Set(set) => set.live(due).is_empty(),
-        _ => false,
     }
 }

@@ -29,5 +29,5 @@ mod tests;
 mod walk;
 
 pub use cut::{Cut, Options, Piece, Sink};
-pub use encoder::{Encoder, SUBKEY, SUBKEY_DEADLINE, TAG, VERSION};
+pub use encoder::{Encoder, VERSION};
 pub use walk::Walk;

@@ -1,4 +1,4 @@
-//! Layouts that Redis 7.0 does not write: those of its ancestors, and of 7.2.
+//! Layouts that Redis 7.0 does not write: those of its ancestors, and of those that came after it.
 
 use super::*;
 
@@ -72,4 +72,66 @@ fn jobs_of_keydb_are_read() {
     }
     let never = [&b"\x06return"[..], &[0; 16], b"\x00\x00"].concat();
     assert_eq!(rule(read(Kind::Job, &never)), "job without an interval");
+}
+
+#[test]
+fn fields_with_deadlines_are_read() {
+    let earliest = 1000i64.to_le_bytes();
+    // The second field's deadline is 5 ms behind the earliest, the third has none.
+    let dated = [&earliest[..], b"\x03\x01\x01a\xc0\x07\x06\x01b\x01x\x00\x01c\x00"].concat();
+    let expected = texts(&["a", "7@1000", "b", "x@1005", "c", "@0"]);
+    assert_eq!(read(Kind::HashDated, &dated).unwrap(), expected);
+    let packed: Listpack =
+        texts(&["a", "7", "1000", "b", "x", "1005", "c", "", "0"]).iter().map(|text| &text[..]).collect();
+    let packed = [&earliest[..], &string(packed.as_bytes())].concat();
+    assert_eq!(read(Kind::HashListpackDated, &packed).unwrap(), expected);
+    let valkey = [
+        &b"\x03\x01a\xc0\x07"[..],
+        &1000i64.to_le_bytes(),
+        b"\x01b\x01x",
+        &1005i64.to_le_bytes(),
+        b"\x01c\x00",
+        &(-1i64).to_le_bytes(),
+    ]
+    .concat();
+    assert_eq!(read(Kind::HashDatedValkey, &valkey).unwrap(), expected);
+    for (kind, bytes) in
+        [(Kind::HashDated, dated), (Kind::HashListpackDated, packed), (Kind::HashDatedValkey, valkey)]
+    {
+        for end in 0..bytes.len() {
+            assert!(read(kind, &bytes[..end]).is_err(), "{kind:?} {end}");
+        }
+    }
+}
+
+#[test]
+fn deadlines_of_fields_are_in_range() {
+    let late = [&i64::MAX.to_le_bytes()[..], b"\x01\x02\x01a\x01x"].concat();
+    assert_eq!(rule(read(Kind::HashDated, &late)), "deadline of a field out of range");
+    let before = [&b"\x01\x01a\x01x"[..], &(-2i64).to_le_bytes()].concat();
+    assert_eq!(rule(read(Kind::HashDatedValkey, &before)), "deadline of a field out of range");
+    for at in ["-1", "soon", "9007199254740993"] {
+        let packed: Listpack = texts(&["a", "x", at]).iter().map(|text| &text[..]).collect();
+        let bytes = [&[0; 8][..], &string(packed.as_bytes())].concat();
+        assert_eq!(rule(read(Kind::HashListpackDated, &bytes)), "deadline of a field out of range");
+    }
+    let odd: Listpack = texts(&["a", "x"]).iter().map(|text| &text[..]).collect();
+    let bytes = [&[0; 8][..], &string(odd.as_bytes())].concat();
+    assert!(read(Kind::HashListpackDated, &bytes).is_err());
+}
+
+/// One byte, two makers: the version tells whose it is.
+#[test]
+fn valkeys_kind_is_in_valkeys_payloads_alone() {
+    let object = [&b"\x16\x01\x01a\x01x"[..], &5i64.to_le_bytes()].concat();
+    for (version, known) in [(12, false), (VERSION_VALKEY, true), (13, false), (81, false)] {
+        let mut payload = object.clone();
+        dump::seal(&mut payload, version);
+        assert_eq!(dump::verify(&payload).is_some(), known, "{version}");
+        let valkey = version >= 80;
+        let head = if valkey { format!("VALKEY{version:03}") } else { format!("REDIS{version:04}") };
+        let file = [head.as_bytes(), b"\x16\x01k"].concat();
+        let first = File::open(Reader::new(&file), false).and_then(|mut file| file.next_record());
+        assert_eq!(first.is_ok(), known, "{version}");
+    }
 }

@@ -1,4 +1,7 @@
 //! DUMP and RESTORE: values that travel on their own, in RDB's format with a version and a checksum.
+//!
+//! Deadlines of members stand behind the object, as KeyDB has them in files, so every Redis restores what DUMP gives; one that
+//! does not know of them (before 7.4, and later ones, which have kinds of their own for such hashes) leaves them out.
 
 use protocol::dump;
 use protocol::error::{
@@ -11,10 +14,9 @@ use crate::access;
 use crate::commands::{DONE, Flow, Row, int, is, row};
 use crate::ctx::{Ctx, Env};
 use crate::effect::{Deadline, Effect, NewValue};
+use crate::stored;
 use crate::tuning::{Tuning, notify};
-use crate::types::{Job, job};
 use crate::value::Value;
-use crate::{load, snapshot, stored};
 
 fn dump(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
     match payload(ctx, &args[1]) {
@@ -30,9 +32,7 @@ pub fn payload(ctx: &Ctx<'_>, key: &[u8]) -> Option<Vec<u8>> {
     let mut writer = Writer::new(ctx.env.tuning.rdb_compression);
     writer.kind(stored::kind(value, due));
     stored::write(value, due, &mut writer);
-    if Job::is(value) {
-        writer.buffer().extend_from_slice(&job_mark());
-    }
+    stored::write_facts(value, due, &mut writer);
     dump::seal(writer.buffer(), rdb::VERSION);
     Some(std::mem::take(writer.buffer()))
 }
@@ -83,25 +83,14 @@ fn access_of(options: &Options, env: &Env) -> Option<u32> {
 fn open(payload: &[u8], tuning: &Tuning) -> Result<Value, (ErrorReply, Option<String>)> {
     let object = match tuning.skip_checksum {
         false => dump::verify(payload),
-        true => dump::unseal(payload)
-            .filter(|(version, _)| *version <= rdb::VERSION_READ_MAX)
-            .map(|(_, object)| object),
+        true => dump::unseal(payload),
     };
     let object = object.ok_or((BAD_PAYLOAD, None))?;
     let (kind, reader) = dump::open(object).map_err(|e| (BAD_DATA_FORMAT, Some(e.to_string())))?;
     let mut reader = reader.sanitizing(tuning.sanitize_dump_payload);
     let value = stored::read(&mut reader, kind, tuning)
         .map_err(|e| (BAD_DATA_FORMAT, Some(format!("{} integrity check failed: {e}", kind.called()))))?;
-    let mark = job_mark();
-    let is_job = reader.remaining() == Some(mark.len() as u64) && object.ends_with(&mark);
-    Ok(if is_job { load::tag(value, job::TAG) } else { value })
-}
-
-/// What stands behind a job, and what others do not look at.
-fn job_mark() -> Vec<u8> {
-    let mut writer = Writer::new(false);
-    writer.aux(snapshot::TAG, job::TAG.to_string().as_bytes());
-    std::mem::take(writer.buffer())
+    Ok(stored::read_facts(&mut reader, value))
 }
 
 /// `RESTORE key ttl payload [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ counter]`; the time to live in ms, 0 for none.
@@ -122,7 +111,8 @@ fn restore(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, E
     let base = if options.absolute { 0 } else { key.env.write_ms };
     let deadline = if ttl > 0 { Deadline::At(ttl.saturating_add(base)) } else { Deadline::Clear };
     out.ok();
-    if matches!(deadline, Deadline::At(at) if at <= key.env.due()) {
+    let spent = stored::is_spent(value.as_ref(), key.env.due());
+    if spent || matches!(deadline, Deadline::At(at) if at <= key.env.due()) {
         if key.apply(Effect::Clear).changed() {
             key.notify(notify::GENERIC, "del");
         }
