@@ -22,7 +22,7 @@ const PEER_BAR: f64 = 0.5;
 /// Of the rate on one node.
 const COUNTER_BAR: f64 = 0.7;
 
-const WRITES: [(&str, &str); 10] = [
+const WRITES: [(&str, &str); 11] = [
     ("SET", "SET key:__rand_int__ __value__"),
     ("INCR", "INCR counter:__rand_int__"),
     ("HSET", "HSET hash:__rand_int__ field __value__"),
@@ -33,6 +33,7 @@ const WRITES: [(&str, &str); 10] = [
     ("LPUSH", "LPUSH list:__rand_int__ element"),
     ("LPUSH, one list", "LPUSH mylist element"),
     ("RPOPLPUSH, one list", "RPOPLPUSH mylist mylist"),
+    ("EXPIRE", "EXPIRE key:__rand_int__ 1000"),
 ];
 
 /// Nodes that follow each other.

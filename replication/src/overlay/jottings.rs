@@ -5,7 +5,7 @@
 //! their versions. When they are settled they are dropped from the front. Only when somebody asks for the marks of a key are
 //! its records made into marks ([`Overlay::spread_key`](super::Overlay)).
 //!
-//! A key has marks, or records here, or neither. What is not jotted down (a DEL, an EXPIRE) makes marks of the records first; only a
+//! A key has marks, or records here, or neither. What is not jotted down (a DEL, an APPEND) makes marks of the records first; only a
 //! Put leaves them: it is told by the key's stamp that what is older does not count. For that each record knows the stamp
 //! that the key had before: a record that does not follow the one before it begins anew.
 //!
@@ -44,6 +44,8 @@ pub enum Jot<'a> {
     AddScore { member: &'a [u8], delta: u64, result: u64, before: Option<u64> },
     /// An element was added to a list, at its head or its tail.
     Push { head: bool },
+    /// The deadline of a key of this type was set, or taken away. `before`: what it was.
+    Expire { kind: Kind, at: Option<u64>, before: Option<u64> },
 }
 
 impl Jot<'_> {
@@ -54,6 +56,7 @@ impl Jot<'_> {
             Jot::AddField { .. } => Kind::Hash,
             Jot::AddScore { .. } => Kind::Zset,
             Jot::Push { .. } => Kind::List,
+            Jot::Expire { kind, .. } => *kind,
         }
     }
 }
@@ -76,8 +79,10 @@ const HEAD: usize = 38;
 const CREATE: u8 = 1;
 /// Its marks have been made.
 const DEAD: u8 = 2;
-/// What was added to was there.
+/// What was added to was there; a deadline was.
 const THERE: u8 = 4;
+/// A deadline is there now.
+const DUE: u8 = 8;
 const WHAT: u8 = 0xf0;
 const CELL: u8 = 0x10;
 const ADD: u8 = 0x20;
@@ -85,6 +90,7 @@ const HEAD_PUSH: u8 = 0x30;
 const TAIL_PUSH: u8 = 0x40;
 const ADD_FIELD: u8 = 0x50;
 const ADD_SCORE: u8 = 0x60;
+const EXPIRE: u8 = 0x70;
 const FLAGS: usize = 32;
 /// Bytes of a stretch, from which the next record begins a new one.
 const STRETCH: usize = 2 << 10;
@@ -127,11 +133,11 @@ fn u16_at(bytes: &[u8], at: usize) -> u16 {
 
 impl Record<'_> {
     fn read(bytes: &[u8]) -> Record<'_> {
-        let flags = bytes[FLAGS];
+        let (flags, kind) = (bytes[FLAGS], Kind::from_code(u64::from(bytes[33])).unwrap_or(Kind::Hash));
         let name_len = u32_at(bytes, 34) as usize;
         let (name, rest) = bytes[HEAD..].split_at(name_len);
         let jot = match flags & WHAT {
-            CELL => Jot::Cell(Kind::from_code(u64::from(bytes[33])).unwrap_or(Kind::Hash), rest),
+            CELL => Jot::Cell(kind, rest),
             ADD => Jot::Add { delta: u64_at(rest, 0) as i64, result: u64_at(rest, 8) as i64 },
             ADD_FIELD => Jot::AddField {
                 delta: u64_at(rest, 0) as i64,
@@ -144,6 +150,11 @@ impl Record<'_> {
                 result: u64_at(rest, 8),
                 before: (flags & THERE != 0).then(|| u64_at(rest, 16)),
                 member: &rest[24..],
+            },
+            EXPIRE => Jot::Expire {
+                kind,
+                at: (flags & DUE != 0).then(|| u64_at(rest, 0)),
+                before: (flags & THERE != 0).then(|| u64_at(rest, 8)),
             },
             what => Jot::Push { head: what == HEAD_PUSH },
         };
@@ -204,6 +215,10 @@ impl Jottings {
             Jot::AddScore { member, delta, result, before } => {
                 let there = if before.is_some() { THERE } else { 0 };
                 (ADD_SCORE | there, &[delta, result, before.unwrap_or_default()], member)
+            }
+            Jot::Expire { at, before, .. } => {
+                let flags = at.map_or(0, |_| DUE) | before.map_or(0, |_| THERE);
+                (EXPIRE | flags, &[at.unwrap_or_default(), before.unwrap_or_default()], &[])
             }
             Jot::Push { head: true } => (HEAD_PUSH, &[], &[]),
             Jot::Push { head: false } => (TAIL_PUSH, &[], &[]),

@@ -87,6 +87,8 @@ pub(super) struct Marks {
     pub(super) cells: HashMap<Bytes, CellMark>,
     pub(super) list: Option<ListMarks>,
     pub(super) skipped: Vec<(Place, Effect)>,
+    /// Nothing is forgotten before this version is settled: by then it is worth a walk.
+    pub(super) due: u64,
     /// Parts that others belong to, and when they were removed last: what belongs to them and is older is gone.
     pub(super) buried: Vec<(Bytes, Place)>,
 }
@@ -115,6 +117,7 @@ impl Marks {
             cells: HashMap::default(),
             list: None,
             skipped: Vec::new(),
+            due: 0,
             buried: Vec::new(),
         }
     }
@@ -149,7 +152,11 @@ impl Marks {
     /// The marks that a key's writes make, in order, after they were carried out.
     pub fn of_records<P: Plain>(plain: &P, key: &Key, records: &[Record<'_>], settled: u64) -> Marks {
         let Some(first) = records.first() else { return Marks::of(plain, key, settled) };
-        let (kind, deadline) = (first.jot.kind(), plain.deadline(key));
+        let changed = records.iter().find_map(|record| match record.jot {
+            Jot::Expire { before, .. } => Some(before),
+            _ => None,
+        });
+        let (kind, deadline) = (first.jot.kind(), changed.unwrap_or_else(|| plain.deadline(key)));
         let pushed = records.iter().filter(|r| matches!(r.jot, Jot::Push { .. })).count();
         let len = if kind == Kind::List { plain.list_len(key).saturating_sub(pushed) } else { 0 };
         let mut marks = if first.create {
@@ -195,6 +202,10 @@ impl Marks {
                     base,
                     Effect::AddScore { member: member.to_vec(), delta, result },
                 );
+            }
+            Jot::Expire { at, .. } => {
+                self.register.insert(record.place, Change::to(at), false);
+                self.newest = record.place;
             }
             Jot::Push { head } => {
                 let list = self.list.get_or_insert_with(|| ListMarks::new(Place::ZERO, len));
@@ -280,6 +291,16 @@ impl Marks {
         noted
     }
 
+    /// Notes that the elements nearest to an end of a list are taken, as [`Marks::note_push`] does.
+    #[inline]
+    pub fn note_pop(&mut self, place: Place, head: bool, count: usize) -> bool {
+        let ready = self.kind == Some(Kind::List) && place > self.newest && self.skipped.is_empty();
+        let Some(list) = self.list.as_mut().filter(|_| ready) else { return false };
+        list.pop(place, head, count);
+        self.newest = place;
+        true
+    }
+
     pub fn apply<P: Plain>(&mut self, fold: &mut Fold<'_, P>, place: Place, create: bool, effect: &Effect) {
         if place < self.floor() {
             return fold.conflict(Rule::LaterWins, &[], self.floor(), place);
@@ -310,16 +331,24 @@ impl Marks {
         self.sync_deadline(fold);
     }
 
-    /// Forgets what is settled, if that is all, or there is much. True if nothing is left.
+    /// Forgets what is settled, if that is all, or there is much: then all that was there the last time, so that nothing is
+    /// looked at again and again. True if nothing is left.
     pub fn settle_some<P: Plain>(&mut self, settled: u64) -> bool {
         if self.newest.is_settled(settled) {
             return true;
+        }
+        if settled < self.due {
+            return false;
         }
         let events = self.log.len() + self.adds.len() + self.sums.as_ref().map_or(0, |sums| sums.len());
         let much = |cells: &HashMap<Bytes, CellMark>| {
             cells.len() > MUCH || cells.values().map(CellMark::len).sum::<usize>() > MUCH
         };
-        (events > MUCH || self.list.is_some() || much(&self.cells)) && self.settle::<P>(settled)
+        if events <= MUCH && self.list.is_none() && !much(&self.cells) {
+            return false;
+        }
+        self.due = self.newest.version;
+        self.settle::<P>(settled)
     }
 
     /// Forgets what is settled. True if nothing is left.

@@ -344,6 +344,30 @@ impl ListMarks {
         true
     }
 
+    /// Notes that the elements nearest to an end are taken, by what is newer than all that is here.
+    pub fn pop(&mut self, place: Place, head: bool, count: usize) {
+        for _ in 0..count {
+            let index = if head { 0 } else { self.alive.wrapping_sub(1) };
+            let Some(at) = self.id_at(index).and_then(|id| self.isolate(id)) else { return };
+            if let Mark::One(one) = &mut self.marks[at] {
+                one.died = Some(place);
+                self.alive -= 1;
+            }
+            self.skip_dead();
+        }
+        self.cuts.forget_from(place.version);
+    }
+
+    /// At which end an element is, if it is at one: whether at the head.
+    pub fn end_of(&self, element: Element) -> Option<bool> {
+        let id = match element {
+            Element::Id(id) => id,
+            Element::Settled { cut, index } => self.settled_at(cut, index)?,
+        };
+        let is = |index: usize| self.id_at(index) == Some(id);
+        if is(0) { Some(true) } else { is(self.alive.wrapping_sub(1)).then_some(false) }
+    }
+
     /// Overwrites an element. False if it is not known (yet).
     pub fn set<P: Plain>(
         &mut self,

@@ -137,10 +137,16 @@ impl Overlay {
         self.keys.get(db as usize).filter(|marks| !marks.is_empty())?.get(name).map(|marks| &**marks)
     }
 
+    /// Whether an effect comes for the first time, and no database has been emptied lately.
+    #[inline]
+    pub fn is_first(&self, place: Place) -> bool {
+        place.version > self.again_until && self.cleared.is_empty()
+    }
+
     /// Whether an effect on a key comes for the first time, and nothing is remembered of the key but its stamp.
     #[inline]
     pub fn is_fresh(&self, place: Place, db: u32, name: &[u8]) -> bool {
-        place.version > self.again_until && self.cleared.is_empty() && !self.marked(db, name)
+        self.is_first(place) && !self.marked(db, name)
     }
 
     fn of_db(&mut self, db: u32) -> &mut HashMap<Bytes, Box<Marks>> {
@@ -345,6 +351,20 @@ impl Overlay {
         self.of_db(db).get_mut(name).is_some_and(|marks| marks.note_push(place, head))
     }
 
+    /// Notes that the elements nearest to an end of a list are taken. False if that takes more than a note.
+    #[inline]
+    pub fn note_pop(&mut self, place: Place, (db, name): (u32, &[u8]), head: bool, count: usize) -> bool {
+        self.of_db(db).get_mut(name).is_some_and(|marks| marks.note_pop(place, head, count))
+    }
+
+    /// The same of an element by its name, which is at the head (true) or at the tail. `None`: it takes more than a note.
+    #[inline]
+    pub fn note_taken(&mut self, place: Place, (db, name): (u32, &[u8]), element: Element) -> Option<bool> {
+        let marks = self.of_db(db).get_mut(name)?;
+        let head = marks.list()?.end_of(element)?;
+        marks.note_pop(place, head, 1).then_some(head)
+    }
+
     /// Notes that a database is emptied by an effect that is newer than all it has.
     pub fn note_clear_db(&mut self, place: Place, db: u32) {
         self.of_db(db).clear();
@@ -529,6 +549,12 @@ impl Overlay {
             }
             _ => Some(Element::Settled { cut: self.known, index: index as i64 }),
         }
+    }
+
+    /// The same of a list that has marks of its elements.
+    #[inline]
+    pub fn element_of_marked(&self, (db, name): (u32, &[u8]), index: usize) -> Option<Element> {
+        self.marks(db, name)?.list()?.name(index, self.known)
     }
 
     /// All that the marks remember, as effects in order.

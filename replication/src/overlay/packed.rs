@@ -254,6 +254,7 @@ impl Marks {
             newest,
             cells,
             list,
+            due: 0,
             skipped,
             buried,
         })

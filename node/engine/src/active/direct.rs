@@ -15,7 +15,10 @@ impl KeyMut<'_, '_> {
     /// Carries out an effect whose stamp this writer of the key has. Whether it changed something; `None`: it has to be folded.
     pub(super) fn apply_directly(&mut self, place: Place, write: &WriteRef<'_>) -> Option<bool> {
         let overlay = self.shard.overlay.as_ref()?;
-        if !overlay.is_fresh(place, self.db as u32, self.key) || !self.is_older_than(place, write) {
+        if !overlay.is_fresh(place, self.db as u32, self.key) {
+            return self.apply_at_end(place, write);
+        }
+        if !self.is_older_than(place, write) {
             return None;
         }
         if self.overwrite_directly(place, write) {
@@ -35,6 +38,41 @@ impl KeyMut<'_, '_> {
         Some(outcome != Outcome::Unchanged)
     }
 
+    /// The same of an element that comes to an end of a list with marks, or is taken from there.
+    fn apply_at_end(&mut self, place: Place, write: &WriteRef<'_>) -> Option<bool> {
+        let in_time = self.entry()?.deadline().is_none_or(|at| at > place.stamp().ms());
+        let (key, len) = ((self.db as u32, self.key), self.list_len());
+        let overlay = self.shard.overlay.as_mut()?;
+        if write.create || len == 0 || !in_time || !overlay.is_first(place) {
+            return None;
+        }
+        let effect = match &write.effect {
+            EffectRef::Insert { spot: Spot::Head, element } => {
+                overlay.note_push(place, key, true).then_some(Effect::Insert { at: 0, element })?
+            }
+            EffectRef::Insert { spot: Spot::Tail, element } => {
+                overlay.note_push(place, key, false).then_some(Effect::Insert { at: len, element })?
+            }
+            EffectRef::DelElements(elements) => {
+                let mut elements = elements.elements();
+                let (element, None) = (elements.next()?, elements.next()) else { return None };
+                let head = overlay.note_taken(place, key, element)?;
+                self.feed_taken(head);
+                Effect::DelElements { at: if head { 0 } else { len - 1 }, count: 1 }
+            }
+            _ => return None,
+        };
+        Some(apply::apply(self, effect) != Outcome::Unchanged)
+    }
+
+    /// Tells followers of an element that is taken from an end of a list.
+    fn feed_taken(&mut self, head: bool) {
+        let (db, key) = (self.db, self.key);
+        if let Some(feed) = self.writer.feed() {
+            feed.echo(db, [if head { &b"LPOP"[..] } else { b"RPOP" }, key].into_iter());
+        }
+    }
+
     /// Whether the key is what the effect's author saw, or an older state of it.
     fn is_older_than(&self, place: Place, write: &WriteRef<'_>) -> bool {
         let put = matches!(write.effect, EffectRef::Put { .. });
@@ -46,7 +84,9 @@ impl KeyMut<'_, '_> {
                 let origin = if before.origin == 0 { self.writer.label() } else { before.origin };
                 let newer = (place.version, place.origin) > (before.version, origin);
                 let same_group = (place.version, place.origin) == (before.version, origin);
-                !write.create && entry.deadline().is_none() && (newer || same_group && !put)
+                // A deadline that is older than the effect comes first.
+                let in_time = entry.deadline().is_none_or(|at| at > place.stamp().ms());
+                !write.create && in_time && (newer || same_group && !put)
             }
         }
     }
@@ -66,6 +106,9 @@ impl KeyMut<'_, '_> {
             EffectRef::Put { value: borrowed::ValueRef::String(bytes), deadline, absent: false } => {
                 let deadline = deadline.map_or(Deadline::Clear, Deadline::At);
                 Some(Effect::Put { value: NewValue::String(bytes), deadline, absent: false })
+            }
+            EffectRef::ExpireAt { at, only } if only.is_none() && kind.is_some() => {
+                Some(Effect::ExpireAt(at))
             }
             EffectRef::Add { delta, result } => {
                 let old = match self.value() {

@@ -236,6 +236,13 @@ impl KeyMut<'_, '_> {
             EffectRef::Put { value: borrowed::ValueRef::String(_), .. } | EffectRef::Add { .. } => {
                 return self.echo_whole();
             }
+            // Told where it is known from which end.
+            EffectRef::DelElements(_) => return,
+            EffectRef::ExpireAt { at: Some(at), .. } => {
+                text.extend_from_slice(itoa::Buffer::new().format(*at).as_bytes());
+                &[b"PEXPIREAT", key, &text]
+            }
+            EffectRef::ExpireAt { at: None, .. } => &[b"PERSIST", key],
             EffectRef::SetField { field, value, .. } => &[b"HSET", key, field, value],
             EffectRef::AddField { field, result, .. } => {
                 text.extend_from_slice(itoa::Buffer::new().format(*result).as_bytes());

@@ -5,7 +5,7 @@ use replication::effect::{Element, ElementId, Key, Kind};
 use replication::overlay::{Jot, Overlay};
 use replication::{Place, Stamp, borrowed};
 
-use super::stage::Stage;
+use super::stage::{Stage, kind_of};
 use crate::apply;
 use crate::ctx::KeyMut;
 use crate::effect::{Deadline, Effect, NewValue, Outcome};
@@ -108,6 +108,10 @@ impl KeyMut<'_, '_> {
             Effect::DelField(field) if timeless && stays() => Some(Jot::Cell(Kind::Hash, field)),
             Effect::DelMember(member) if timeless && stays() => Some(Jot::Cell(Kind::Set, member)),
             Effect::DelScored(member) if stays() => Some(Jot::Cell(Kind::Zset, member)),
+            Effect::ExpireAt(at) if at.is_none_or(|at| at >= self.stamp.ms()) => {
+                let kind = kind_of(self.kind()?);
+                Some(Jot::Expire { kind, at: *at, before: self.deadline() })
+            }
             Effect::Insert { at: 0, .. } => Some(Jot::Push { head: true }),
             Effect::Insert { at, .. } if *at >= self.list_len() => Some(Jot::Push { head: false }),
             _ => None,
@@ -214,10 +218,19 @@ impl KeyMut<'_, '_> {
         if matches!(effect, Effect::Insert { at, .. } if *at == 0 || *at >= count) {
             return self.tell_alone(effect, &mut named);
         }
-        let key = self.owned_key();
-        let stage = self.stage();
-        let mut names = Identities { overlay, stage: &stage, key, count };
-        each_position(effect, count, |at| named.elements.push((at, names.element(at))));
+        let mut unknown = false;
+        let marked = (self.db as u32, self.key);
+        each_position(effect, count, |at| match overlay.element_of_marked(marked, at) {
+            Some(element) => named.elements.push((at, element)),
+            None => unknown = true,
+        });
+        if unknown {
+            named.elements.clear();
+            let key = self.owned_key();
+            let stage = self.stage();
+            let mut names = Identities { overlay, stage: &stage, key, count };
+            each_position(effect, count, |at| named.elements.push((at, names.element(at))));
+        }
         self.tell_alone(effect, &mut named)
     }
 
@@ -230,6 +243,11 @@ impl KeyMut<'_, '_> {
             }
             Effect::Insert { at, .. } if *at == 0 || *at >= self.list_len() => {
                 return !create && overlay.note_push(place, key, *at == 0);
+            }
+            Effect::DelElements { at, count } => {
+                let len = self.list_len();
+                let (head, count) = (*at == 0, (*count).min(len.saturating_sub(*at)));
+                return (head || at + count == len) && overlay.note_pop(place, key, head, count);
             }
             Effect::SetField { field, absent: false, .. } | Effect::DelField(field) => (Kind::Hash, *field),
             Effect::AddMember(member) | Effect::DelMember(member) => (Kind::Set, *member),
