@@ -19,6 +19,10 @@ use crate::listener::{self, Listeners, Place, Speaks};
 use crate::server::Server;
 use crate::worker::{Arrival, Newcomer};
 
+/// What is said to who finds all places taken.
+const TOO_MANY: &[u8] = b"-ERR max number of clients reached\r\n";
+const TOO_MANY_MEMCACHED: &[u8] = b"ERROR Too many open connections\r\n";
+
 /// The sockets being listened on, each by a task of its own.
 pub struct Acceptor {
     server: &'static Server,
@@ -167,7 +171,7 @@ async fn deal(server: &'static Server, mut stream: Peer, came: Came) {
     // Those on their way count, or a burst would get past the limit.
     let clients: u64 = server.workers().iter().map(|w| w.stats.clients.get() + w.waiting()).sum();
     if server.shutdown.is_soft() {
-        stream.refuse(b"-SHUTDOWN\r\n");
+        stream.refuse(if memcached { b"SERVER_ERROR shutting down\r\n" } else { b"-SHUTDOWN\r\n" });
         return;
     }
     // The last places are for whoever looks after the server from the same machine.
@@ -175,7 +179,7 @@ async fn deal(server: &'static Server, mut stream: Peer, came: Came) {
     let reserved = if near { 0 } else { config.maxclients_reserved };
     if clients >= u64::from(config.maxclients.saturating_sub(reserved)) {
         server.connections_rejected.fetch_add(1, Relaxed);
-        stream.refuse(b"-ERR max number of clients reached\r\n");
+        stream.refuse(if memcached { TOO_MANY_MEMCACHED } else { TOO_MANY });
         return;
     }
     server.connections_received.fetch_add(1, Relaxed);

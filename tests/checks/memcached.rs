@@ -311,6 +311,31 @@ fn redis_reads_our_files_all_the_same() {
     }
 }
 
+/// Who comes when all places are taken is told so in words of the protocol; who has one can look who the others are.
+#[test]
+fn places_are_counted_and_shown() {
+    let (_server, port) =
+        start(&["--maxclients", "12", "--maxmemory", "20mb", "--maxmemory-policy", "allkeys-lru"]);
+    let mut mc = Talk::to(port);
+    let mut others: Vec<Talk> = (0..3).map(|_| Talk::to(port)).collect();
+    others.iter_mut().for_each(|other| assert_eq!(other.say("get a\r\n"), "END|"));
+    let shown = mc.say("stats conns\r\n");
+    assert_eq!(shown.matches(":state conn_read|").count(), 3, "{shown}");
+    assert_eq!(shown.matches(":state conn_parse_cmd|").count(), 1, "{shown}");
+    assert_eq!(shown.matches(&format!(":listen_addr tcp:127.0.0.1:{port}|")).count(), 4, "{shown}");
+    let refused = (0..12).find_map(|_| {
+        let mut late = Talk::to(port);
+        let told = late.say("get a\r\n");
+        others.push(late);
+        Some(told).filter(|told| told != "END|")
+    });
+    assert_eq!(refused.as_deref(), Some("ERROR Too many open connections|"));
+    let value = "v".repeat(500_000);
+    (0..80).for_each(|n| drop(mc.say(&format!("set big{n} 0 0 500000\r\n{value}\r\n"))));
+    let stats = mc.say("stats\r\n");
+    assert!(!stats.contains("STAT evictions 0|") && stats.contains("STAT evictions "), "{stats}");
+}
+
 #[test]
 fn a_flush_may_be_put_off() {
     let (_server, port) = start(&[]);

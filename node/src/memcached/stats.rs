@@ -18,7 +18,8 @@ pub fn stats(call: &mut Call<'_>, what: &[u8]) {
             call.line("RESET");
         }
         // There are no slabs, and nothing is known of an item but what a key says.
-        b"items" | b"slabs" | b"sizes" | b"conns" | b"cachedump" => call.line("END"),
+        b"items" | b"slabs" | b"sizes" | b"cachedump" => call.line("END"),
+        b"conns" => conns(call),
         _ => call.line(protocol::memcached::ERROR),
     }
 }
@@ -49,8 +50,29 @@ fn general(call: &mut Call<'_>) {
     stat(call, "limit_maxbytes", server.config.get().maxmemory);
     stat(call, "threads", server.threads);
     stat(call, "bytes", crate::memory::used());
+    let mut evicted = 0;
+    call.ctx.each_shard(|shard| evicted += shard.stats.evicted);
+    stat(call, "evictions", evicted);
     let (keys, _) = server.keyspace.sizes(0);
     stat(call, "curr_items", keys);
+    call.line("END");
+}
+
+/// Who speaks this protocol just now.
+fn conns(call: &mut Call<'_>) {
+    let (server, now) = (call.worker.server, call.ctx.env.now_ms);
+    let port = server.config.get().memcached_port.to_string();
+    let mut clients = server.clients.all();
+    clients.retain(|client| client.laddr.rsplit_once(':').is_some_and(|(_, end)| end == port));
+    for client in clients {
+        let own = client.id == call.session.client.id;
+        let idle_s = if own { 0 } else { now.saturating_sub(client.active_ms.load(Relaxed)) / 1000 };
+        let state = if own { "conn_parse_cmd" } else { "conn_read" };
+        stat(call, &format!("{}:addr", client.fd), format_args!("tcp:{}", client.addr));
+        stat(call, &format!("{}:listen_addr", client.fd), format_args!("tcp:{}", client.laddr));
+        stat(call, &format!("{}:state", client.fd), state);
+        stat(call, &format!("{}:secs_since_last_cmd", client.fd), idle_s);
+    }
     call.line("END");
 }
 
