@@ -90,9 +90,9 @@ enum How<'a> {
     Delete,
 }
 
-/// Where the last entry goes, the stream stays as far as it was.
+/// Where the last entry goes, the stream stays as far as it was. (One that no client has made goes with it.)
 fn keep_last(stream: Option<&Stream>, through: StreamId, mut put: impl FnMut(Part<'_>, How<'_>)) {
-    if let Some(stream) = stream.filter(|stream| through >= stream.last_id()) {
+    if let Some(stream) = stream.filter(|stream| stream.is_made() && through >= stream.last_id()) {
         let marks = marks_value(stream.last_id(), stream.entries_added(), stream.max_deleted_id());
         put(Part::Marks, How::Raise(&marks));
     }

@@ -219,7 +219,12 @@ pub(crate) fn stream_part(
                 }
                 words.write(out);
             }
-            None if known => command(out, &[b"XDEL", key, id.to_string().as_bytes()]),
+            None if known => {
+                command(out, &[b"XDEL", key, id.to_string().as_bytes()]);
+                if stream.last_id() < last {
+                    set_id(key, stream, out);
+                }
+            }
             None => {}
             Some(_) => return false,
         },
@@ -257,11 +262,11 @@ pub(crate) fn stream_part(
 fn set_id(key: &[u8], stream: &Stream, out: &mut Vec<u8>) {
     let mut words = Words::new(&[b"XSETID", key]);
     // In a mesh parts of a stream come one by one: Redis takes no numbers that contradict each other.
-    words.id(stream.last_id().max(stream.max_deleted_id()));
+    words.id(stream.last_id());
     words.push(b"ENTRIESADDED");
     words.int((stream.entries_added() as i64).max(stream.len() as i64));
     words.push(b"MAXDELETEDID");
-    words.id(stream.max_deleted_id());
+    words.id(stream.max_deleted_id().min(stream.last_id()));
     words.write(out);
 }
 

@@ -102,6 +102,11 @@ impl Stream {
         Stream { made: false, ..Stream::default() }
     }
 
+    /// Whether a client has made it.
+    pub fn is_made(&self) -> bool {
+        self.made
+    }
+
     pub fn len(&self) -> u64 {
         self.len
     }
@@ -287,7 +292,7 @@ impl Stream {
 
     /// Sets what XSETID sets.
     pub fn set_marks(&mut self, last: StreamId, added: Option<u64>, max_deleted: Option<StreamId>) {
-        (self.last_id, self.marked) = (last, last);
+        (self.last_id, self.marked, self.made) = (last, last, true);
         self.entries_added = added.unwrap_or(self.entries_added);
         self.max_deleted_id = max_deleted.unwrap_or(self.max_deleted_id);
     }
