@@ -149,7 +149,23 @@ fn fitting(run: &[u8], room: usize, must: bool) -> usize {
     to
 }
 
+/// Bytes of the groups at the front of a chunk that have versions up to this one.
+pub fn up_to(version: u64, chunk: &[u8]) -> usize {
+    let mut to = 0;
+    while let Some((_, len)) = codec::peek_group(&chunk[to..]).filter(|(at, _)| *at <= version) {
+        to += len;
+    }
+    to
+}
+
 impl Data {
+    /// Names the node anew, see [`active::rename`].
+    pub fn rename(&mut self, label: u16) -> u64 {
+        let mut ctx = self.worker.ctx.borrow_mut();
+        self.worker.tick(&mut ctx);
+        active::rename(&mut ctx, label)
+    }
+
     /// Begins to remember what late effects of others may need, and to note what is written here.
     pub fn listen(&mut self, label: u16) {
         let keyspace = &self.worker.server.keyspace;

@@ -12,8 +12,9 @@ use replication::message::{Head, Message, Reason};
 use replication::origin::{Author, Uuid};
 use replication::overlay::Levels;
 use replication::replica::{Action, Event, Link, Options, Replica};
+use replication::shared::Shared;
 
-use super::data::Data;
+use super::data::{self, Data};
 use super::frames::PART_BYTES;
 use super::identity::{Identity, show_uuid, this_boot};
 use super::keep::Keep;
@@ -32,6 +33,8 @@ const LEASE_MS: u64 = 1_000;
 const FORWARD_AFTER_MS: u64 = 1_000;
 /// How often the overlays are looked at, for INFO.
 const OVERLAY_EVERY: Duration = Duration::from_millis(500);
+/// Until a client that is at work is looked at again.
+const A_MOMENT: Duration = Duration::from_micros(100);
 /// A link that is silent for so long is as good as gone when another one comes.
 const SILENT: Duration = Duration::from_secs(1);
 
@@ -203,20 +206,70 @@ impl Driver {
     /// Looks at the journal: what clients wrote goes to the peers. True if there is more soon.
     pub fn drain(&mut self) -> (usize, bool) {
         let drained = self.data.drain();
-        let mut bytes = 0;
-        for chunk in drained.chunks {
-            bytes += chunk.len();
+        let bytes = drained.chunks.iter().map(|chunk| chunk.len()).sum();
+        self.tell(drained.chunks, drained.promise);
+        self.promise(drained.promise);
+        (bytes, drained.waiting)
+    }
+
+    /// Groups that were written here, of versions up to this one, go to the peers.
+    fn tell(&mut self, chunks: Vec<Shared>, version: u64) {
+        for chunk in chunks {
             let seq = self.written() + 1;
             if let Some(keep) = &mut self.keep {
-                keep.groups(self.replica.own_stream(), seq, drained.promise, &chunk);
+                keep.groups(self.replica.own_stream(), seq, version, &chunk);
             }
             self.step(Event::Local(chunk));
         }
+    }
+
+    fn promise(&mut self, version: u64) {
         if let Some(keep) = &self.keep {
-            keep.disk.promise(drained.promise);
+            keep.disk.promise(version);
         }
-        self.replica.promise(drained.promise);
-        (bytes, drained.waiting)
+        self.replica.promise(version);
+    }
+
+    /// Takes a new identity. What was written before it belongs to the old one: data and streams name them alike.
+    pub fn rename(&mut self, uuid: Uuid) {
+        let author = self.replica.new_author(uuid, unix_ms());
+        let listens = self.server.keyspace.journal.is_on();
+        let renamed =
+            listens.then(|| self.data.rename(author.label())).map(|cut| (cut, self.drain_until(cut)));
+        self.replica.rename(author);
+        self.server.mesh.set_uuid(uuid);
+        // Workers make jobs in this node's name.
+        self.server.config.touch();
+        self.save(true);
+        if let Some((cut, (later, promise))) = renamed {
+            // All there is is sent as a whole: nobody has it from the new one.
+            self.replica.begin_with_data(cut);
+            self.note_position();
+            self.tell(later, promise);
+            self.promise(promise);
+        }
+    }
+
+    /// Looks at the journal until everything up to a version has come. Returns what has come besides, and what can be promised.
+    /// Waits for clients that are at work, a script among them: whoever settles anything does so, too.
+    fn drain_until(&mut self, version: u64) -> (Vec<Shared>, u64) {
+        let mut later = Vec::new();
+        loop {
+            let drained = self.data.drain();
+            for chunk in drained.chunks {
+                let n = data::up_to(version, &chunk);
+                if n > 0 {
+                    self.tell(vec![chunk.part(0..n)], version);
+                }
+                if n < chunk.len() {
+                    later.push(chunk.part(n..chunk.len()));
+                }
+            }
+            if drained.promise >= version {
+                return (later, drained.promise);
+            }
+            std::thread::sleep(A_MOMENT);
+        }
     }
 
     /// Groups written here since the stream began.

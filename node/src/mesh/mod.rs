@@ -53,7 +53,7 @@ use crate::server::Server;
 /// The mesh as the rest of the server sees it.
 #[derive(Default)]
 pub struct Mesh {
-    uuid: OnceLock<Uuid>,
+    uuid: Mutex<Option<Uuid>>,
     orders: OnceLock<UnboundedSender<Order>>,
     /// Wakes the thread to look at the journal.
     wake: OnceLock<Arc<Notify>>,
@@ -70,7 +70,7 @@ impl Mesh {
 
     /// This node's identity; `None` without a mesh.
     pub fn uuid(&self) -> Option<Uuid> {
-        self.uuid.get().copied()
+        *self.uuid.lock()
     }
 
     /// Whether this node has ever heard of another one.
@@ -95,9 +95,13 @@ impl Mesh {
     }
 
     fn open(&self, uuid: Uuid, orders: UnboundedSender<Order>, wake: Arc<Notify>) {
-        let _ = self.uuid.set(uuid);
+        self.set_uuid(uuid);
         let _ = self.wake.set(wake);
         let _ = self.orders.set(orders);
+    }
+
+    fn set_uuid(&self, uuid: Uuid) {
+        *self.uuid.lock() = Some(uuid);
     }
 
     /// Whether `min-replicas-to-write` asks for more than there are: peers, and so many replicas.

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use proto::peer::Why;
-use replication::origin::Uuid;
+use replication::origin::{Stream, Uuid};
 use replication::overlay::Conflict;
 use replication::replica::Link;
 use replication::stamp::COUNTER_BITS;
@@ -118,16 +118,7 @@ impl Driver {
             self.hang_up(link, Why::Restart, "the node takes a new identity", end);
         }
         let uuid = uuid::Uuid::new_v4().as_u128();
-        self.replica.rename(uuid, unix_ms());
-        self.show_label();
-        self.save(true);
-        if let Some(version) =
-            self.server.keyspace.journal.is_on().then(|| self.server.keyspace.latest_version())
-        {
-            // What the old identity wrote is sent as a whole: nobody has it from the new one.
-            self.replica.begin_with_data(version.max(unix_ms() << COUNTER_BITS));
-        }
-        self.note_position();
+        self.rename(uuid);
         tracing::warn!("This node is {} from now on", show_uuid(uuid));
         Ok(())
     }
@@ -217,14 +208,9 @@ impl Driver {
 }
 
 impl Progress for Driver {
-    fn holders(&self, seq: u64, mark: &Mark) -> usize {
-        let mut holders: Vec<Uuid> = self
-            .links
-            .keys()
-            .filter_map(|link| self.replica.peer(*link))
-            .filter(|peer| peer.held.seq >= seq)
-            .map(|peer| peer.author.uuid)
-            .collect();
+    fn holders(&self, stream: Stream, seq: u64, mark: &Mark) -> usize {
+        let holder = |link: &Link| self.replica.holder(*link, stream).filter(|(_, have)| have.seq >= seq);
+        let mut holders: Vec<Uuid> = self.links.keys().filter_map(holder).map(|(uuid, _)| uuid).collect();
         holders.sort_unstable();
         holders.dedup();
         holders.len() + self.server.replicas.holders(mark)

@@ -226,8 +226,8 @@ async fn obey(shared: Rc<Shared>, mut orders: UnboundedReceiver<Order>) {
             Order::Wait { ticket, mark, holders, timeout_ms } => {
                 let mut driver = shared.driver.borrow_mut();
                 driver.drain();
-                let seq = driver.replica.vector().have(driver.replica.own_stream()).seq;
-                driver.waits.add(ticket, For::Held { seq, mark, holders }, timeout_ms);
+                let (stream, seq) = (driver.replica.own_stream(), driver.written());
+                driver.waits.add(ticket, For::Held { stream, seq, mark, holders }, timeout_ms);
                 drop(driver);
                 shared.after();
             }

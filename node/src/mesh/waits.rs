@@ -5,14 +5,15 @@ use std::time::{Duration, Instant};
 
 use engine::waiting::Ticket;
 use protocol::Reply;
+use replication::origin::Stream;
 
 use crate::replicas::waits::Mark;
 
 /// What a client waits for.
 #[derive(Clone, Debug)]
 pub enum For {
-    /// So many hold the own stream: peers up to this position, replicas up to this mark.
-    Held { seq: u64, mark: Arc<Mark>, holders: usize },
+    /// So many hold what was written: peers this stream up to this position, replicas up to this mark.
+    Held { stream: Stream, seq: u64, mark: Arc<Mark>, holders: usize },
     /// Nothing up to this version is under way.
     Stable { version: u64 },
 }
@@ -29,8 +30,8 @@ pub struct Waits(Vec<Waiter>);
 
 /// How far things are.
 pub trait Progress {
-    /// Peers that hold the own stream up to this position, and replicas that do up to this mark.
-    fn holders(&self, seq: u64, mark: &Mark) -> usize;
+    /// Peers that hold a stream up to this position, and replicas that are at this mark.
+    fn holders(&self, stream: Stream, seq: u64, mark: &Mark) -> usize;
     fn is_stable(&self, version: u64) -> bool;
 }
 
@@ -56,8 +57,8 @@ impl Waits {
         let mut ended = Vec::new();
         self.0.retain(|waiter| {
             let (done, value) = match &waiter.what {
-                For::Held { seq, mark, holders: wanted } => {
-                    let holders = progress.holders(*seq, mark);
+                For::Held { stream, seq, mark, holders: wanted } => {
+                    let holders = progress.holders(*stream, *seq, mark);
                     (holders >= *wanted, holders as i64)
                 }
                 For::Stable { version } => {

@@ -409,6 +409,12 @@ impl<S: Spill> Replica<S> {
         edit(&mut self.options);
     }
 
+    /// Who is at the other end of a link, and how far he has a stream.
+    pub fn holder(&self, link: Link, stream: Stream) -> Option<(Uuid, Have)> {
+        let session = self.sessions.get(&link)?;
+        Some((session.peer?.0.uuid, session.held.have(stream)))
+    }
+
     /// What is known of the peer at the other end of a link that has said hello.
     pub fn peer(&self, link: Link) -> Option<Peer> {
         let session = self.sessions.get(&link)?;
@@ -440,13 +446,20 @@ impl<S: Spill> Replica<S> {
         !self.has_link_to(uuid) && self.horizon.forget(uuid)
     }
 
-    /// Takes another identity: what is written from now on belongs to a new node. Links must have been closed.
-    pub fn rename(&mut self, uuid: Uuid, incarnation: u64) {
-        assert!(self.sessions.is_empty(), "peers know this node by its identity");
-        self.me = Author { uuid, incarnation };
-        while self.origins.meet(self.me).is_err() {
-            self.me.incarnation += 1;
+    /// An identity that nobody has, with a label that nobody has who is known here.
+    pub fn new_author(&mut self, uuid: Uuid, incarnation: u64) -> Author {
+        let mut author = Author { uuid, incarnation };
+        while self.origins.meet(author).is_err() {
+            author.incarnation += 1;
         }
+        author
+    }
+
+    /// Takes a [new identity](Replica::new_author): what is handed over from now on belongs to a new node. Links must have been
+    /// closed.
+    pub fn rename(&mut self, author: Author) {
+        assert!(self.sessions.is_empty(), "peers know this node by its identity");
+        self.me = author;
         self.spare = self.me.incarnation + 1;
         self.beats = 0;
     }

@@ -81,7 +81,7 @@ impl KeyMut<'_, '_> {
             Some(entry) => {
                 let before = entry.stamp();
                 // What was written before the node had a label is its own.
-                let origin = if before.origin == 0 { self.writer.label() } else { before.origin };
+                let origin = if before.origin == 0 { self.writer.first_label() } else { before.origin };
                 let newer = (place.version, place.origin) > (before.version, origin);
                 let same_group = (place.version, place.origin) == (before.version, origin);
                 // A deadline that is older than the effect comes first.

@@ -28,6 +28,7 @@ pub mod sync;
 #[cfg(test)]
 mod tests;
 
+use crate::ctx::Ctx;
 use crate::keyspace::Keyspace;
 
 /// Begins or ends the keeping of overlays, and names the node in stamps. `rules` are switched off by tests only.
@@ -40,4 +41,17 @@ pub fn activate(keyspace: &Keyspace, label: Option<u16>) {
             None => shard.overlay = None,
         }
     }
+}
+
+/// Names the node anew in stamps. Returns the version that parts what it wrote under the name it had from what it writes from now
+/// on.
+pub fn rename(ctx: &mut Ctx<'_>, label: u16) -> u64 {
+    ctx.locks.hold_all();
+    let seen = ctx.locks.iter().map(|shard| shard.clock.last()).max().unwrap_or(0);
+    let journal = &ctx.keyspace.journal;
+    let cut = journal.ceiling(seen);
+    journal.change_label(label);
+    ctx.locks.iter_mut().for_each(|shard| shard.clock.observe(cut));
+    ctx.locks.release();
+    cut
 }

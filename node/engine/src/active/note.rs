@@ -135,7 +135,7 @@ impl KeyMut<'_, '_> {
     /// The same of an effect before which the key had this stamp. `create`: the effect makes the key.
     #[inline]
     pub(super) fn jot_behind(&mut self, place: Place, before: Stamp, create: bool, jot: Jot<'_>) -> bool {
-        let label = self.writer.label();
+        let label = self.writer.first_label();
         let before = if before.origin == 0 { Stamp { origin: label, ..before } } else { before };
         let key = (self.db as u32, self.key);
         let Some(overlay) = &mut self.shard.overlay else { return false };

@@ -129,7 +129,7 @@ impl Plain for Stage<'_> {
     fn stamp(&self, key: &Key) -> Option<Stamp> {
         let stamp = self.entry(key)?.stamp();
         // What was written before the node had a label is its own all the same.
-        Some(if stamp.origin == 0 { Stamp { origin: self.writer.label(), ..stamp } } else { stamp })
+        Some(if stamp.origin == 0 { Stamp { origin: self.writer.first_label(), ..stamp } } else { stamp })
     }
 
     fn kind(&self, key: &Key) -> Option<Kind> {

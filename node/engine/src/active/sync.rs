@@ -109,7 +109,7 @@ impl Export {
         }
         ctx.locks.hold_one(self.shard);
         spread(ctx, self.shard);
-        let label = ctx.keyspace.journal.label();
+        let label = ctx.keyspace.journal.first_label();
         let shard = ctx.locks.get(self.shard);
         if !std::mem::replace(&mut self.begun, true) {
             self.at = Some(0);
@@ -504,7 +504,7 @@ impl Merge {
         for shard in 0..ctx.keyspace.shard_count() {
             ctx.locks.hold_one(shard);
             spread(ctx, shard);
-            let (mut unseen, label) = (Vec::new(), self.journal.label());
+            let (mut unseen, label) = (Vec::new(), self.journal.first_label());
             for (db, table) in ctx.locks.get(shard).dbs.iter().enumerate() {
                 let gone =
                     table.iter().filter(|entry| !self.is_new_there(ctx.locks.get(shard), db, *entry, label));

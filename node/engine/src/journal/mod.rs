@@ -77,6 +77,8 @@ pub struct Journal {
     limit: AtomicUsize,
     /// The node's label in stamps; 0: it has none.
     label: AtomicU16,
+    /// The label that it had first, see [`Journal::first_label`].
+    first_label: AtomicU16,
     /// Full syncs being taken.
     merges: AtomicIsize,
     /// Full syncs being given.
@@ -95,6 +97,7 @@ impl Default for Journal {
             desks: Mutex::default(),
             limit: AtomicUsize::new(LIMIT),
             label: AtomicU16::new(0),
+            first_label: AtomicU16::new(0),
             merges: AtomicIsize::new(0),
             exports: AtomicIsize::new(0),
             horizon: AtomicU64::new(0),
@@ -125,9 +128,21 @@ impl Journal {
         self.limit.store(bytes, Relaxed);
     }
 
-    /// Names the node in the stamps of what it writes from now on.
+    /// Names the node in the stamps of what it writes from now on, and of what it wrote before it had a label.
     pub fn set_label(&self, label: u16) {
+        self.first_label.store(label, SeqCst);
         self.label.store(label, SeqCst);
+    }
+
+    /// Names the node anew. All shards must be held, or groups under way would get two labels.
+    pub(crate) fn change_label(&self, label: u16) {
+        self.label.store(label, SeqCst);
+    }
+
+    /// Stands for the 0 in the stamps of what was written before the node had a label: its peers know it so, whatever the node
+    /// is called later.
+    pub fn first_label(&self) -> u16 {
+        self.first_label.load(Relaxed)
     }
 
     pub fn label(&self) -> u16 {

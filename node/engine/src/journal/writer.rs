@@ -144,6 +144,12 @@ impl Writer {
         self.journal.label()
     }
 
+    /// See [`Journal::first_label`].
+    #[inline]
+    pub(crate) fn first_label(&self) -> u16 {
+        self.journal.first_label()
+    }
+
     /// The version up to which everything has arrived here.
     pub(crate) fn horizon(&self) -> u64 {
         self.journal.horizon()
