@@ -24,7 +24,7 @@ impl KeyMut<'_, '_> {
         };
         match effect {
             Effect::AddEntry { id, .. } => Some(smallvec![Part::Entry(*id).name()]),
-            Effect::SetMarks { .. } => Some(smallvec![Part::Marks.name()]),
+            Effect::SetMarks { max_deleted: None, .. } => Some(smallvec![Part::Marks.name()]),
             Effect::TrimEntries { through } if *through < stream.last_id() => {
                 let gone = stream.range(protocol::StreamId::ZERO, *through);
                 Some(gone.map(|entry| Part::Entry(entry.id).name()).collect())

@@ -26,7 +26,7 @@ pub fn parts(
         }
     };
     if stream.is_none() && matches!(effect, Effect::AddEntry { .. } | Effect::AddGroup { .. }) {
-        let marks = marks_value(StreamId::ZERO, 0, StreamId::ZERO);
+        let marks = marks_value(StreamId::ZERO, 0);
         put(Part::Marks, How::Set(&marks));
     }
     match effect {
@@ -46,9 +46,11 @@ pub fn parts(
             keep_last(stream, *through, put);
         }
         Effect::SetMarks { last, added, max_deleted } => {
-            let old = stream.map_or((0, StreamId::ZERO), |s| (s.entries_added(), s.max_deleted_id()));
-            let value = marks_value(*last, added.unwrap_or(old.0), max_deleted.unwrap_or(old.1));
-            put(Part::Marks, How::Set(&value));
+            let added = added.or(stream.map(Stream::entries_added)).unwrap_or(0);
+            put(Part::Marks, How::Set(&marks_value(*last, added)));
+            if let Some(id) = max_deleted {
+                put(Part::Deleted, How::Set(&id.to_bytes()));
+            }
         }
         Effect::AddGroup { group, last, read } | Effect::SetGroup { group, last, read } => {
             put(Part::Group(group), How::Set(&group_value(*last, *read)));
@@ -93,7 +95,7 @@ enum How<'a> {
 /// Where the last entry goes, the stream stays as far as it was. (One that no client has made goes with it.)
 fn keep_last(stream: Option<&Stream>, through: StreamId, mut put: impl FnMut(Part<'_>, How<'_>)) {
     if let Some(stream) = stream.filter(|stream| stream.is_made() && through >= stream.last_id()) {
-        let marks = marks_value(stream.last_id(), stream.entries_added(), stream.max_deleted_id());
+        let marks = marks_value(stream.last_id(), stream.entries_added());
         put(Part::Marks, How::Raise(&marks));
     }
 }

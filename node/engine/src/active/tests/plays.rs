@@ -284,6 +284,38 @@ fn what_came_late_for_a_group_is_late_wherever_the_stream_goes() {
     }
 }
 
+/// The highest id that was removed belongs to the stream that is deleted, not to one that is set up in its place.
+#[test]
+fn what_was_removed_from_a_stream_goes_with_it_alike_everywhere() {
+    for line in
+        ["XSETID s 9-0", "XSETID s 9-0 ENTRIESADDED 7 MAXDELETEDID 3-0", "XDEL s 8-0", "XTRIM s MAXLEN 0"]
+    {
+        let mut nodes = [Node::new(1, 2), Node::new(2, 2)];
+        for command in ["XADD s 5-0 n 1", "XADD s 6-0 n 2", "XDEL s 5-0", "XADD s 8-0 n 3"] {
+            for (version, bytes) in nodes[0].run(command).1 {
+                nodes[1].receive(1, version, &bytes);
+            }
+        }
+        let deleted = nodes[1].run("DEL s").1;
+        nodes[0].console.ctx.env.tick(nodes[1].now() + 10);
+        let changed = nodes[0].run(line).1;
+        let added = nodes[0].run("XADD s 10-0 n 4").1;
+        for (version, bytes) in deleted {
+            nodes[0].receive(2, version, &bytes);
+        }
+        for (version, bytes) in [changed, added].concat() {
+            nodes[1].receive(1, version, &bytes);
+        }
+        nodes.iter_mut().for_each(|node| node.check(&key("s")).unwrap());
+        let [a, b] = nodes.each_mut().map(|node| {
+            let (all, _) = node.run("XINFO STREAM s");
+            let (_, from) = all.split_once("max-deleted-entry-id").expect("it is told");
+            from.split_once("entries-added").expect("it follows").0.to_owned()
+        });
+        assert_eq!(a, b, "after {line}");
+    }
+}
+
 /// How far a stream has got does not depend on when others hear that its last entry is gone.
 #[test]
 fn the_last_id_outlives_its_entry_alike_everywhere() {

@@ -7,8 +7,8 @@
 //! "c" group consumer            -                                  the later has it; one with something pending is there
 //! "p" group id                  delivered deliveries consumer      the later has it; a claim needs one that is there
 //! "l" group id                  -                                  never told of alone: it comes with whole streams
-//! "d"                           highest id removed by its id       the greater has it
-//! "m"                           last-id added max-deleted          the later has it; who removes the last entry raises it
+//! "d"                           highest id removed by its id       the greater has it, but for XSETID
+//! "m"                           last-id added                      the later has it; who removes the last entry raises it
 //! ```
 //!
 //! Ids are sixteen bytes, big endian, numbers as the codec of effects has them, a group before something else has its length
@@ -123,11 +123,10 @@ pub fn pending_value(delivered_ms: i64, deliveries: u64, consumer: &[u8]) -> Vec
     w.0
 }
 
-pub fn marks_value(last: StreamId, added: u64, max_deleted: StreamId) -> Vec<u8> {
+pub fn marks_value(last: StreamId, added: u64) -> Vec<u8> {
     let mut w = Writer::default();
     put_id(&mut w, last);
     w.int(added);
-    put_id(&mut w, max_deleted);
     w.0
 }
 
@@ -156,9 +155,7 @@ impl Stream {
             Part::Deleted => {
                 (self.max_deleted_id != StreamId::ZERO).then(|| self.max_deleted_id.to_bytes().to_vec())
             }
-            Part::Marks => {
-                self.made.then(|| marks_value(self.marked, self.entries_added, self.max_deleted_id))
-            }
+            Part::Marks => self.made.then(|| marks_value(self.marked, self.entries_added)),
         }
     }
 
@@ -314,11 +311,10 @@ impl Stream {
 
     fn set_marks_part(&mut self, value: &[u8]) -> Result<(), Malformed> {
         let mut r = Reader(value);
-        let (last, added, max_deleted) = (take_id(&mut r)?, r.int()?, take_id(&mut r)?);
+        let (last, added) = (take_id(&mut r)?, r.int()?);
         self.made = true;
         (self.marked, self.last_id) = (last, last.max(self.top()));
         self.entries_added = added.max(self.len);
-        self.max_deleted_id = self.max_deleted_id.max(max_deleted);
         Ok(())
     }
 }
