@@ -6,7 +6,8 @@
 //!
 //! A beat counts only once its author's stream has arrived as far as the beat says. An author that gave way to a newer
 //! incarnation makes no promises any more: its last one stands until no member has more of its stream than this node. So does
-//! that of a member that nobody waits for, detached or forgotten: what it gave to one of the others is still on its way.
+//! that of a member that nobody waits for, detached or forgotten: what it gave to one of the others is still on its way. That of
+//! one that was forgotten also stands as long as another member speaks of it: that one may know more, and who has come in its place.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -182,7 +183,7 @@ impl Horizon {
         let promised = |author: Author| self.counted.get(&author).map_or(0, |beat| beat.promise);
         let present = || self.members().filter(|m| !self.detached.contains_key(&m.uuid));
         let horizon = present().chain(self.former.iter().copied()).map(promised).fold(own, u64::min);
-        let missed = self.missed(vector).map(promised).min().unwrap_or(u64::MAX);
+        let missed = self.missed(vector).chain(self.spoken_of()).map(promised).min().unwrap_or(u64::MAX);
         let horizon = horizon.min(missed);
         let said = |what: fn(&Beat) -> u64| move |beat: Option<&Beat>| beat.map_or(0, what);
         let of = |author: Author| self.counted.get(&author);
@@ -204,6 +205,13 @@ impl Horizon {
         let more = held
             .filter(|(stream, have)| self.is_away(stream.author.uuid) && vector.have(*stream).seq < have.seq);
         more.map(|(stream, _)| stream.author)
+    }
+
+    /// Authors that were forgotten here, of whom another member speaks still: it has not been told yet.
+    fn spoken_of(&self) -> impl Iterator<Item = Author> {
+        let present = self.members().filter(|m| !self.gone.is_empty() && !self.is_detached(m.uuid));
+        let spoken = present.filter_map(|member| self.heard.get(&member)).flat_map(|beat| &beat.members);
+        spoken.copied().filter(|author| self.has_gone(*author))
     }
 
     /// Whether nobody has more of a former incarnation's stream than this node, and nobody can get more.
@@ -232,23 +240,54 @@ fn covers(vector: &Vector, beat: &Beat) -> bool {
 mod tests {
     use super::*;
 
+    fn beat_of(author: Author, version: u64, members: &[Author]) -> Beat {
+        Beat {
+            author,
+            number: version,
+            upto: Vec::new(),
+            promise: version,
+            horizon: version,
+            known: version,
+            settled: version,
+            durable: Vector::default(),
+            held: Vector::default(),
+            members: members.into(),
+        }
+    }
+
+    /// Who was forgotten here may have given another member something, or somebody else may have come in its place whom only that
+    /// one has met: until that one has been told, too, nothing goes on.
+    #[test]
+    fn a_member_that_was_forgotten_counts_until_all_have_been_told() {
+        let [gone, other, late] = [1, 2, 3].map(|uuid| Author { uuid, incarnation: 1 });
+        let vector = Vector::default();
+        let mut horizon = Horizon::default();
+        for author in [gone, other] {
+            horizon.meet(author);
+        }
+        let now = |horizon: &mut Horizon| {
+            horizon.update(&vector, 1_000, None, (u64::MAX, u64::MAX));
+            (horizon.horizon, horizon.known)
+        };
+        horizon.hear(&beat_of(gone, 10, &[]), &vector);
+        horizon.hear(&beat_of(other, 20, &[gone]), &vector);
+        assert_eq!(now(&mut horizon), (10, 10));
+        assert!(horizon.forget(gone.uuid));
+        assert_eq!(now(&mut horizon), (10, 10));
+        horizon.hear(&beat_of(other, 30, &[late]), &vector);
+        assert_eq!(now(&mut horizon), (30, 30));
+        // Whoever it speaks of now, this node has met by then.
+        horizon.meet(late);
+        horizon.hear(&beat_of(other, 40, &[late]), &vector);
+        assert_eq!(now(&mut horizon), (30, 30));
+    }
+
     /// While the data of a node cannot heed what is known, it counts as not knowing that: nobody may forget what its effects may
     /// still name.
     #[test]
     fn what_the_data_have_not_heeded_is_not_settled() {
         let peer = Author { uuid: 2, incarnation: 1 };
-        let beat = Beat {
-            author: peer,
-            number: 1,
-            upto: Vec::new(),
-            promise: 100,
-            horizon: 100,
-            known: 100,
-            settled: 100,
-            durable: Vector::default(),
-            held: Vector::default(),
-            members: Vec::new(),
-        };
+        let beat = beat_of(peer, 100, &[]);
         let vector = Vector::default();
         let mut horizon = Horizon::default();
         horizon.meet(peer);

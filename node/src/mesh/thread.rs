@@ -429,14 +429,15 @@ impl Shared {
         if let Err(text) = &answer {
             tracing::warn!("REPLICATION {wish:?}: {text}");
         }
+        self.after();
+        // Who has the answer sees what came of it.
+        self.publish();
         let mut out = protocol::Reply::new(ticket.resp3);
         match answer {
             Ok(()) => out.ok(),
             Err(text) => out.error(&protocol::ErrorReply::err(text)),
         }
         crate::blocking::answer_from_outside(&self.driver.borrow().worker, ticket, out.buf);
-        self.after();
-        self.publish();
     }
 }
 

@@ -306,11 +306,14 @@ impl<'a> Events<'a> {
         self.forget_former();
     }
 
-    /// A node takes a new identity, and nobody waits for its old one.
+    /// A node takes a new identity, and once another one has met it nobody waits for its old one.
     fn new_id(&mut self) {
         let node = self.some_member();
         let id = self.fleet.info(node, "mesh_uuid");
         self.say(node, "REPLICATION NEWID");
+        let new = self.fleet.info(node, "mesh_uuid");
+        let has_met = |other: usize| self.fleet.ask(other, "REPLICATION PEERS").to_string().contains(&new);
+        wait_for(DONE_WITHIN, || self.others(node).into_iter().any(has_met).then_some(()));
         self.former.push(id);
         self.forget_former();
     }
