@@ -86,7 +86,7 @@ fn zscan(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, Err
         empty_scan(out);
         return DONE;
     };
-    let options = ScanOptions::parse(args.rest(3), None)?;
+    let options = ScanOptions::parse(args.rest(3), Some("NOSCORES"))?;
     let (compact, mut found) = (zset.listpack().is_some(), Vec::new());
     let next = zset.scan(cursor, options.count, |member, score| {
         if options.admits(member) {
@@ -95,9 +95,12 @@ fn zscan(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, Err
     });
     out.array(2);
     out.bulk_u64(next);
-    out.array(2 * found.len());
+    out.array(if options.flag { found.len() } else { 2 * found.len() });
     for (member, score) in found {
         out.bulk_entry(member);
+        if options.flag {
+            continue;
+        }
         // Scores are strings here, in RESP3 too.
         match stored_as_int(score).filter(|_| compact) {
             Some(digits) => out.bulk_int(digits),

@@ -108,3 +108,12 @@ fn a_command_that_runs_again_sees_the_key_that_became_ready_only() {
         assert_eq!(console.text("BZPOPMIN a b 0"), expected);
     }
 }
+
+#[test]
+fn noscores_leaves_scores_out() {
+    let keyspace = Keyspace::new(1, 1);
+    let mut console = Console::new(&keyspace);
+    console.text("ZADD z 1 a 2 bb 3 b");
+    assert_eq!(console.text("ZSCAN z 0 NOSCORES MATCH b*"), "*2¶$1¶0¶*2¶$2¶bb¶$1¶b¶");
+    assert_eq!(console.text("ZSCAN z 0 COUNT 10 NOSCORES"), "*2¶$1¶0¶*3¶$1¶a¶$2¶bb¶$1¶b¶");
+}
