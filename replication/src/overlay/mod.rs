@@ -307,6 +307,20 @@ impl Overlay {
         }
     }
 
+    /// The same of a string, by a group that has not written to the key before. `create`: it is not there. False if that takes more
+    /// than a note.
+    #[inline]
+    pub fn note_string(&mut self, db: u32, name: &[u8], create: bool) -> bool {
+        if !self.cleared.is_empty() || create && self.any_reclaimed() {
+            return false;
+        }
+        let marks = self.of_db(db);
+        if !marks.is_empty() {
+            marks.remove(name);
+        }
+        true
+    }
+
     /// Notes an overwrite or removal of a cell, like [`Overlay::note`], without owning anything of it. `create`: the key is
     /// made by it. False if that takes more than a note.
     #[inline]

@@ -54,6 +54,12 @@ impl KeyMut<'_, '_> {
 
     /// [`KeyMut::apply`] on a node that is a member of a mesh.
     pub(crate) fn apply_as_member(&mut self, effect: Effect<'_>) -> Outcome {
+        if let Effect::Put { value: NewValue::String(_), deadline, absent: false } = &effect
+            && self.note_string(*deadline)
+        {
+            self.tell_alone(&effect, &mut Nameless);
+            return apply::apply(self, effect);
+        }
         let jotted = match self.jot_of(&effect) {
             Some(jot) => self.takes(&effect) && self.jot(self.next_place(), jot),
             None => self.jot_parts(&effect),
@@ -69,6 +75,19 @@ impl KeyMut<'_, '_> {
             return outcome;
         }
         self.apply_noted(effect)
+    }
+
+    /// Notes that a string is put, of which the key's stamp tells all. False: there is more to it.
+    #[inline]
+    fn note_string(&mut self, deadline: Deadline) -> bool {
+        let before = self.entry().map(|entry| entry.stamp().version);
+        // What the same group did before counts; a deadline is not older than its write.
+        if before == Some(self.stamp.version) || matches!(deadline, Deadline::At(at) if at < self.stamp.ms())
+        {
+            return false;
+        }
+        let (db, create) = (self.db as u32, before.is_none());
+        self.shard.overlay.as_mut().is_some_and(|overlay| overlay.note_string(db, self.key, create))
     }
 
     /// What may be jotted down of an effect: one that needs nothing of what was there, and after which the key is there.
