@@ -1,10 +1,12 @@
 //! Entries that come from a file.
 
+use protocol::{StreamId, WrittenId};
 use replication::Stamp;
 
+use crate::ctx::KeyMut;
 use crate::effect::NewValue;
 use crate::entry::{Entry, INLINE_MAX};
-use crate::types::{Job, string};
+use crate::types::{Job, stream, string};
 use crate::value::Value;
 
 /// An entry with a value as a command or a file brings it.
@@ -27,6 +29,22 @@ pub fn tag(value: Value, tag: u64) -> Value {
         None => return value,
     };
     Value::tagged(bytes, tag)
+}
+
+/// Notes which entries of a stream are late for a group: ids as text, with spaces between. Any other value stays as it is.
+pub fn late(value: &mut Value, group: &[u8], ids: &[u8]) {
+    if let Value::Stream(stream) = value {
+        stream.note_late(group, late_ids(ids));
+    }
+}
+
+/// The same for a key that is there already.
+pub fn late_of(key: &mut KeyMut<'_, '_>, group: &[u8], ids: &[u8]) {
+    stream::note_late(key, group, late_ids(ids));
+}
+
+fn late_ids(text: &[u8]) -> impl Iterator<Item = StreamId> + use<'_> {
+    text.split(|byte| *byte == b' ').filter_map(WrittenId::parse).map(|id| id.or_seq(0))
 }
 
 /// Gives a member of a hash or set its deadline, or tells when a job runs next; false if it is not there.

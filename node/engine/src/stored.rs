@@ -2,7 +2,7 @@
 //!
 //! What is packed in memory is packed in the same way in RDB and is copied as it is; the rest is written element by
 //! element. Reading takes every form that any Redis has written and makes of it what this node would have made under its
-//! own limits. What the format of Redis 7.0 has no place for, deadlines of members and tags of strings, stands in auxiliary
+//! own limits. What the format of Redis 7.0 has no place for, deadlines of members, tags of strings and what is late for groups, stands in auxiliary
 //! fields behind the object ([`write_facts`]), where all readers look for facts they may ignore.
 
 use protocol::listpack::Entry;
@@ -23,6 +23,10 @@ pub const SUBKEY: &[u8] = b"keydb-subexpire-key";
 pub const SUBKEY_DEADLINE: &[u8] = b"keydb-subexpire-when";
 /// Auxiliary field after a string: its tag.
 pub const TAG: &[u8] = b"everwrite-tag";
+
+/// Auxiliary fields after a stream, in pairs: a group, and the ids of entries that are late for it, with spaces between.
+pub const LATE_GROUP: &[u8] = b"everwrite-late-group";
+pub const LATE: &[u8] = b"everwrite-late";
 
 /// The latest deadline of a member: a double, which is how others keep it, is exact up to here.
 pub(crate) const DEADLINE_MAX: u64 = 1 << 53;
@@ -57,12 +61,14 @@ pub fn write(value: ValueRef<'_>, due: u64, out: &mut Writer) {
     }
 }
 
-/// Writes what a value has beyond its object, behind that: deadlines of members that are not due, and a tag.
+/// Writes what a value has beyond its object, behind that: deadlines of members that are not due, a tag, what is late for
+/// groups.
 pub fn write_facts(value: ValueRef<'_>, due: u64, out: &mut Writer) {
     let deadlines = match value {
         ValueRef::Hash(hash) => hash.deadlines(),
         ValueRef::Set(set) => set.deadlines(),
         ValueRef::Tagged(string) => return out.aux(TAG, itoa::Buffer::new().format(string.tag).as_bytes()),
+        ValueRef::Stream(stream) => return write_late(stream, out),
         _ => None,
     };
     for (member, at) in deadlines.into_iter().flat_map(|d| d.iter()).filter(|(_, at)| *at > due) {
@@ -71,8 +77,19 @@ pub fn write_facts(value: ValueRef<'_>, due: u64, out: &mut Writer) {
     }
 }
 
+fn write_late(stream: &Stream, out: &mut Writer) {
+    for group in stream.groups() {
+        let ids: Vec<String> = stream.late(group).map(|id| id.to_string()).collect();
+        if !ids.is_empty() {
+            out.aux(LATE_GROUP, &group.name);
+            out.aux(LATE, ids.join(" ").as_bytes());
+        }
+    }
+}
+
 /// Reads what [`write_facts`] has written behind the object, if anything has.
 pub fn read_facts(reader: &mut Reader<'_>, mut value: Value) -> Value {
+    // A member, or a group, that the next fact is about.
     let mut member = Vec::new();
     while let Some((name, fact)) = reader.next_aux() {
         match (&name[..], parse_u64(&fact)) {
@@ -81,6 +98,8 @@ pub fn read_facts(reader: &mut Reader<'_>, mut value: Value) -> Value {
                 load::expire_member(&mut value, &member, at);
             }
             (TAG, Some(tag)) => value = load::tag(value, tag),
+            (LATE_GROUP, _) => member = fact,
+            (LATE, _) => load::late(&mut value, &member, &fact),
             _ => {}
         }
     }

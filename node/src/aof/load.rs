@@ -9,7 +9,7 @@ use std::time::Instant;
 use engine::command::{CommandId, id};
 use engine::commands::Locking;
 use engine::ctx::Ctx;
-use engine::journal::feed::TAG;
+use engine::journal::feed::{LATE, TAG};
 use protocol::number::parse_u64;
 use protocol::{Args, Reply};
 
@@ -264,8 +264,8 @@ fn load_file(
     let age = Age::at(unix_ms());
     (ctx.env.version_ms, ctx.db) = (age.of_file(&file), 0);
     let source = BufReader::with_capacity(BUFFER, file);
-    let (multi, tag, author, reply) = (None, None, None, Reply::default());
-    let mut player = Player { server, ctx, age, valid: at, multi, noted: at, tag, author, reply };
+    let (multi, tag, late, author, reply) = (None, None, Vec::new(), None, Reply::default());
+    let mut player = Player { server, ctx, age, valid: at, multi, noted: at, tag, late, author, reply };
     match player.play(Records::new(source, at)) {
         Ok(()) => Ok(()),
         Err(Broken::Stop(Stop::Short | Stop::End)) => truncate(server, path, name, player.valid, last),
@@ -318,6 +318,8 @@ struct Player<'a> {
     noted: u64,
     /// The tag of the string that the next command sets.
     tag: Option<u64>,
+    /// Ids of entries that are late for the group that the next command makes.
+    late: Vec<u8>,
     /// Who runs scripts, since there was one.
     author: Option<Author>,
     /// What commands answer, which is of no interest.
@@ -376,6 +378,10 @@ impl Player<'_> {
                     self.ctx.env.version_ms = at;
                 }
                 self.tag = text.strip_prefix(TAG.as_bytes()).and_then(parse_u64).or(self.tag);
+                if let Some(ids) = text.strip_prefix(LATE.as_bytes()) {
+                    self.late.extend_from_slice(ids);
+                    self.late.push(b' ');
+                }
                 Ok(())
             }
             Item::Command(args) => self.take(args, hint).map_err(Broken::Command),
@@ -475,6 +481,9 @@ impl Player<'_> {
         self.reply.buf.shrink_to(BUFFER);
         if let (id::SET, Some(tag)) = (id, self.tag.take()) {
             feed::tag(self.ctx, &args[1], tag);
+        }
+        if id == id::XGROUP_CREATE && !self.late.is_empty() {
+            engine::load::late_of(&mut self.ctx.key(&args[2]), &args[3], &std::mem::take(&mut self.late));
         }
         self.ctx.out.forget();
         true

@@ -16,7 +16,7 @@ use engine::load;
 use engine::shard::Shard;
 use engine::snapshot::VERSION;
 use engine::stored;
-use engine::stored::{SUBKEY, SUBKEY_DEADLINE, TAG};
+use engine::stored::{LATE, LATE_GROUP, SUBKEY, SUBKEY_DEADLINE, TAG};
 use engine::tuning::Tuning;
 use engine::value::Value;
 use protocol::number::parse_u64;
@@ -319,7 +319,7 @@ struct Decoder<'s> {
     version: u64,
     /// The last key is the last of the batch: it was not left out.
     kept: bool,
-    /// A member of it, whose deadline comes next.
+    /// A member of it, whose deadline comes next, or a group of it, with what is late.
     subkey: Option<Vec<u8>>,
     passed: u64,
     keys: u64,
@@ -512,8 +512,9 @@ impl<'s> Decoder<'s> {
                     parse_u64(&value).filter(|version| version >> COUNTER_BITS < self.now_ms + DAY_MS);
                 self.version = known.unwrap_or(UNDATED).max(UNDATED);
             }
-            SUBKEY => self.subkey = Some(value),
+            SUBKEY | LATE_GROUP => self.subkey = Some(value),
             SUBKEY_DEADLINE => self.expire_member(parse_u64(&value)),
+            LATE => self.late(&value),
             TAG => self.tag(parse_u64(&value).unwrap_or(0)),
             b"redis-ver" => tracing::info!("Loading RDB produced by version {}", text()),
             b"ctime" => {
@@ -571,6 +572,15 @@ impl<'s> Decoder<'s> {
                 ItemValue::Value(value) => std::mem::replace(value, Value::Int(0)),
             };
             *value = ItemValue::Value(load::tag(old, tag));
+        }
+    }
+
+    /// These entries of the stream before it are late for the group named before.
+    fn late(&mut self, ids: &[u8]) {
+        if let (true, Some(group)) = (self.kept, self.subkey.take())
+            && let Some(Item { value: ItemValue::Value(value), .. }) = self.batch.items.last_mut()
+        {
+            load::late(value, &group, ids);
         }
     }
 

@@ -220,7 +220,7 @@ impl KeyMut<'_, '_> {
                 Some(at) => feed.echo(db, [&b"SET"[..], key, bytes, b"PXAT", at.as_bytes()].into_iter()),
             };
         }
-        commands::write(entry, 0, &mut out);
+        commands::write(entry, 0, false, &mut out);
         feed.echo(db, [&b"DEL"[..], key].into_iter());
         feed.echo_raw(db, &out);
     }

@@ -29,6 +29,9 @@ pub struct Op<'a> {
 /// Begins the remark that tells the [tag](crate::types::tagged) of the string that is set next.
 pub const TAG: &str = "#everwrite-tag:";
 
+/// Begins a remark with ids, spaces between them: entries that are late for the group that is made next.
+pub const LATE: &str = "#everwrite-late:";
+
 const HEAD: usize = 8;
 const NO_CHANGE: u32 = 1 << 31;
 const FOREIGN: u32 = 1 << 30;

@@ -17,6 +17,8 @@ use crate::value::ValueRef;
 
 /// Elements that one command adds.
 const ELEMENTS: usize = 64;
+/// Ids in one remark: readers, also Redis, take lines of 1,023 bytes, and an id has at most 41.
+const LATE_IDS: usize = 20;
 
 /// A command being put together: its words stay where they are from one to the next.
 #[derive(Default)]
@@ -80,22 +82,24 @@ fn command(out: &mut Vec<u8>, words: &[&[u8]]) {
     feed::encode(out, words.iter().copied());
 }
 
-/// Writes a key down. `due`: members with deadlines up to this are left out.
-pub fn write(entry: EntryRef<'_>, due: u64, out: &mut Vec<u8>) {
+/// Writes a key down. `due`: members with deadlines up to this are left out. `remarks`: the reader knows such.
+pub fn write(entry: EntryRef<'_>, due: u64, remarks: bool, out: &mut Vec<u8>) {
     let key = entry.key();
     match entry.value() {
         ValueRef::Int(n) => command(out, &[b"SET", key, itoa::Buffer::new().format(n).as_bytes()]),
         ValueRef::Bytes(bytes) => command(out, &[b"SET", key, bytes]),
         ValueRef::Raw(bytes) => command(out, &[b"SET", key, bytes]),
         ValueRef::Tagged(string) => {
-            out.extend_from_slice(format!("{}{}\r\n", feed::TAG, string.tag).as_bytes());
+            if remarks {
+                out.extend_from_slice(format!("{}{}\r\n", feed::TAG, string.tag).as_bytes());
+            }
             command(out, &[b"SET", key, &string.bytes]);
         }
         ValueRef::List(list) => elements_of_list(key, list, out),
         ValueRef::Set(set) => members(key, set, due, out),
         ValueRef::Zset(zset) => scores(key, zset, out),
         ValueRef::Hash(hash) => fields(key, hash, due, out),
-        ValueRef::Stream(stream) => stream_parts(key, stream, out),
+        ValueRef::Stream(stream) => stream_parts(key, stream, remarks, out),
     }
     if let Some(at) = entry.deadline() {
         command(out, &[b"PEXPIREAT", key, itoa::Buffer::new().format(at).as_bytes()]);
@@ -157,7 +161,7 @@ fn fields(key: &[u8], hash: &Hash, due: u64, out: &mut Vec<u8>) {
     }
 }
 
-fn stream_parts(key: &[u8], stream: &Stream, out: &mut Vec<u8>) {
+fn stream_parts(key: &[u8], stream: &Stream, remarks: bool, out: &mut Vec<u8>) {
     let gone = gone_and_pending(stream);
     let mut before = gone.iter().peekable();
     for entry in stream.iter() {
@@ -180,7 +184,12 @@ fn stream_parts(key: &[u8], stream: &Stream, out: &mut Vec<u8>) {
     if gone.is_empty() {
         set_id(key, stream, out);
     }
-    stream.groups().for_each(|group| consumer_group(key, group, out));
+    for group in stream.groups() {
+        if remarks {
+            late(stream, group, out);
+        }
+        consumer_group(key, group, out);
+    }
     if !gone.is_empty() {
         gone.iter().for_each(|id| command(out, &[b"XDEL", key, id.to_string().as_bytes()]));
         set_id(key, stream, out);
@@ -196,6 +205,14 @@ fn gone_and_pending(stream: &Stream) -> BTreeSet<StreamId> {
 /// An entry that is there for a while.
 fn stand_in(key: &[u8], id: StreamId, out: &mut Vec<u8>) {
     command(out, &[b"XADD", key, id.to_string().as_bytes(), b"x", b"y"]);
+}
+
+/// Remarks before a group is made: what is late for it.
+fn late(stream: &Stream, group: &Group, out: &mut Vec<u8>) {
+    let ids: Vec<String> = stream.late(group).map(|id| id.to_string()).collect();
+    for ids in ids.chunks(LATE_IDS) {
+        out.extend_from_slice(format!("{}{}\r\n", feed::LATE, ids.join(" ")).as_bytes());
+    }
 }
 
 /// Writes down what has become of a part of a stream. `known`: it was there before; `last`: the stream's last id then. False:

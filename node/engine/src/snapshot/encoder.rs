@@ -54,7 +54,7 @@ impl Encoder {
         }
         self.keys += 1;
         if self.options.commands {
-            return super::commands::write(entry, due, self.writer.buffer());
+            return super::commands::write(entry, due, true, self.writer.buffer());
         }
         if self.options.stamps && entry.stamp().version > UNDATED {
             self.writer.aux(VERSION, itoa::Buffer::new().format(entry.stamp().version).as_bytes());
@@ -71,7 +71,7 @@ impl Encoder {
             true => stored9::write(value, due, &mut self.writer),
             false => stored::write(value, due, &mut self.writer),
         }
-        if !(self.options.old && matches!(value, ValueRef::Tagged(_))) {
+        if !(self.options.old && matches!(value, ValueRef::Tagged(_) | ValueRef::Stream(_))) {
             stored::write_facts(value, due, &mut self.writer);
         }
     }

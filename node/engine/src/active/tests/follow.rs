@@ -57,7 +57,7 @@ impl Follower {
             with_stage(&mut node.ctx, &key.name, |stage| {
                 let db = &stage.shard.dbs[key.db as usize];
                 if let Some(entry) = db.get(db.hash(&key.name), &key.name) {
-                    commands::write(entry, 0, &mut out);
+                    commands::write(entry, 0, false, &mut out);
                 }
             });
             self.run(key.db as usize, &[b"DEL".to_vec(), key.name.clone()]);

@@ -144,7 +144,7 @@ impl Reader<'_> {
         let late = group.late().filter_map(|id| stream.get(id));
         let next = group.last_id.next();
         let new = next.into_iter().flat_map(|next| stream.range(next, StreamId::MAX));
-        let (mut last, mut read) = (group.last_id, group.entries_read);
+        let (before, mut last, mut read) = (group.last_id, group.last_id, group.entries_read);
         let mut ids = Vec::new();
         for entry in late.chain(new).take(self.count - taken) {
             if !budget.admits(out) {
@@ -166,8 +166,14 @@ impl Reader<'_> {
             return;
         }
         let at_ms = key.env.now_ms as i64;
-        if !self.no_ack {
-            ids.iter().for_each(|id| told.claimed(*id, at_ms, 1));
+        for id in ids.iter().copied() {
+            if !self.no_ack {
+                told.claimed(id, at_ms, 1);
+            } else if id <= before {
+                // How far the group has read does not tell that it was delivered.
+                told.claimed(id, at_ms, 1);
+                told.acknowledged(id);
+            }
         }
         key.apply(Effect::Deliver(Delivery {
             group: self.group,

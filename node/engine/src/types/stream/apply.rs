@@ -70,7 +70,7 @@ pub(crate) fn apply_set_group(
     read: Option<u64>,
 ) -> Outcome {
     let Some(group) = group_mut(key, name) else { return Outcome::Unchanged };
-    (group.last_id, group.entries_read) = (last, read);
+    group.go_on_behind(last, read);
     Outcome::Changed
 }
 
@@ -178,6 +178,13 @@ pub(crate) fn fold_part(key: &mut KeyMut<'_, '_>, name: &[u8], value: Option<&[u
             }
         }
         None => {}
+    }
+}
+
+/// Takes what a log says to be late for a group.
+pub(crate) fn note_late(key: &mut KeyMut<'_, '_>, group: &[u8], ids: impl Iterator<Item = StreamId>) {
+    if let Some(stream) = stream_mut(key) {
+        stream.note_late(group, ids);
     }
 }
 

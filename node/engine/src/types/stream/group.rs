@@ -99,6 +99,7 @@ impl Group {
     }
 
     fn give_to(&mut self, id: StreamId, pending: Pending) {
+        self.forget_late(id);
         let before = self.pending.insert(id, pending);
         if before.is_none_or(|before| before.consumer != pending.consumer) {
             self.consumers.pending_mut(pending.consumer).insert(id, ());
@@ -144,6 +145,14 @@ impl Group {
     /// An entry is late no more: it is delivered, or gone.
     pub(super) fn forget_late(&mut self, id: StreamId) {
         if !self.late.is_empty() {
+            self.late.remove(id);
+        }
+    }
+
+    /// A client has said where the group goes on: what comes behind that is not late but new.
+    pub(super) fn go_on_behind(&mut self, last: StreamId, read: Option<u64>) {
+        (self.last_id, self.entries_read) = (last, read);
+        while let Some((id, ())) = self.late.last().filter(|(id, ())| *id > last) {
             self.late.remove(id);
         }
     }

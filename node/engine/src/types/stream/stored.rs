@@ -1,4 +1,4 @@
-//! Streams as RDB holds them.
+//! Streams as RDB holds them. Which entries are late for a group is no part of that: files tell it beside the value.
 
 use protocol::rdb::{self, Writer};
 use protocol::{Malformed, StreamId};
@@ -60,6 +60,23 @@ impl Stream {
             groups,
             made: true,
         })
+    }
+}
+
+impl Stream {
+    /// Entries that are to be delivered to a group although it has read past them.
+    pub fn late(&self, group: &Group) -> impl Iterator<Item = StreamId> {
+        group.late().filter(|id| self.get(*id).is_some())
+    }
+
+    /// Takes what a file says to be late for a group. What is not there, or was delivered, is not.
+    pub fn note_late(&mut self, group: &[u8], ids: impl Iterator<Item = StreamId>) {
+        let Ok(at) = self.group_at(group) else { return };
+        for id in ids.filter(|id| self.get(*id).is_some()).collect::<Vec<_>>() {
+            if self.groups[at].pending(id).is_none() {
+                self.groups[at].note_late(id);
+            }
+        }
     }
 }
 
