@@ -5,6 +5,9 @@
 //! synchronisations. So the next one waits for those that were let go, as long as they come back: for no longer than half of what
 //! the last one took, and not where nobody has come for an eighth of that. Where synchronising takes less time than serving those
 //! clients does, that changes little, and the two overlap.
+//!
+//! Two may be under way: who is there when nobody else may come does not wait for the end of the one before. Disks and file
+//! systems have them share much of their work.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
@@ -20,6 +23,8 @@ const WORTH_WAITING: Duration = Duration::from_micros(50);
 pub struct Group {
     /// Connections that hold replies back.
     held: AtomicUsize,
+    /// Those of them for whom a synchronisation is under way.
+    gone: AtomicUsize,
     last: Mutex<Last>,
 }
 
@@ -41,6 +46,17 @@ impl Group {
     /// So many do not any longer.
     pub fn leave(&self, count: usize) {
         self.held.fetch_sub(count, Relaxed);
+        let _ = self.gone.fetch_update(Relaxed, Relaxed, |gone| Some(gone.saturating_sub(count)));
+    }
+
+    /// A synchronisation begins for those that are there.
+    pub fn depart(&self) {
+        self.gone.store(self.held.load(Relaxed), Relaxed);
+    }
+
+    /// Whether there are connections for which none is under way.
+    fn is_anybody_here(&self) -> bool {
+        self.held.load(Relaxed) > self.gone.load(Relaxed)
     }
 
     /// A synchronisation has ended; those for whom it was have yet to be let go.
@@ -54,7 +70,7 @@ impl Group {
         let Some(ended) = ended else { return };
         let (until, pause) = (ended + took / 2, took / 8);
         let (mut had, mut came) = (self.held.load(Relaxed), Instant::now());
-        while had > 0 && had < expected {
+        while self.is_anybody_here() && had < expected {
             let now = Instant::now();
             let left = until.min(came + pause).saturating_duration_since(now);
             if left < WORTH_WAITING {

@@ -4,7 +4,7 @@
 //! a snapshot and what came after it, [`load`] reads them all, scripts by an [`author`], and learns of what [`age`] they are. The feed
 //! brings the groups of commands, in order. Replies wait until what they tell of is in the file, or durable, as the policy says
 //! ([`crate::held`]): all that was done meanwhile shares the next write and the next synchronisation, see [`group`]. With `everysec`
-//! that is the [`syncer`]'s.
+//! that is the [`syncer`]'s; with `always` two synchronisations run side by side, and [`order`] says what may be promised of them.
 
 pub mod age;
 pub mod author;
@@ -13,11 +13,13 @@ pub mod group;
 pub mod load;
 pub mod log;
 pub mod manifest;
+mod order;
 pub mod records;
 pub mod rewrite;
 pub mod syncer;
 
 use std::fs::File;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::*};
 use std::task::Waker;
@@ -37,6 +39,7 @@ use crate::worker::unix_ms;
 use group::Group;
 use log::Log;
 use manifest::Manifest;
+use order::{Order, Promise};
 use syncer::Syncer;
 
 const EVERY_SECOND: Duration = Duration::from_secs(1);
@@ -71,6 +74,8 @@ pub struct Aof {
     wait: AtomicU8,
     /// All up to this version is where replies wait for it to be.
     covered: AtomicU64,
+    /// All up to this version has been handed over by those who did it.
+    written: AtomicU64,
     /// All up to this version is on the disk.
     durable: AtomicU64,
     /// Somebody waits for all up to this version to be there, and synchronising is not put off.
@@ -82,8 +87,17 @@ pub struct Aof {
     member: Mutex<Option<Arc<Desk>>>,
     is_member: AtomicBool,
     pub syncer: Syncer,
+    /// With `always`: what was written and nobody synchronises yet, and what is under way.
+    due: Mutex<Option<Due>>,
+    order: Order,
     /// Who waits with `always`.
     pub group: Group,
+}
+
+/// Files that are to be synchronised, and the number of that in the [`Order`].
+struct Due {
+    number: u64,
+    files: SmallVec<[Arc<File>; 2]>,
 }
 
 struct Waiter {
@@ -366,21 +380,23 @@ impl Aof {
         state.books.delayed_syncs += u64::from(late);
         // Nothing is left but what is about to be synchronised, and a start would find it.
         let clean = !state.books.starting && state.logs().all(Log::is_handed_over);
-        let promise = if clean { promise } else { 0 };
+        let (covered, promise) = (promise, if clean { promise } else { 0 });
         drop(state);
         if always {
-            let began = Instant::now();
-            result = result.and_then(|()| due.iter().try_for_each(|file| file.sync_data()));
-            if !due.is_empty() {
-                self.group.synced(began.elapsed());
-            }
             if result.is_ok() {
-                self.note_durable(server, promise);
+                self.put_on_disk(server, due, Promise { covered, durable: promise });
             }
         } else if !self.syncer.ask(server, due, promise) && beside.is_none() {
             // None was under way that could fail.
             self.note_durable(server, promise);
         }
+        let ok = result.is_ok();
+        self.note_write(server, result, always);
+        ok
+    }
+
+    /// Writing, or synchronising where replies wait for that, has gone like this.
+    fn note_write(&self, server: &'static Server, result: io::Result<()>, always: bool) {
         let error = result.err().map(|e| process::reason(&e));
         let ok = error.is_none();
         self.note_error(server, error);
@@ -390,7 +406,48 @@ impl Aof {
             );
             std::process::exit(1);
         }
-        ok
+    }
+
+    /// With `always`: whoever made the round synchronises these files when he has let go of the desks.
+    fn put_on_disk(&self, server: &Server, files: SmallVec<[Arc<File>; 2]>, promise: Promise) {
+        let mut due = self.due.lock();
+        match &mut *due {
+            Some(due) => {
+                due.files.extend(files);
+                self.order.extend(due.number, promise);
+            }
+            None if files.is_empty() => {
+                drop(due);
+                self.keep(server, self.order.pass(promise));
+            }
+            None => {
+                *due = Some(Due { number: self.order.begin(promise), files });
+                self.group.depart();
+            }
+        }
+    }
+
+    fn keep(&self, server: &Server, promise: Option<Promise>) {
+        let Some(Promise { covered, durable }) = promise else { return };
+        self.note_durable(server, durable);
+        if !self.is_member() {
+            self.release(covered);
+        }
+    }
+
+    /// Whether [`Aof::sync_due`] has something to do.
+    pub fn has_due(&self) -> bool {
+        self.due.lock().is_some()
+    }
+
+    /// Synchronises what was written with `always`, and sends the replies that wait for it.
+    pub fn sync_due(&self, server: &'static Server) {
+        let Some(Due { number, files }) = self.due.lock().take() else { return };
+        let began = Instant::now();
+        let result = files.iter().try_for_each(|file| file.sync_data());
+        self.group.synced(began.elapsed());
+        self.note_write(server, result, true);
+        self.keep(server, self.order.end(number));
     }
 
     /// Writing has worked, or has not: then clients' writes are refused.
@@ -528,9 +585,11 @@ impl Consumer for Aof {
         if !self.is_on() || self.state.lock().log.is_none() {
             return;
         }
+        self.written.store(promise, Release);
+        self.write(server, promise);
         // What can't be written stays here and is tried again; replies do not wait for that. Where a member's log takes over,
         // that decides what is durable.
-        if (self.write(server, promise) || self.wait() != Wait::Durable) && !self.is_member() {
+        if self.wait() != Wait::Durable && !self.is_member() {
             self.release(promise);
         }
         let mut state = self.state.lock();
@@ -539,6 +598,9 @@ impl Consumer for Aof {
 
     /// With `always` somebody waits for whoever is at work now.
     fn hurries(&self) -> bool {
-        self.is_awaited() && self.wait() == Wait::Durable
+        let written = self.written.load(Acquire);
+        self.is_awaited()
+            && self.wait() == Wait::Durable
+            && self.waiting.lock().iter().any(|waiter| waiter.version > written)
     }
 }

@@ -4,9 +4,12 @@
 //! in the log ([`crate::held`]), and a thread of its own for all else. That one sleeps until somebody wakes it, and looks
 //! once in a while by itself: files are synchronised by the clock. When it meets writers that have not handed over yet, it
 //! looks again soon.
+//!
+//! With `appendfsync always` there are two such threads, who take turns: while one of them synchronises what it has written, the
+//! other one gathers and writes what comes meanwhile, and need not wait with its own synchronisation until the first has ended.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering::*};
 use std::thread::Thread;
 use std::time::Duration;
 
@@ -52,7 +55,11 @@ pub struct Pump {
     listening: AtomicU8,
     /// Whoever makes a round has it.
     drain: Mutex<Drain>,
-    thread: OnceLock<Thread>,
+    /// The threads, the second of which is started when it is first needed.
+    threads: [OnceLock<Thread>; 2],
+    /// The thread that has it waits for commands and takes them. Its number stands beside it: it is the one to wake.
+    turn: Mutex<()>,
+    at_turn: AtomicUsize,
     started: AtomicBool,
 }
 
@@ -62,17 +69,21 @@ impl Pump {
         self.listening.fetch_or(who as u8, AcqRel);
         server.keyspace.feed.listen(true);
         if !self.started.swap(true, AcqRel) {
-            let run = move || run(server);
-            let handle =
-                std::thread::Builder::new().name("feed".into()).spawn(run).expect("a thread can be started");
-            let thread = handle.thread().clone();
-            let _ = self.thread.set(thread.clone());
+            self.start(server, 0);
             server.keyspace.feed.on_wake(move || {
                 if server.aof.wait() != Wait::Written || !held::comes_by() {
-                    thread.unpark();
+                    server.pump.wake();
                 }
             });
         }
+    }
+
+    fn start(&self, server: &'static Server, number: usize) {
+        self.threads[number].get_or_init(|| {
+            let run = move || run(server, number);
+            let handle = std::thread::Builder::new().name("feed".into()).spawn(run);
+            handle.expect("a thread can be started").thread().clone()
+        });
     }
 
     /// This one wants no more commands. When nobody does, none are written down.
@@ -99,30 +110,48 @@ impl Pump {
             return false;
         };
         round(server, &mut drain);
+        drop(drain);
+        server.aof.sync_due(server);
         true
     }
 
     /// Has the thread look at once.
     pub fn wake(&self) {
-        if let Some(thread) = self.thread.get() {
+        if let Some(thread) = self.threads[self.at_turn.load(SeqCst)].get() {
             thread.unpark();
         }
     }
 }
 
-fn run(server: &'static Server) -> ! {
+fn run(server: &'static Server, number: usize) -> ! {
+    let pump = &server.pump;
     loop {
-        server.aof.gather();
-        let waiting = {
-            let mut drain = server.pump.drain.lock();
-            let waiting = round(server, &mut drain);
-            if waiting {
-                server.keyspace.feed.stay_awake();
-            }
-            waiting
-        };
-        std::thread::park_timeout(if waiting { SOON } else { IDLE });
+        let turn = pump.turn.lock();
+        // Who hands something over looks at this after that: either it wakes this thread, or the round below finds it.
+        pump.at_turn.store(number, SeqCst);
+        while !take(server) {}
+        pump.start(server, 1 - number);
+        drop(turn);
+        server.aof.sync_due(server);
     }
+}
+
+/// Takes what has come, or waits a while if that is nothing to be synchronised. True: something is.
+fn take(server: &'static Server) -> bool {
+    server.aof.gather();
+    let waiting = {
+        let mut drain = server.pump.drain.lock();
+        let waiting = round(server, &mut drain);
+        if waiting {
+            server.keyspace.feed.stay_awake();
+        }
+        waiting
+    };
+    if server.aof.has_due() {
+        return true;
+    }
+    std::thread::park_timeout(if waiting { SOON } else { IDLE });
+    false
 }
 
 /// One round; true if more is about to come.
