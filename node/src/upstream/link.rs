@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -165,6 +165,7 @@ impl Link {
         let mut applier = Applier::new(self);
         let mut pause = PAUSE_MIN;
         while !self.is_unwanted() {
+            let began = Instant::now();
             let broken = self.once(&mut applier).expect_err("a link ends in one way or another");
             applier.hung_up();
             *self.socket.lock() = None;
@@ -190,11 +191,12 @@ impl Link {
                 }
                 Broken::Lost(text) if was_up => {
                     tracing::warn!("Connection with master {host}:{port} lost: {text}");
-                    pause = PAUSE_MIN;
+                    // At once: the backlog may not reach for long. But not over and over.
+                    pause = PAUSE_MIN.saturating_sub(began.elapsed());
                 }
                 Broken::Lost(text) => {
                     tracing::warn!("Error condition on socket for SYNC with {host}:{port}: {text}");
-                    pause = (pause * 2).min(PAUSE_MAX);
+                    pause = (pause * 2).clamp(PAUSE_MIN, PAUSE_MAX);
                 }
                 Broken::Unwanted => return,
             }
