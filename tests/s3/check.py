@@ -1,10 +1,15 @@
 """check.py SERVER DIR: starts an S3 server and SERVER, and looks at what comes to be there. A line for each check."""
 
+import base64
+import hashlib
+import http.client
+import http.server
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import traceback
 
@@ -101,6 +106,61 @@ def a_start_without_an_object_is_empty():
     node = Node("empty").up()
     assert node.client.dbsize() == 0 and "starting empty" in open(node.log).read()
     node.kill()
+
+
+class Flaky(http.server.BaseHTTPRequestHandler):
+    """Passes requests on to the storage, but not the first ones; looks at the checksum of each piece of data."""
+
+    protocol_version = "HTTP/1.1"
+    refused, checked = 0, 0
+
+    def log_message(self, *_):
+        pass
+
+    def do(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.command == "PUT":
+            stated = self.headers["x-amz-checksum-sha256"]
+            assert stated == base64.b64encode(hashlib.sha256(body).digest()).decode(), self.headers
+            Flaky.checked += 1
+        if self.command != "GET" and Flaky.refused < 4:
+            Flaky.refused += 1
+            if Flaky.refused == 2:
+                self.close_connection = True
+                return
+            self.send_response(503)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        to = http.client.HTTPConnection("127.0.0.1", S3_PORT)
+        to.request(self.command, self.path, body, {k: v for k, v in self.headers.items() if k.lower() != "connection"})
+        answer = to.getresponse()
+        data = answer.read()
+        self.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in ("connection", "transfer-encoding", "content-length", "date", "server"):
+                self.send_header(name, value)
+        head = self.command == "HEAD"
+        self.send_header("Content-Length", answer.getheader("Content-Length") if head else str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = do
+
+
+def what_is_refused_is_tried_again_and_all_bears_its_checksum():
+    proxy = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Flaky)
+    threading.Thread(target=proxy.serve_forever, daemon=True).start()
+    node = Node("flaky", "--db-s3-endpoint", f"http://127.0.0.1:{proxy.server_port}", key="eu/flaky.rdb").up()
+    noise = os.urandom(1 << 20)
+    for n in range(12):
+        node.client.set(f"large:{n}", os.urandom(16) + noise)
+    node.save()
+    assert Flaky.refused == 4 and Flaky.checked >= 2, (Flaky.refused, Flaky.checked)
+    assert stored("eu/flaky.rdb") == node.file() and node.info("s3_upload_failures") == 0
+    s3.delete_object(Bucket=BUCKET, Key="eu/flaky.rdb")
+    node.kill()
+    proxy.shutdown()
 
 
 def a_small_snapshot_is_sent():
@@ -204,7 +264,8 @@ def a_refusal_is_told():
 
 
 CHECKS = [
-    a_start_without_an_object_is_empty, a_small_snapshot_is_sent, a_large_one_goes_in_parts,
+    a_start_without_an_object_is_empty, what_is_refused_is_tried_again_and_all_bears_its_checksum,
+    a_small_snapshot_is_sent, a_large_one_goes_in_parts,
     the_storage_may_be_away_for_a_while, a_start_without_a_file_fetches_it, the_end_waits_for_the_upload, copies_are_kept,
     what_is_damaged_is_not_restored, a_refusal_is_told,
 ]
