@@ -3,6 +3,7 @@
 use harness::proxy::Proxy;
 use harness::wait::{wait_for, wait_until};
 use harness::{Client, Kind, Server};
+use std::io::Read;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -345,16 +346,21 @@ fn writes_are_refused_without_enough_replicas() {
 
 #[test]
 fn one_that_does_not_read_is_closed() {
-    let master = master(&["--client-output-buffer-limit", "replica 2mb 0 0"]);
+    for limit in ["replica 2mb 0 0", "replica 0 1mb 1"] {
+        does_not_read(&master(&["--client-output-buffer-limit", limit]));
+    }
+}
+
+fn does_not_read(master: &Server) {
     let mut slow = master.client();
     // It takes its snapshot, and nothing after it.
     slow.send_raw(b"SYNC\r\n").unwrap();
-    wait_until("it is online", SOON, || info(&master, "replication", "slave0").contains("state=online"));
+    wait_until("it is online", SOON, || info(master, "replication", "slave0").contains("state=online"));
     let mut client = master.client();
     let big = "v".repeat(100_000);
     let gone = wait_for(SOON, || {
         (0..50).for_each(|n| drop(call(&mut client, &["SET", &format!("k{n}"), &big])));
-        (count(&master, "replication", "connected_slaves") == 0).then_some(())
+        (count(master, "replication", "connected_slaves") == 0).then_some(())
     });
     assert!(gone.is_some(), "it is still there");
     assert!(master.log().contains("overcoming of output buffer limits"));
@@ -398,4 +404,106 @@ fn messages_functions_and_evictions_are_passed_on() {
     wait_until("it comes back", SOON, || count(&master, "stats", "sync_partial_ok") == 1);
     let clients = client.cmd("CLIENT LIST TYPE replica").unwrap().text();
     assert!(clients.contains("flags=S"), "{clients}");
+}
+
+/// What a master says of itself and to its replicas, beside a redis-server in the same place.
+#[test]
+fn a_master_is_as_redis_has_them() {
+    let options = ["--repl-diskless-sync-delay", "0", "--min-replicas-to-write", "0"];
+    let masters = [Kind::Redis, Kind::Everwrite].map(|kind| Server::start_with(kind, &options));
+    let both = |line: &str| {
+        let [expected, got] = [0, 1].map(|at: usize| ask(&mut masters[at].client(), line));
+        assert_eq!(expected, got, "{line}");
+        got
+    };
+    // Fields in their order, and the values of those that are not the server's own.
+    let replication = || {
+        let of = |master: &Server| -> Vec<String> {
+            let text = master.client().cmd("INFO replication").unwrap().text();
+            let own = ["master_replid:", "master_replid2:", "slave0:"];
+            let field = |line: &str| match own.iter().find(|field| line.starts_with(**field)) {
+                Some(field) => field.to_string(),
+                None => line.to_owned(),
+            };
+            text.lines().map(field).collect()
+        };
+        assert_eq!(of(&masters[0])[..12], of(&masters[1])[..12]);
+    };
+    replication();
+    for line in [
+        "REPLCONF",
+        "REPLCONF listening-port",
+        "REPLCONF listening-port x",
+        "REPLCONF listening-port 1234",
+        "REPLCONF capa eof capa psync2 capa whatever",
+        "REPLCONF ip-address 1.2.3.4",
+        "REPLCONF rdb-only 1",
+        "REPLCONF rdb-filter-only functions",
+        "REPLCONF rdb-filter-only nonsense",
+        "REPLCONF nonsense 1",
+        "ROLE",
+        "WAIT 0 0",
+        "WAIT -1 0",
+        "WAIT 1 -1",
+        "WAIT x 1",
+        "REPLICAOF NO ONE",
+        "FAILOVER",
+        "FAILOVER ABORT",
+        "FAILOVER FORCE",
+        "FAILOVER TO 127.0.0.1",
+        "FAILOVER TO 127.0.0.1 1 FORCE",
+        "FAILOVER TO 127.0.0.1 1 TIMEOUT 0",
+        "FAILOVER TIMEOUT x",
+        "FAILOVER ABORT TIMEOUT 1",
+        "PSYNC x 1 FAILOVER",
+    ] {
+        both(line);
+    }
+    let replicas: Vec<Server> = masters.iter().map(|master| replica_at(master.address(), &[])).collect();
+    wait_until("both are up", SOON, || replicas.iter().all(is_up));
+    let line = |at: usize| info(&masters[at], "replication", "slave0");
+    wait_until("both are online", SOON, || (0..2).all(|at| line(at).contains("state=online")));
+    let fields = |line: String| -> Vec<String> {
+        line.split(',').map(|pair| pair.split('=').next().unwrap_or_default().to_owned()).collect()
+    };
+    assert_eq!(fields(line(0)), fields(line(1)));
+    assert_eq!(both("SET k v"), "+OK");
+    assert_eq!(both("WAIT 1 20000"), "1");
+    for line in ["FAILOVER TO 127.0.0.1 1", "FAILOVER FORCE", "FAILOVER TIMEOUT 0", "FAILOVER ABORT"] {
+        both(line);
+    }
+    for (line, answer) in [
+        ("CONFIG SET min-replicas-to-write 2", "+OK"),
+        ("SET k v", "-NOREPLICAS Not enough good replicas to write."),
+        ("GET k", "\"v\""),
+        ("EVAL return(redis.call('set','k','w')) 0", "-NOREPLICAS Not enough good replicas to write."),
+        ("CONFIG SET min-replicas-max-lag 0", "+OK"),
+        ("SET k v", "+OK"),
+        ("CONFIG SET min-replicas-max-lag 10", "+OK"),
+        ("CONFIG SET min-replicas-to-write 1", "+OK"),
+        ("SET k v", "+OK"),
+    ] {
+        assert!(both(line).starts_with(answer), "{line}");
+    }
+    // Whoever waits has replicas asked how far they are, and those without an answer count as they were.
+    for master in &masters {
+        let mut raw = master.client();
+        // Without `eof` the stream begins behind the snapshot, not only when that one has said that it has it.
+        ask(&mut raw, "REPLCONF capa psync2");
+        raw.send(&["PSYNC", "?", "-1"]).unwrap();
+        wait_until("it is online", SOON, || info(master, "replication", "slave1").contains("state="));
+        let mut stream = raw.stream().try_clone().unwrap();
+        stream.set_read_timeout(Some(SOON)).unwrap();
+        let (asked, mut seen) = (b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n", Vec::new());
+        let mut buffer = [0; 4096];
+        let mut waiting = master.client();
+        ask(&mut waiting, "SET k v");
+        waiting.send(&["WAIT", "2", "500"]).unwrap();
+        while !seen.windows(asked.len()).any(|part| part == asked) {
+            let n = stream.read(&mut buffer).expect("the stream goes on");
+            assert!(n > 0, "{}", master.log());
+            seen.extend_from_slice(&buffer[..n]);
+        }
+        assert_eq!(waiting.receive().unwrap().to_string(), "1");
+    }
 }
