@@ -6,7 +6,7 @@ use crate::shared::Shared;
 use crate::vector::{Have, Vector};
 
 /// The protocol's version: peers with another one do not talk.
-pub const PROTOCOL: u32 = 4;
+pub const PROTOCOL: u32 = 5;
 
 /// The first word on a link, from both sides (S7).
 #[derive(Clone, Debug, PartialEq, Eq)]
