@@ -57,17 +57,22 @@ pub struct Item<'a> {
     pub deadline: Option<u64>,
     /// Seconds since it was last used.
     pub idle_s: u64,
+    /// It was used later than written, by a second at least: what keys remember of their use is no finer.
+    pub hit: bool,
 }
 
 impl<'a> Item<'a> {
     fn of(entry: EntryRef<'a>, ctx: &Ctx<'_>, text: &'a mut IntText) -> Option<Item<'a>> {
         let value = entry.value();
         let idle_s = u64::from(access::idle_seconds(entry.access(), ctx.env.clock));
+        let idle_s = if ctx.env.tuning.policy.is_lfu() { 0 } else { idle_s };
+        let used_s = (ctx.env.now_ms / 1000).saturating_sub(idle_s);
         Some(Item {
             tag: value.tag(),
             unique: unique(entry.stamp()),
             deadline: entry.deadline(),
-            idle_s: if ctx.env.tuning.policy.is_lfu() { 0 } else { idle_s },
+            idle_s,
+            hit: !ctx.env.tuning.policy.is_lfu() && used_s > entry.stamp().ms() / 1000,
             bytes: value.string_bytes(text)?,
         })
     }

@@ -45,6 +45,7 @@ struct Shown {
     unique: u64,
     ttl_s: i64,
     idle_s: u64,
+    hit: bool,
 }
 
 impl Shown {
@@ -55,6 +56,7 @@ impl Shown {
             unique: item.unique,
             ttl_s: item.ttl_s(now_ms),
             idle_s: item.idle_s,
+            hit: item.hit,
         }
     }
 }
@@ -73,6 +75,7 @@ fn flags(call: &mut Call<'_>, request: &Meta<'_>, size: usize, item: Option<&Sho
             (b's', Some(_)) => int.format(size).as_bytes().to_vec().into(),
             (b't', Some(item)) => int.format(item.ttl_s).as_bytes().to_vec().into(),
             (b'l', Some(item)) => int.format(item.idle_s).as_bytes().to_vec().into(),
+            (b'h', Some(item)) => Cow::Borrowed(if item.hit { b"1" } else { b"0" }),
             _ => continue,
         };
         buf.extend_from_slice(&[b' ', flag.letter]);
@@ -115,6 +118,11 @@ fn get(call: &mut Call<'_>, request: &Meta<'_>) {
     let (key, now_ms) = (&request.key[..], call.ctx.env.now_ms);
     call.tally(Tally::CmdGet);
     let mut text = IntText::default();
+    // What is told of its use is how it was before.
+    let before = match request.has(b'l') || request.has(b'h') {
+        true => Item::peek(call.ctx, key, &mut text).map(|item| (item.idle_s, item.hit)),
+        false => None,
+    };
     // With `u` this is no use of it.
     let item = match request.has(b'u') {
         true => Item::peek(call.ctx, key, &mut text),
@@ -155,7 +163,8 @@ fn get(call: &mut Call<'_>, request: &Meta<'_>) {
     }
     let mut text = IntText::default();
     let Some(item) = Item::peek(call.ctx, key, &mut text) else { return bare(call, request, "EN") };
-    let (size, shown) = (item.bytes.len(), Shown::of(&item, now_ms, request.has(b'v')));
+    let (size, mut shown) = (item.bytes.len(), Shown::of(&item, now_ms, request.has(b'v')));
+    (shown.idle_s, shown.hit) = before.unwrap_or_default();
     let marks = match (promised, tag & STALE != 0, won) {
         (true, stale, _) => {
             if stale {

@@ -163,8 +163,8 @@ fn parts<'a>(verb: MetaVerb, word: &'a [u8], words: Words<'a>) -> Result<Meta<'a
 }
 
 /// The flags that are understood; a command that has no use for one of them ignores it. Not among them: `E`, for the unique
-/// numbers here are the versions of writes, and `h`, for whether a value has been fetched before is not remembered.
-const KNOWN: &[u8] = b"bcCDfFIJklMNOqRstTuv";
+/// numbers here are the versions of writes.
+const KNOWN: &[u8] = b"bcCDfFhIJklMNOqRstTuv";
 
 fn flags<'a>(words: Words<'a>) -> Result<SmallVec<[Flag<'a>; 8]>, &'static str> {
     let mut flags: SmallVec<[Flag<'a>; 8]> = SmallVec::new();
