@@ -50,6 +50,12 @@ pub fn run(args: &[OsString]) -> Result<(), String> {
         Err(e) => e.exit(),
     };
     let interrupt = Interrupt::new()?;
+    let outcome = show(&options, &interrupt);
+    // Ctrl-C reaches the nodes, too: what becomes of them then is no failure.
+    if interrupt.came() { Ok(()) } else { outcome }
+}
+
+fn show(options: &Options, interrupt: &Interrupt) -> Result<(), String> {
     let mut screen = Screen::new(std::io::stdout().is_terminal());
     let nodes: Vec<Node> = (0..NODES).map(Node::start).collect::<Result<_, _>>()?;
     let links = link(&nodes, Duration::from_millis(options.delay))?;
@@ -61,17 +67,17 @@ pub fn run(args: &[OsString]) -> Result<(), String> {
             node.dir().display()
         ));
     }
-    wait_linked(&nodes, &interrupt)?;
+    wait_linked(&nodes, interrupt)?;
     screen.say(&format!("linked, each to each; anything takes {} ms from one to another", options.delay));
-    let outcome = play(&nodes, &links, &options, &mut screen, &interrupt);
-    if outcome.is_ok() && !options.exit && !interrupt.came() {
+    play(&nodes, &links, options, &mut screen, interrupt)?;
+    if !options.exit && !interrupt.came() {
         screen.say("The nodes stay up until you press Ctrl-C. Try:");
         screen.say(&format!("  redis-cli -p {} set greeting hello", nodes[0].port()));
         screen.say(&format!("  redis-cli -p {} get greeting", nodes[2].port()));
         screen.say(&format!("  redis-cli -p {} info replication", nodes[1].port()));
         interrupt.wait();
     }
-    outcome
+    Ok(())
 }
 
 /// A proxy for each direction between each two nodes: from, to, proxy.
@@ -132,7 +138,7 @@ fn play(
         }
         interrupt.sleep(Duration::from_millis(20));
     }
-    if interrupt.came() { Ok(()) } else { Err("The nodes' data are different: this is a bug.".into()) }
+    Err("The nodes' data are different: this is a bug.".into())
 }
 
 fn watch(
@@ -147,7 +153,7 @@ fn watch(
         screen.show(&screen::look(nodes)?, writers.writes());
         interrupt.sleep(LOOK_EVERY);
     }
-    Ok(())
+    if interrupt.came() { Err("interrupted".into()) } else { Ok(()) }
 }
 
 /// Compares the data with what clients were told.

@@ -15,7 +15,8 @@ pub struct View {
     pub links: usize,
     pub written: u64,
     pub applied: u64,
-    pub lag_ms: u64,
+    /// How far the peers that it is linked with are behind it.
+    pub lag_ms: Option<u64>,
     pub conflicts: u64,
     pub digest: String,
 }
@@ -37,7 +38,7 @@ fn look_at(node: &Node) -> Result<View, String> {
         links: field("connected_slaves") as usize,
         written: field("mesh_effects_written"),
         applied: field("mesh_effects_applied"),
-        lag_ms: lags.max().unwrap_or(0),
+        lag_ms: lags.max(),
         conflicts: replication::overlay::Rule::ALL
             .map(|rule| field(&format!("mesh_conflicts_{}", rule.name().replace('-', "_"))))
             .iter()
@@ -87,12 +88,12 @@ impl Screen {
         }
         for view in views {
             print(&format!(
-                "   {}  links {}  wrote {:>7}  applied {:>7}  behind {:>5} ms  conflicts {:>4}  digest {}",
+                "   {}  links {}  wrote {:>7}  applied {:>7}  peers behind {:>7}  conflicts {:>4}  digest {}",
                 view.name,
                 view.links,
                 view.written,
                 view.applied,
-                view.lag_ms,
+                view.lag_ms.map_or("-".to_owned(), |ms| format!("{ms} ms")),
                 view.conflicts,
                 view.digest.get(..12).unwrap_or(&view.digest),
             ));
