@@ -407,6 +407,22 @@ fn malformed_and_oversize_frames_close_the_link_and_change_nothing() {
     wait_until("no link to be left", SOON, || info(&mut client, "connected_slaves") == "0");
 }
 
+/// Of who does not say the password not even a frame is read, whatever is in it.
+#[test]
+fn who_does_not_say_the_password_is_not_listened_to() {
+    let node = Server::start_with(Kind::Everwrite, &[&ACTIVE[..], &["--requirepass", "secret"]].concat());
+    let mut client = node.client();
+    ok(&mut client, "AUTH secret");
+    ok(&mut client, "SET a 1");
+    for message in [&[0x0a, 4, 3, 0xff, 0xff, 0xff][..], &[0x0a, 3, 2, 7, 0], &[]] {
+        call_with(node.address(), message, message.len() as u32);
+    }
+    let log = node.log();
+    assert_eq!(log.matches("Refused a link from").count(), 3, "{log}");
+    assert!(!log.contains("Peer 127.0.0.1"), "{log}");
+    assert_eq!((&info(&mut client, "mesh_members")[..], ok(&mut client, "DBSIZE")), ("0", Value::Int(1)));
+}
+
 #[test]
 fn the_demo_shows_that_nothing_is_lost() {
     let output = std::process::Command::new(Kind::Everwrite.program())

@@ -107,6 +107,93 @@ fn who_got_its_data_from_one_that_has_settled_less_is_understood_by_one_that_has
     }
 }
 
+/// What comes as a full sync and is none is refused, wherever it is damaged, and clients can use what is there.
+#[test]
+fn a_damaged_full_sync_is_refused_and_breaks_nothing() {
+    let mut from = Node::new(1, 2);
+    for line in [
+        "SET k v",
+        "APPEND k w",
+        "SET n 7",
+        "INCR n",
+        "INCRBYFLOAT f 1.5",
+        "HSET h a 1 b 2",
+        "HINCRBY h a 1",
+        "SADD s 1 2 x",
+        "RPUSH l a b c",
+        "LSET l 1 B",
+        "LPOP l",
+        "ZADD z 1 a 2 b",
+        "ZINCRBY z 1.5 a",
+        "XADD x 1-0 f v",
+        "XADD x 2-0 f v",
+        "XGROUP CREATE x g 0",
+        "XREADGROUP GROUP g c COUNT 1 STREAMS x >",
+        "XDEL x 2-0",
+        "PFADD p a b",
+        "SETBIT b 9 1",
+        "PEXPIRE k 100000",
+        "EXPIREMEMBER h a 100",
+        "SET gone 1",
+        "DEL gone",
+        "FLUSHDB ASYNC",
+        "SADD s y",
+        "XADD x 3-0 f v",
+        "HSET h c 3",
+        "EXPIREMEMBER h c 100",
+        "RPUSH l d e",
+        "LPOP l",
+        "ZADD z 3 c",
+        "INCR n",
+        "PFADD p c",
+    ] {
+        from.run(line);
+    }
+    let mut export = Export::default();
+    let pieces: Vec<Vec<u8>> = std::iter::from_fn(|| export.next(&mut from.console.ctx, 1 << 20)).collect();
+    let whole = pieces.concat();
+    let (mut dice, mut refused) = (Dice(1), 0);
+    let mut to = Node::new(2, 2);
+    for round in 0..4_000 {
+        let mut piece = whole.clone();
+        for _ in 0..1 + dice.below(3) {
+            let at = dice.below(piece.len() as u64) as usize;
+            match dice.below(4) {
+                0 => piece.truncate(at.max(1)),
+                1 => drop(piece.remove(at)),
+                2 => piece[at] = dice.draw() as u8,
+                _ => piece[at] ^= 1 << dice.below(8),
+            }
+            if piece.is_empty() {
+                piece.push(0);
+            }
+        }
+        let mut merge = Merge::begin(&mut to.console.ctx, Box::new(|_| false), false);
+        let taken = merge.take(&mut to.console.ctx, &piece);
+        to.console.ctx.locks.release();
+        if taken.is_ok_and(|()| merge.end(&mut to.console.ctx).is_ok()) {
+            to.console.ctx.locks.release();
+        } else {
+            refused += 1;
+        }
+        drop(merge);
+        if round % 40 == 0 {
+            for line in [
+                "LRANGE l 0 -1",
+                "XINFO STREAM x FULL",
+                "HGETALL h",
+                "SMEMBERS s",
+                "ZRANGE z 0 -1",
+                "PFCOUNT p",
+                "DBSIZE",
+            ] {
+                to.run(line);
+            }
+        }
+    }
+    assert!(refused > 1_000, "{refused} were refused");
+}
+
 /// A full sync that breaks off has brought effects that come once more from those who made them.
 #[test]
 fn what_half_a_full_sync_has_brought_counts_once() {
