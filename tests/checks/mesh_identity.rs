@@ -10,6 +10,15 @@ use harness::{Client, Value};
 
 const COUNTERS: usize = 4;
 
+/// Has writers stop, however a test ends.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+    }
+}
+
 /// Writes until it is told to stop: counts, and numbers of its own at the ends of lists. Returns how often it has counted.
 fn write(mut client: Client, who: &str, ended: &AtomicBool) -> i64 {
     let mut counted = 0;
@@ -51,6 +60,7 @@ fn a_new_identity_in_the_middle_of_writes_tells_each_once() {
                 scope.spawn(move || write(client, &format!("w{n}"), ended))
             })
             .collect();
+        let end = End(&ended);
         let mut a = mesh.client(0);
         for _ in 0..6 {
             thread::sleep(Duration::from_millis(150));
@@ -59,7 +69,7 @@ fn a_new_identity_in_the_middle_of_writes_tells_each_once() {
             assert_eq!(reply, Value::Simple("OK".into()));
             mesh.wait_links(0, 1);
         }
-        ended.store(true, SeqCst);
+        drop(end);
         writers.into_iter().map(|writer| writer.join().expect("it writes to the end")).sum()
     });
     mesh.wait_linked();

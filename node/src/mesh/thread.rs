@@ -390,7 +390,8 @@ impl Shared {
             driver.trust_if_alone();
             let links = driver.links.len();
             let groups = driver.written() + driver.data.applied;
-            let next = pace::until_beat(links, groups - driver.groups_at_beat);
+            // Under a new identity they are counted from the start.
+            let next = pace::until_beat(links, groups.saturating_sub(driver.groups_at_beat));
             driver.groups_at_beat = groups;
             ((links > 0).then_some(next), base)
         };
