@@ -505,7 +505,7 @@ fn a_master_is_as_redis_has_them() {
         let mut buffer = [0; 4096];
         let mut waiting = master.client();
         ask(&mut waiting, "SET k v");
-        waiting.send(&["WAIT", "2", "500"]).unwrap();
+        waiting.send(&["WAIT", "2", "3000"]).unwrap();
         while !seen.windows(asked.len()).any(|part| part == asked) {
             let n = stream.read(&mut buffer).expect("the stream goes on");
             assert!(n > 0, "{}", master.log());
