@@ -337,7 +337,8 @@ impl Marks {
         if self.newest.is_settled(settled) {
             return true;
         }
-        if settled < self.due {
+        // Additions go from the front, and a late one is the cheaper the fewer there are.
+        if settled < self.due && self.adds.is_empty() && self.sums.is_none() {
             return false;
         }
         let events = self.log.len() + self.adds.len() + self.sums.as_ref().map_or(0, |sums| sums.len());
