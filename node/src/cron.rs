@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::aof::rewrite;
 use crate::persist::background;
+use crate::pulse::Pulse;
 use crate::replicas::watch;
 use crate::samples::Reading;
 use crate::server::Server;
@@ -19,12 +20,11 @@ const ROTATION: u64 = 10;
 
 /// Runs for ever.
 pub async fn run(server: &'static Server) {
-    let mut every = tokio::time::interval(PERIOD);
-    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut pulse = Pulse::new().expect("housekeeping needs a timer");
     let mut generation = server.config.generation();
     let mut looks = 0u64;
     loop {
-        every.tick().await;
+        pulse.after(PERIOD).await.expect("a timer can be set and read");
         if !server.switches.cron() {
             continue;
         }

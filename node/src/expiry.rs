@@ -1,20 +1,15 @@
-//! When expired keys are reclaimed that nobody asks for: a task on each worker, for that worker's share of the shards.
+//! When expired keys are reclaimed that nobody asks for: by each worker, for its share of the shards.
 //!
-//! `hz` times a second it looks which of its shards have something due, which takes a few microseconds if none has, and
+//! `hz` times a second it looks which of them have something due, which takes a few microseconds if none has, and
 //! sweeps those that do, see [`engine::expiry`]. The sweep is cut into slices: after each, the worker serves its
 //! connections. All slices of a period together take a share of it that `active-expire-effort` sets; what is left over
 //! then waits for the next period.
 
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use engine::expiry;
 
 use crate::blocking;
-use crate::config::Config;
-use crate::eviction;
-use crate::jobs;
-use crate::memcached;
 use crate::server::Server;
 use crate::tracking::Own;
 use crate::worker::{Worker, unix_ms};
@@ -24,46 +19,28 @@ const SLICE: Duration = Duration::from_micros(300);
 /// The share of a period that sweeping may take at the least effort, percent, and what each further one adds.
 const SHARE: u32 = 35;
 const SHARE_PER_EFFORT: u32 = 5;
-/// Clients per turn of the periodic work from which on `dynamic-hz` makes it more frequent.
-const CLIENTS_PER_TURN: usize = 200;
-const HZ_MAX: u32 = 500;
 /// How much a cycle counts in the running mean of stale keys.
 const STALE_WEIGHT: f64 = 0.05;
 
-/// How often periodic work is done, per second: `hz`, or more with many clients if `dynamic-hz` is on.
-pub fn hz(config: &Config, clients: usize) -> u32 {
-    let mut hz = config.hz;
-    while config.dynamic_hz && hz < HZ_MAX && clients / hz as usize > CLIENTS_PER_TURN {
-        hz = (hz * 2).min(HZ_MAX);
-    }
-    hz
+/// A worker's turns at its share of the shards.
+#[derive(Default)]
+pub struct Sweep {
+    /// The shard that comes first in the next turn, among the worker's.
+    next: usize,
 }
 
-/// Runs for ever. Sees to memory, too, which expired keys are the best to take from.
-pub async fn run(worker: Rc<Worker>) {
-    let server = worker.server;
-    let mut next = 0;
-    loop {
-        let (period, budget) = {
-            let config = worker.config.borrow();
-            let period = Duration::from_secs(1) / hz(&config, server.clients.len());
-            let share = SHARE + SHARE_PER_EFFORT * (config.active_expire_effort - 1);
-            (period, period * share / 100)
-        };
-        tokio::time::sleep(period).await;
-        while eviction::relieve(&worker) {
-            tokio::task::yield_now().await;
+impl Sweep {
+    /// One period's turn.
+    pub async fn turn(&mut self, worker: &Worker, period: Duration) {
+        let server = worker.server;
+        if !may_expire(server) {
+            return;
         }
-        if worker.index == 0 {
-            memcached::flush::look(&worker);
-        }
-        jobs::look(&worker).await;
-        if may_expire(server) {
-            if !server.upstream.is_replica() {
-                next = cycle(&worker, next, budget).await;
-            } else if worker.index == 0 {
-                sweep_own(&worker).await;
-            }
+        if !server.upstream.is_replica() {
+            let share = SHARE + SHARE_PER_EFFORT * (worker.config.borrow().active_expire_effort - 1);
+            self.next = cycle(worker, self.next, period * share / 100).await;
+        } else if worker.index == 0 {
+            sweep_own(worker).await;
         }
     }
 }
@@ -159,20 +136,4 @@ fn note(worker: &Worker, spent: Duration, removed: usize, left: usize) {
 pub fn stale_percent(server: &Server) -> f64 {
     let shares = server.workers().iter().map(|w| f64::from_bits(w.stats.stale_share.get()));
     100.0 * shares.sum::<f64>() / server.threads as f64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn many_clients_make_periodic_work_more_frequent() {
-        let mut config = Config::new(std::path::Path::new("/"));
-        (config.hz, config.dynamic_hz) = (10, true);
-        for (clients, expected) in [(0, 10), (2_000, 10), (2_200, 20), (30_000, 160), (1_000_000, 500)] {
-            assert_eq!(hz(&config, clients), expected, "{clients}");
-        }
-        config.dynamic_hz = false;
-        assert_eq!(hz(&config, 1_000_000), 10);
-    }
 }

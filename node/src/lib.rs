@@ -42,6 +42,7 @@ pub mod pause;
 pub mod persist;
 pub mod process;
 pub mod pubsub;
+pub mod pulse;
 pub mod reclaim;
 pub mod replicas;
 pub mod samples;
@@ -61,6 +62,7 @@ pub mod system;
 pub mod ticks;
 pub mod tls;
 pub mod tracking;
+pub mod upkeep;
 pub mod upstream;
 pub mod worker;
 

@@ -1,6 +1,8 @@
 //! What is asked of the operating system beyond the standard library.
 #![expect(unsafe_code, reason = "system calls that the standard library does not wrap")]
 
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
 /// Raises the limit of open files to `wanted`; if that is not allowed, as far as it goes, which is the error.
 pub fn raise_file_limit(wanted: u64) -> Result<(), u64> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
@@ -38,6 +40,45 @@ pub fn begin_sync(file: std::os::fd::RawFd, from: u64, bytes: u64) {
 pub fn set_aside(file: std::os::fd::RawFd, from: u64, bytes: u64) -> bool {
     // SAFETY: a call with integers only; a descriptor that is not open is an error.
     unsafe { libc::fallocate(file, libc::FALLOC_FL_KEEP_SIZE, from as i64, bytes as i64) == 0 }
+}
+
+/// A timer of the kernel that is not set. Reading it never blocks.
+pub fn timer() -> std::io::Result<OwnedFd> {
+    // SAFETY: the call takes integers only.
+    let fd = unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_NONBLOCK | libc::TFD_CLOEXEC) };
+    if fd < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor is new, so nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Sets a timer to fire once, `after` from now; what it was set to before is forgotten.
+pub fn set_timer(timer: BorrowedFd<'_>, after: std::time::Duration) -> std::io::Result<()> {
+    // A timer set to nothing never fires.
+    let after = after.max(std::time::Duration::from_nanos(1));
+    let at = libc::timespec { tv_sec: after.as_secs() as _, tv_nsec: after.subsec_nanos().into() };
+    let once = libc::itimerspec { it_interval: libc::timespec { tv_sec: 0, tv_nsec: 0 }, it_value: at };
+    // SAFETY: the call only reads the struct it is given.
+    match unsafe { libc::timerfd_settime(timer.as_raw_fd(), 0, &once, std::ptr::null_mut()) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
+/// Whether a timer has fired since it was set or asked last.
+pub fn has_fired(timer: BorrowedFd<'_>) -> std::io::Result<bool> {
+    let mut times = [0u8; size_of::<u64>()];
+    // SAFETY: the call writes no more than the eight bytes it is given.
+    if unsafe { libc::read(timer.as_raw_fd(), times.as_mut_ptr().cast(), times.len()) } > 0 {
+        return Ok(true);
+    }
+    match std::io::Error::last_os_error() {
+        e if matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::Interrupted) => {
+            Ok(false)
+        }
+        e => Err(e),
+    }
 }
 
 /// Has the calling thread run on one core only; false if that core may not be used.

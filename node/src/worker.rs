@@ -16,13 +16,11 @@ use protocol::{Args, Reply};
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
-use crate::balance::{self, Load};
 use crate::client::{Class, Client};
 use crate::config::Config;
 use crate::config::values::Affinity;
 use crate::connection::{self, Moving, Slot, Socket};
 use crate::dispatch::Hint;
-use crate::expiry;
 use crate::held::{self, Held};
 use crate::hindrance;
 use crate::hotkeys::Cost;
@@ -34,6 +32,7 @@ use crate::standby;
 use crate::stats::{CommandStats, WorkerStats};
 use crate::ticks;
 use crate::tracking::Own;
+use crate::upkeep;
 
 /// A connection on its way to its worker.
 pub enum Arrival {
@@ -431,8 +430,7 @@ pub fn spawn(
         let (local, served) = (LocalSet::new(), worker.clone());
         let work = local.run_until(async move {
             if index < server.threads {
-                tokio::task::spawn_local(watch_load(worker.clone()));
-                tokio::task::spawn_local(expiry::run(worker.clone()));
+                tokio::task::spawn_local(upkeep::run(worker.clone()));
             }
             obey(worker).await;
         });
@@ -487,24 +485,6 @@ impl WorkerHandle {
 
     pub fn set_open(&self, open: bool) {
         self.closed.store(!open, Release);
-    }
-}
-
-/// Looks at the load from one look at unused memory to the next.
-const PURGE_LOOKS: u32 = 100;
-
-/// Looks at the worker's load from time to time and has connections moved if that helps. More rarely it sees to memory
-/// that is no longer used: if the worker has nothing to do, nobody else does.
-async fn watch_load(worker: Rc<Worker>) {
-    let mut load = Load::new();
-    for look in 1u32.. {
-        tokio::time::sleep(balance::EVERY).await;
-        if look.is_multiple_of(PURGE_LOOKS) {
-            crate::memory::purge_old();
-        }
-        if let Some(shed) = load.look(&worker) {
-            worker.shed.set(shed);
-        }
     }
 }
 

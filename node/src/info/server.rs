@@ -29,7 +29,7 @@ pub fn write(info: &mut Info<'_>, lines: &mut Lines) {
     lines.put("server_time_usec", system::unix_us());
     lines.put("uptime_in_seconds", uptime);
     lines.put("uptime_in_days", uptime / 86_400);
-    lines.put("hz", crate::expiry::hz(config, info.server.clients.len()));
+    lines.put("hz", crate::upkeep::hz(config, info.server.clients.len()));
     lines.put("configured_hz", config.hz);
     lines.put("lru_clock", (info.now_ms / 1000) & 0xff_ffff);
     lines.put("executable", process::executable());
