@@ -54,6 +54,36 @@ fn h8_crossing_xadds() {
     mesh.wait_for("XACK s g 1-1", &Value::Int(0));
 }
 
+/// Whoever makes a list, elements are in the order in which they were pushed to its tail, and the other way round at its head.
+#[test]
+fn h7_pushes_to_a_list_that_neither_node_has_are_in_order() {
+    let mesh = Mesh::start(2);
+    let (mut a, mut b) = (mesh.client(0), mesh.client(1));
+    ok(&mut a, "SET first 1");
+    mesh.wait_equal();
+    mesh.cut(0, 1);
+    mesh.wait_links(0, 0);
+    for i in 0..3 {
+        let node = if i == 1 { &mut b } else { &mut a };
+        for line in ["RPUSH tail", "LPUSH head", "LMOVE from to RIGHT RIGHT"] {
+            let line = match line {
+                "LMOVE from to RIGHT RIGHT" => line.to_owned(),
+                line => format!("{line} {i} and{i}"),
+            };
+            ok(node, &format!("RPUSH from {i}"));
+            ok(node, &line);
+        }
+        later();
+    }
+    mesh.heal();
+    mesh.wait_linked();
+    mesh.wait_equal();
+    let all = |words: &[&str]| Value::Array(words.iter().map(|word| text(word)).collect());
+    mesh.wait_for("LRANGE tail 0 -1", &all(&["0", "and0", "1", "and1", "2", "and2"]));
+    mesh.wait_for("LRANGE head 0 -1", &all(&["and2", "2", "and1", "1", "and0", "0"]));
+    mesh.wait_for("LRANGE to 0 -1", &all(&["0", "1", "2"]));
+}
+
 /// A group is destroyed and made again on one node while it reads on another: what was delivered before is gone with it at
 /// both, what was delivered later stays at both.
 #[test]

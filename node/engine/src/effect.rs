@@ -99,7 +99,8 @@ pub enum Effect<'a> {
     },
     DelScored(&'a [u8]),
 
-    /// Inserts a list element so that it has the index `at` (0: new head, length: new tail).
+    /// Inserts a list element so that it has the index `at` (0: new head, length: new tail). Into a list that is not there, 0 is its head for
+    /// who makes it, too, and 1 its tail.
     Insert {
         at: usize,
         element: &'a [u8],

@@ -144,7 +144,7 @@ impl KeyMut<'_, '_> {
                 Some(Effect::Insert { at: 0, element })
             }
             EffectRef::Insert { spot: Spot::Tail, element } if fits(Kind::List) => {
-                Some(Effect::Insert { at: self.list_len(), element })
+                Some(Effect::Insert { at: self.list_len().max(1), element })
             }
             _ => None,
         }

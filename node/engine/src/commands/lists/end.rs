@@ -40,11 +40,12 @@ impl End {
         }
     }
 
-    /// The index that an element pushed to a list of `len` gets.
+    /// The index that an element pushed to a list of `len` gets. Above 0 at the tail, for nodes that push to a list which neither of them has
+    /// yet: there it matters which end was meant.
     pub fn place(self, len: usize) -> usize {
         match self {
             End::Head => 0,
-            End::Tail => len,
+            End::Tail => len.max(1),
         }
     }
 }

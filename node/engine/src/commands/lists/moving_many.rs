@@ -100,7 +100,7 @@ impl<'a> Order<'a> {
                 target.apply(Effect::Insert { at: 0, element });
             }),
             End::Tail => elements.iter().enumerate().for_each(|(i, element)| {
-                target.apply(Effect::Insert { at: len + i, element });
+                target.apply(Effect::Insert { at: self.to.1.place(len + i), element });
             }),
         }
         target.notify(notify::LIST, self.to.1.push_event());
