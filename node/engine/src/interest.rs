@@ -85,6 +85,12 @@ impl Interests {
         }
     }
 
+    /// Keys of a database that transactions watch.
+    pub fn watched(&self, db: usize) -> Vec<Box<[u8]>> {
+        let watched = self.by_key.iter().filter(|((of, _), it)| *of == db && !it.watchers.is_empty());
+        watched.map(|((_, key), _)| key.clone()).collect()
+    }
+
     /// A database was emptied or exchanged: marks watchers of the keys that `touched` names.
     pub fn changed_where(&mut self, touched: impl Fn(usize, &[u8]) -> bool) {
         for ((db, key), interest) in &self.by_key {

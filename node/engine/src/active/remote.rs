@@ -3,7 +3,7 @@
 use replication::borrowed::{self, EffectRef, WriteRef};
 use replication::codec::Malformed;
 use replication::effect::{Effect, Key, Write};
-use replication::overlay::Overlay;
+use replication::overlay::{Overlay, Plain};
 use replication::{Place, Stamp};
 use smallvec::SmallVec;
 
@@ -100,10 +100,29 @@ fn apply_one(ctx: &mut Ctx<'_>, place: Place, write: &WriteRef<'_>, hash: u64) {
 /// Tells who watches the key, waits on it, or wants to hear of changes.
 fn tell_of(key: &mut KeyMut<'_, '_>, write: &WriteRef<'_>) {
     key.changed(true);
-    if key.env.tuning.notify != 0 {
-        let (class, name) = event(&write.effect);
-        key.notify(class, name);
+    if key.env.tuning.notify == 0 {
+        return;
     }
+    // A command is one event, however many effects it is: what groups before this one did has been announced.
+    let Some((class, name)) = event(&write.effect) else { return };
+    let (db, of) = (key.db, key.key);
+    match key.out.events.last_mut().filter(|last| last.db == db && last.key == of) {
+        Some(last) if last.name == name => {}
+        Some(last) if is_part_of(last.name, name) => last.name = name,
+        _ => key.notify(class, name),
+    }
+    let goes_by_itself = matches!(
+        write.effect,
+        EffectRef::Clear | EffectRef::Reclaim { .. } | EffectRef::Evict { .. } | EffectRef::Put { .. }
+    );
+    if !goes_by_itself && !key.exists() {
+        key.notify(notify::GENERIC, "del");
+    }
+}
+
+/// Whether an event is no more than how another one begins.
+fn is_part_of(first: &str, then: &str) -> bool {
+    matches!((first, then), ("xsetid", "xadd" | "xgroup-create") | ("xgroup-delconsumer", "xgroup-destroy"))
 }
 
 /// `again`: a full sync is being taken, and may have brought the effect already.
@@ -120,25 +139,39 @@ fn clear_db(ctx: &mut Ctx<'_>, place: Place, write: &WriteRef<'_>) {
     for shard in 0..ctx.keyspace.shard_count() {
         clear_shard(ctx, shard, place, write.db);
     }
-    ctx.out.flushed = true;
 }
 
-/// The same in one shard, which is held.
+/// The same in one shard, which is held. Tells watchers, caches and who waits for a key to go.
 pub(super) fn clear_shard(ctx: &mut Ctx<'_>, shard: usize, place: Place, db: u32) {
     let (shard, writer) = ctx.locks.get_to_write(shard);
+    let concerned = [shard.interests.watched(db as usize), shard.waiting.keys(db as usize)].concat();
     shard.clock.observe(place.version);
     let mut overlay = shard.overlay.take().unwrap_or_default();
     let (env, out) = (&ctx.env, &mut ctx.out);
     let mut stage = Stage { shard, env, out, writer, stamp: place.stamp(), touched: false };
+    let state = |stage: &Stage<'_>, name: &[u8]| {
+        let key = Key { db, name: name.to_vec() };
+        (stage.value(&key), stage.deadline(&key))
+    };
+    let before: Vec<_> = concerned.iter().map(|name| state(&stage, name)).collect();
     let write = Write { key: Key { db, name: Vec::new() }, create: false, effect: Effect::ClearDb };
     overlay.apply(&mut stage, place, &write);
     stage.shard.overlay = Some(overlay);
+    for (name, before) in concerned.iter().zip(before) {
+        if state(&stage, name) != before {
+            stage.key(db, name).changed(true);
+        }
+    }
+    if stage.touched {
+        stage.shard.interests.forget_tracked();
+        stage.out.flushed = true;
+    }
 }
 
-/// What subscribers to keyspace events are told of an effect from elsewhere.
-fn event(effect: &EffectRef<'_>) -> (u32, &'static str) {
+/// What subscribers to keyspace events are told of an effect from elsewhere. `None`: Redis tells them nothing of that, either.
+fn event(effect: &EffectRef<'_>) -> Option<(u32, &'static str)> {
     use EffectRef::*;
-    match effect {
+    Some(match effect {
         Put { .. } => (notify::STRING, "set"),
         Clear => (notify::GENERIC, "del"),
         Reclaim { .. } => (notify::EXPIRED, "expired"),
@@ -173,6 +206,8 @@ fn event(effect: &EffectRef<'_>) -> (u32, &'static str) {
         DelPart(part) if part.first() == Some(&b'g') => (notify::STREAM, "xgroup-destroy"),
         DelPart(part) if part.first() == Some(&b'c') => (notify::STREAM, "xgroup-delconsumer"),
         SetPart { part, .. } if part.first() == Some(&b'c') => (notify::STREAM, "xgroup-createconsumer"),
-        SetPart { .. } | RaisePart { .. } | DelPart(_) => (notify::STREAM, "xgroup-setid"),
-    }
+        SetPart { part, .. } if part.first() == Some(&b'g') => (notify::STREAM, "xgroup-create"),
+        SetPart { part, .. } if part.first() == Some(&b'm') => (notify::STREAM, "xsetid"),
+        SetPart { .. } | RaisePart { .. } | DelPart(_) => return None,
+    })
 }
