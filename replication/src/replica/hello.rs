@@ -9,6 +9,16 @@ use crate::vector::Vector;
 impl<S: Spill> Replica<S> {
     pub(super) fn hello(&mut self, now_ms: u64, link: Link, hello: Hello, actions: &mut Vec<Action>) {
         if let Some(reason) = self.objection(&hello) {
+            if reason == Reason::LabelTaken && self.has_to_be_renamed(&hello) {
+                let was = self.me;
+                self.reincarnate();
+                if self.horizon.members().next().is_none() {
+                    // Nobody knows it by that label, which is the other one's from now on.
+                    self.origins.forget(was);
+                }
+                actions.push(Action::Reincarnated { was });
+                return self.close(link, Reason::Reincarnated, actions);
+            }
             return self.close(link, reason, actions);
         }
         let off = hello.clock_ms as i64 - now_ms as i64;
@@ -54,6 +64,15 @@ impl<S: Spill> Replica<S> {
             self.full_sync(link, actions);
         }
         self.pump(link, actions);
+    }
+
+    /// Whether this node and the sender have one label, and it is this one that begins a new incarnation: the one that knows nobody, for
+    /// others know the other one's writes by that label. Both see it alike, so it does not take a word from the other end, which hangs up.
+    fn has_to_be_renamed(&self, hello: &Hello) -> bool {
+        let alike = hello.author.uuid != self.me.uuid && hello.author.label() == self.label();
+        let alone = self.horizon.members().next().is_none();
+        let other_alone = hello.members.iter().all(|member| member.uuid == hello.author.uuid);
+        alike && (alone, self.me.uuid) > (other_alone, hello.author.uuid)
     }
 
     pub(super) fn objection(&mut self, hello: &Hello) -> Option<Reason> {
