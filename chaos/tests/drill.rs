@@ -13,7 +13,8 @@ fn drill(options: &[&str]) {
 
 #[test]
 fn with_a_log_not_even_what_a_killed_node_had_sent_nobody_is_lost() {
-    drill(&["--seconds", "12", "--rate", "200", "--writers", "2", "--seed", "2", "--aof"]);
+    let policy = ["--aof", "--appendfsync", "everysec"];
+    drill(&[&["--seconds", "12", "--rate", "200", "--writers", "2", "--seed", "2"], &policy[..]].concat());
 }
 
 #[test]

@@ -555,11 +555,11 @@ impl Connection {
                     match worker.server.aof.wait() {
                         Wait::Nothing => {}
                         // What served it was done by now.
-                        Wait::Written => {
+                        Wait::Written if !worker.server.aof.is_member() => {
                             self.until = replication::stamp::at(Duration::from_millis(unix_ms()))
                         }
                         // Maybe under a version that is ahead of the clock, where that of a mesh counts.
-                        Wait::Durable => self.until = worker.server.keyspace.latest_version(),
+                        Wait::Written | Wait::Durable => self.until = worker.server.keyspace.latest_version(),
                     }
                     self.unblock(worker, &reply);
                 }

@@ -8,6 +8,9 @@
 //! theirs, or where the file is just being synchronised and writing has had to wait for that lately: then others write, and
 //! wake the worker.
 //!
+//! A member of a mesh has a thread that numbers what was done and one that writes it down (`crate::mesh::disk`): there the worker
+//! only has them make haste, and is woken.
+//!
 //! Where many connections are ready at once, it comes by after some of them, too: their clients then work on what they got
 //! while it serves the rest, instead of the two waiting for each other by turns.
 //!
@@ -151,8 +154,11 @@ fn come_by(worker: &Worker, waker: &Waker) {
 #[cold]
 fn settle(worker: &Worker, waker: &Waker) {
     let (server, held) = (worker.server, &worker.held);
+    let (fresh, by_others) = (held.fresh.get(), server.aof.is_member());
     held.comes_by(worker);
-    write(server);
+    if !by_others {
+        write(server);
+    }
     held.let_go(worker);
     let Some(version) = held.least() else { return };
     if held.since.get().is_none() {
@@ -160,13 +166,17 @@ fn settle(worker: &Worker, waker: &Waker) {
     }
     server.aof.wake_when(worker.index, version, waker);
     // Who was in the way may have gone before he could see that somebody waits.
-    write(server);
+    if !by_others || fresh {
+        write(server);
+    }
     held.let_go(worker);
 }
 
 /// Has what was done written to the log, here if that keeps the worker from nothing else.
 fn write(server: &'static Server) {
-    if server.aof.wait() == Wait::Written && !server.aof.is_writing_slow() {
+    if server.aof.is_member() {
+        server.mesh.wake();
+    } else if server.aof.wait() == Wait::Written && !server.aof.is_writing_slow() {
         server.pump.round(server);
     } else {
         server.aof.hurry(server);

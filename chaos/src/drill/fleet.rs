@@ -202,8 +202,15 @@ fn node_options(options: &Options, ways: impl Iterator<Item = u16>) -> Vec<Strin
             .into();
     if options.aof {
         words.extend(
-            ["--appendonly", "yes", "--appendfsync", "always", "--auto-aof-rewrite-percentage", "0"]
-                .map(str::to_owned),
+            [
+                "--appendonly",
+                "yes",
+                "--appendfsync",
+                &options.appendfsync,
+                "--auto-aof-rewrite-percentage",
+                "0",
+            ]
+            .map(str::to_owned),
         );
     }
     for port in ways {

@@ -50,9 +50,12 @@ pub struct Options {
     /// What clients do, and delays, follow from it; when things happen to nodes does not.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Nodes run with appendonly yes and appendfsync always.
+    /// Nodes run with appendonly yes.
     #[arg(long)]
     pub aof: bool,
+    /// And with this policy: a process that is killed loses nothing with any.
+    #[arg(long, default_value = "always", value_parser = ["always", "everysec", "no"])]
+    pub appendfsync: String,
     /// How far the last node's clock is ahead at first, and behind later. 0: it is right.
     #[arg(long, default_value_t = 1_500)]
     pub skew_ms: i64,

@@ -228,8 +228,6 @@ impl Aof {
         let wait = match (self.is_on(), config.appendfsync) {
             (false, _) => Wait::Nothing,
             (true, AppendFsync::Always) => Wait::Durable,
-            // Its own thread writes: the peers have what the file lacks.
-            (true, _) if self.is_member() => Wait::Nothing,
             (true, AppendFsync::EverySec | AppendFsync::No) => Wait::Written,
         };
         self.state.lock().stamps = tells_times(config);
@@ -276,6 +274,11 @@ impl Aof {
             server.mesh.wake();
         }
         server.pump.wake();
+    }
+
+    /// Wakes the workers that have waited for long: somebody else's command, or the disk, keeps what they wait for.
+    pub fn nudge(&self) {
+        self.release(0);
     }
 
     /// Returns when all that was done before is in the files. No shard may be held.

@@ -71,7 +71,9 @@ impl Pump {
         if !self.started.swap(true, AcqRel) {
             self.start(server, 0);
             server.keyspace.feed.on_wake(move || {
-                if server.aof.wait() != Wait::Written || !held::comes_by() {
+                // Where a member's log is kept, workers write nothing.
+                let comes_by = || !server.aof.is_member() && held::comes_by();
+                if server.aof.wait() != Wait::Written || !comes_by() {
                     server.pump.wake();
                 }
             });

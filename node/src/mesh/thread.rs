@@ -23,6 +23,7 @@ use super::pace::{self, Pace};
 use super::serve;
 use super::status::State;
 use super::waits::For;
+use crate::aof::Wait;
 use crate::config::choice::AppendFsync;
 use crate::config::values::Master;
 use crate::process;
@@ -143,13 +144,7 @@ async fn drain(shared: Rc<Shared>) {
     let mut pace = Pace::begin();
     loop {
         shared.wake.notified().await;
-        let pause = pace.pause(Instant::now());
-        if pause >= Duration::from_millis(1) {
-            tokio::time::sleep(pause).await;
-        } else if !pause.is_zero() {
-            // Finer than the event loop's timer; what arrives meanwhile is gathered, too.
-            std::thread::sleep(pause);
-        }
+        gather(&shared, pace.pause(Instant::now())).await;
         loop {
             let (bytes, waiting) = shared.driver.borrow_mut().drain();
             pace.took(bytes, Instant::now());
@@ -159,6 +154,24 @@ async fn drain(shared: Rc<Shared>) {
             }
             tokio::task::yield_now().await;
         }
+    }
+}
+
+/// Lets more come for so long, unless clients wait for what has come to be written down.
+async fn gather(shared: &Shared, pause: Duration) {
+    let aof = &shared.server.aof;
+    if pause >= Duration::from_millis(1) {
+        let over = tokio::time::sleep(pause);
+        tokio::pin!(over);
+        while !aof.is_awaited() {
+            tokio::select! {
+                () = &mut over => return,
+                () = shared.wake.notified() => {}
+            }
+        }
+    } else if !pause.is_zero() && aof.wait() == Wait::Nothing {
+        // Finer than the event loop's timer; what arrives meanwhile is gathered, too.
+        std::thread::sleep(pause);
     }
 }
 

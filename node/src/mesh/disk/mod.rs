@@ -6,7 +6,8 @@
 //! rules for rewriting, BGREWRITEAOF, `aof-load-truncated`. A start reads it as if a peer had sent a full sync and
 //! everything after it: the node that comes back is one that was away for a while.
 //!
-//! The mesh's thread appends what it carries out; a thread of its own writes and synchronises. Beats announce only what is
+//! The mesh's thread appends what it carries out; a thread of its own writes and synchronises. Replies wait for that as those of a
+//! node without peers do ([`crate::held`]), so with `everysec` it synchronises beside the writing. Beats announce only what is
 //! durable (see [`Replica::persisted_as`](replication::replica::Replica::persisted_as)), so nobody forgets what this node
 //! might lose. What waits to be written is bounded: beyond [`WAITING_MAX`] the mesh's thread waits for the disk, and with it
 //! the links and, when their desks are full, the clients that write.
@@ -64,6 +65,8 @@ struct State {
     durable: u64,
     /// Somebody wants all of it durable now.
     urgent: bool,
+    /// How the synchronisation beside the writing with this number has ended.
+    beside: Option<(u64, io::Result<()>)>,
     stop: bool,
 }
 

@@ -24,9 +24,21 @@ pub struct Pen {
     size: Option<u64>,
     /// The last try did not work.
     failing: bool,
-    /// Something was written since the last synchronisation.
+    /// Something was written since the last synchronisation began.
     unsynced: bool,
     synced: Instant,
+    /// What will be durable when the synchronisation ends that is under way beside.
+    beside: Option<Beside>,
+    /// How many there have been.
+    besides: u64,
+}
+
+/// A position in the log, and the version up to which clients' writes are below it.
+#[derive(Clone, Copy)]
+struct Beside {
+    number: u64,
+    appended: u64,
+    promise: u64,
 }
 
 /// What a round is about.
@@ -36,11 +48,22 @@ struct Work {
     appended: u64,
     promise: u64,
     urgent: bool,
+    beside: Option<(u64, io::Result<()>)>,
 }
 
 impl Pen {
     pub fn new(server: &'static Server, desk: Arc<Desk>, file: File) -> Pen {
-        Pen { server, desk, file, size: None, failing: false, unsynced: false, synced: Instant::now() }
+        Pen {
+            server,
+            desk,
+            file,
+            size: None,
+            failing: false,
+            unsynced: false,
+            synced: Instant::now(),
+            beside: None,
+            besides: 0,
+        }
     }
 
     pub fn run(mut self) {
@@ -59,9 +82,16 @@ impl Pen {
     /// Waits for something to do; `None`: it is over.
     fn wait(&self, covered: u64) -> Option<Work> {
         let mut state = self.desk.state.lock();
-        while !state.stop && state.parts.is_empty() && state.promise == covered && !state.urgent {
-            if !self.unsynced || self.policy() == AppendFsync::No {
-                self.desk.work.wait(&mut state);
+        while !state.stop
+            && state.parts.is_empty()
+            && state.promise == covered
+            && !state.urgent
+            && state.beside.is_none()
+        {
+            if !self.unsynced || self.beside.is_some() || self.policy() == AppendFsync::No {
+                if self.desk.work.wait_for(&mut state, EVERY_SECOND).timed_out() {
+                    self.server.aof.nudge();
+                }
             } else if self.desk.work.wait_until(&mut state, self.synced + EVERY_SECOND).timed_out() {
                 break;
             }
@@ -72,11 +102,17 @@ impl Pen {
         let parts = std::mem::take(&mut state.parts);
         let bytes = parts.iter().map(Part::len).sum();
         let urgent = std::mem::take(&mut state.urgent);
-        Some(Work { parts, bytes, appended: state.appended, promise: state.promise, urgent })
+        let beside = state.beside.take();
+        Some(Work { parts, bytes, appended: state.appended, promise: state.promise, urgent, beside })
     }
 
     /// False: nobody waits for it any more.
     fn round(&mut self, work: &Work) -> bool {
+        if let Some((number, result)) = &work.beside
+            && !self.end_beside(*number, result.is_ok())
+        {
+            return false;
+        }
         if !work.parts.iter().all(|part| self.insist(|pen| pen.write(part))) {
             return false;
         }
@@ -93,20 +129,57 @@ impl Pen {
             AppendFsync::EverySec => self.synced.elapsed() >= EVERY_SECOND,
             AppendFsync::No => false,
         };
-        if (due || work.urgent || aof.is_urged()) && !self.insist(Pen::sync) {
-            return false;
+        if policy == AppendFsync::Always && due || work.urgent || aof.is_urged() {
+            if !self.insist(Pen::sync) {
+                return false;
+            }
+        } else if due && self.unsynced && self.beside.is_none() {
+            self.begin_beside(work);
         }
         let mut state = self.desk.state.lock();
         state.waiting -= work.bytes;
-        if !self.unsynced || policy == AppendFsync::No {
+        let clean = !self.unsynced && self.beside.is_none();
+        if clean || policy == AppendFsync::No {
             state.durable = work.appended;
         }
         self.desk.done.notify_all();
         drop(state);
         self.server.aof.cover(work.promise, work.bytes as u64);
-        if !self.unsynced {
+        if clean {
             self.server.aof.note_durable(self.server, work.promise);
         }
+        true
+    }
+
+    /// Synchronises what has been written on a thread of its own, for replies wait for what is written meanwhile.
+    fn begin_beside(&mut self, work: &Work) {
+        self.besides += 1;
+        let (file, desk, number) = (self.file.try_clone(), self.desk.clone(), self.besides);
+        let sync = move || {
+            let result = file.and_then(|file| file.sync_data());
+            desk.state.lock().beside = Some((number, result));
+            desk.work.notify_one();
+        };
+        self.synced = Instant::now();
+        if std::thread::Builder::new().name("mesh-sync".into()).spawn(sync).is_ok() {
+            self.unsynced = false;
+            self.beside = Some(Beside { number, appended: work.appended, promise: work.promise });
+        }
+    }
+
+    /// A synchronisation beside has ended. False: nobody waits for it any more.
+    fn end_beside(&mut self, number: u64, worked: bool) -> bool {
+        // Another one may have begun since, behind one that was not beside.
+        let Some(beside) = self.beside.take_if(|beside| beside.number == number) else { return true };
+        if !worked {
+            self.unsynced = true;
+            return self.insist(Pen::sync);
+        }
+        let mut state = self.desk.state.lock();
+        state.durable = state.durable.max(beside.appended);
+        self.desk.done.notify_all();
+        drop(state);
+        self.server.aof.note_durable(self.server, beside.promise);
         true
     }
 
@@ -121,6 +194,7 @@ impl Pen {
             if error.is_none() {
                 return true;
             }
+            self.server.aof.nudge();
             std::thread::sleep(RETRY);
             if self.desk.state.lock().stop {
                 return false;
@@ -153,9 +227,10 @@ impl Pen {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        if self.unsynced {
+        if self.unsynced || self.beside.is_some() {
             self.file.sync_data()?;
-            self.unsynced = false;
+            // What is under way beside was for no more than that.
+            (self.unsynced, self.beside) = (false, None);
         }
         self.synced = Instant::now();
         Ok(())
