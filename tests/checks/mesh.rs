@@ -221,6 +221,90 @@ fn a_copied_identity_is_refused_until_it_is_replaced() {
     mesh.wait_for("GET b", &text("2"));
 }
 
+/// The node whose directory was copied is refused by its copy, and the other way round, and both say what to do; whoever had the identity
+/// first goes on undisturbed.
+#[test]
+fn two_processes_with_one_identity_refuse_each_other() {
+    let mesh = Mesh::start(2);
+    let (mut a, mut b) = (mesh.client(0), mesh.client(1));
+    ok(&mut a, "SET a 1");
+    mesh.wait_for("GET a", &text("1"));
+    let mut twin = Server::start_with(Kind::Everwrite, &ACTIVE);
+    twin.terminate();
+    std::fs::copy(mesh.nodes[0].dir().join("everwrite.node"), twin.dir().join("everwrite.node")).unwrap();
+    twin.start_again();
+    let mut t = twin.client();
+    assert_eq!(info(&mut t, "mesh_uuid"), info(&mut a, "mesh_uuid"));
+    ok(&mut t, &format!("REPLICAOF 127.0.0.1 {}", mesh.nodes[0].address().port()));
+    ok(&mut t, &format!("REPLICAOF 127.0.0.1 {}", mesh.nodes[1].address().port()));
+    ok(&mut a, &format!("REPLICAOF 127.0.0.1 {}", twin.address().port()));
+    for (client, who) in [(&mut a, "the node"), (&mut b, "its peer"), (&mut t, "the copy")] {
+        wait_until(&format!("a word of {who}"), SOON, || {
+            let error = info(client, "mesh_last_error");
+            error.contains("has an identity that another node has") && error.contains("REPLICATION NEWID")
+        });
+    }
+    for client in [&mut a, &mut b] {
+        assert_eq!(info(client, "connected_slaves"), "1", "the copy is no peer");
+    }
+    assert_eq!(info(&mut t, "connected_slaves"), "0");
+    ok(&mut a, "SET b 2");
+    mesh.wait_for("GET b", &text("2"));
+    for key in ["a", "b"] {
+        let found = t.cmd(&format!("GET {key}")).unwrap();
+        assert!(found.is_null() || found.to_string().contains("LOADING"), "the copy gets nothing: {found}");
+    }
+    mesh.wait_equal();
+}
+
+/// What others wrote is passed on to who lacks it, unless that is not wanted: then it waits for the one who wrote it. What nobody
+/// else can give is passed on all the same.
+#[test]
+fn what_others_wrote_is_passed_on_unless_that_is_not_wanted() {
+    let mut mesh = Mesh::start_with(3, &["--multi-master-no-forward", "yes"]);
+    let (mut a, mut b, mut c) = (mesh.client(0), mesh.client(1), mesh.client(2));
+    let a_id = info(&mut a, "mesh_uuid");
+    mesh.cut(0, 2);
+    for node in [0, 2] {
+        mesh.wait_links(node, 1);
+    }
+    ok(&mut a, "INCR n");
+    ok(&mut c, "INCR n");
+    wait_until("both at the one in between", SOON, || ok(&mut b, "GET n") == text("2"));
+    // Far longer than it takes to see that somebody lacks it.
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    for client in [&mut a, &mut c] {
+        assert_eq!(ok(client, "GET n"), text("1"), "nothing is passed on");
+    }
+    ok(&mut b, "CONFIG SET multi-master-no-forward no");
+    mesh.wait_for("GET n", &text("2"));
+    ok(&mut b, "CONFIG SET multi-master-no-forward yes");
+    // It is heeded with the next beat.
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    ok(&mut a, "INCR n");
+    wait_until("it at the one in between", SOON, || ok(&mut b, "GET n") == text("3"));
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    assert_eq!(ok(&mut c, "GET n"), text("2"), "nothing is passed on");
+    mesh.heal();
+    mesh.wait_linked();
+    mesh.wait_for("GET n", &text("3"));
+    mesh.wait_equal();
+    mesh.wait_settled();
+    // Who never comes back cannot give it.
+    mesh.cut(0, 2);
+    mesh.wait_links(2, 1);
+    ok(&mut a, "INCR n");
+    wait_until("it at the one in between", SOON, || ok(&mut b, "GET n") == text("4"));
+    mesh.nodes[0].kill();
+    for client in [&mut b, &mut c] {
+        wait_until("its links' end", SOON, || info(client, "connected_slaves") == "1");
+        ok(client, &format!("REPLICATION FORGET {a_id}"));
+    }
+    wait_until("it at the third", SOON, || ok(&mut c, "GET n") == text("4"));
+    let mut same = || mesh::digest(&mut b) == mesh::digest(&mut c);
+    wait_until("the same at both", SOON, &mut same);
+}
+
 /// Two meshes that have settled data of their own cannot tell what is older: they are not linked, and nothing is lost. As a
 /// newcomer with a file the data of one come to the other.
 #[test]

@@ -35,7 +35,10 @@ impl<'a> Events<'a> {
     }
 
     fn tell(&mut self, what: String) {
-        self.told.push(format!("{:.1} s {what}", self.began.elapsed().as_secs_f64()));
+        let line = format!("{:.1} s {what}", self.began.elapsed().as_secs_f64());
+        // It is shown even if a node never comes back.
+        println!("{line}");
+        self.told.push(line);
     }
 
     /// Lets things happen for so long.
@@ -248,6 +251,8 @@ impl<'a> Events<'a> {
         }
         self.sleep(1_500);
         self.fleet.server(node).start_again();
+        // What it took before the others have met it they could not merge: a member with a log takes writes at once.
+        self.fleet.wait_links(node, self.fleet.neighbours(node).len());
         self.fleet.nodes[node].up.store(true, SeqCst);
         self.tell(format!("{node} is back"));
     }
