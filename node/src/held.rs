@@ -14,7 +14,7 @@
 //! Where many connections are ready at once, it comes by after some of them, too: their clients then work on what they got
 //! while it serves the rest, instead of the two waiting for each other by turns.
 //!
-//! No reply waits for longer than [`HOLD_MAX`] for somebody else's command to end, except with `appendfsync always`: more than
+//! No reply waits for longer than [`HOLD_MAX`] for somebody else's command to end (for a disk that works it does), except with `appendfsync always`: more than
 //! a second's writes the other policies do not promise to keep.
 
 use std::cell::{Cell, RefCell};
@@ -76,7 +76,10 @@ impl Held {
         let aof = &worker.server.aof;
         let all = match aof.wait() {
             Wait::Nothing => true,
-            Wait::Written => self.since.get().is_some_and(|since| since.elapsed() >= HOLD_MAX),
+            Wait::Written => {
+                self.since.get().is_some_and(|since| since.elapsed() >= HOLD_MAX)
+                    && !self.least().is_some_and(|version| aof.is_about_to_cover(version))
+            }
             Wait::Durable => false,
         };
         let mut waiting = std::mem::take(&mut *self.waiting.borrow_mut());

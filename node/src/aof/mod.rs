@@ -86,6 +86,8 @@ pub struct Aof {
     /// The log is that of a member of a mesh, see [`crate::mesh::disk`].
     member: Mutex<Option<Arc<Desk>>>,
     is_member: AtomicBool,
+    /// All up to this version has been handed to whoever writes it.
+    handed: AtomicU64,
     pub syncer: Syncer,
     /// With `always`: what was written and nobody synchronises yet, and what is under way.
     due: Mutex<Option<Due>>,
@@ -534,8 +536,21 @@ impl Aof {
         self.is_member.load(Acquire)
     }
 
+    /// All that clients wrote up to a version has been handed to the thread that writes it.
+    pub fn hand_over(&self, version: u64) {
+        self.handed.fetch_max(version, Release);
+    }
+
+    /// Whether all up to a version is about to be in the log: it takes no more than the disk does.
+    pub fn is_about_to_cover(&self, version: u64) -> bool {
+        self.is_member()
+            && self.handed.load(Acquire) >= version
+            && self.state.lock().books.write_error.is_none()
+    }
+
     pub fn begin_member(&self, server: &Server, desk: &Arc<Desk>) {
         *self.member.lock() = Some(desk.clone());
+        self.handed.store(0, Release);
         self.is_member.store(true, Release);
         self.on.store(true, Release);
         self.configure(&server.config.get());

@@ -226,6 +226,7 @@ impl Driver {
     fn promise(&mut self, version: u64) {
         if let Some(keep) = &self.keep {
             keep.disk.promise(version);
+            self.server.aof.hand_over(version);
         }
         self.replica.promise(version);
     }
