@@ -159,3 +159,33 @@ fn a_library_that_is_too_large_for_a_mesh_is_refused() {
     let reply = node.client().call(&["FUNCTION", "LOAD", &source]).unwrap();
     assert!(reply.is_error() && reply.to_string().contains("can't send each other"), "{reply}");
 }
+
+/// Clients of a node and its peers change libraries at the same time: who follows that node has what it has.
+#[test]
+fn a_replica_has_what_clients_and_peers_have_loaded_at_once() {
+    let mesh = Mesh::start(2);
+    let address = format!("127.0.0.1 {}", mesh.nodes[0].address().port());
+    let replica = Server::start_with(Kind::Everwrite, &["--replicaof", &address]);
+    let mut follows = replica.client();
+    wait_until("the replica's link", SOON, || info(&mut follows, "master_link_status") == "up");
+    let mut a = mesh.client(0);
+    let mut clients = [mesh.client(0), mesh.client(1)];
+    for round in 0..150 {
+        let barrier = std::sync::Barrier::new(2);
+        std::thread::scope(|scope| {
+            for (node, client) in clients.iter_mut().enumerate() {
+                let barrier = &barrier;
+                scope.spawn(move || {
+                    barrier.wait();
+                    // What a peer tells takes about as long to come.
+                    sleep(Duration::from_micros(if node == 0 { 120 * (round % 20) } else { 0 }));
+                    load(client, &format!("lib{node}"), &format!("f{node}"), round as i64);
+                });
+            }
+        });
+        wait_same(&mesh);
+        let codes = |client: &mut Client| ok(client, "FUNCTION LIST WITHCODE").to_string();
+        let what = format!("what the node has at its replica, round {round}");
+        wait_until(&what, SOON, || codes(&mut a) == codes(&mut follows));
+    }
+}

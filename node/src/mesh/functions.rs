@@ -31,12 +31,13 @@ impl Driver {
 
     /// Tells those who follow this node and are no peers what functions there are now.
     fn pass_libraries_on(&self) {
+        let mut ctx = self.worker.ctx.borrow_mut();
+        self.worker.tick(&mut ctx);
+        // A client's change is either in it or written down behind it.
+        ctx.locks.hold_one(feed::APART);
         let payload = self.server.libraries.read(|shelf| libraries::dump(shelf, true));
         let words = [&b"FUNCTION"[..], b"RESTORE", &payload, b"FLUSH"];
         let args = OwnedArgs::from_slices(words);
-        let mut ctx = self.worker.ctx.borrow_mut();
-        self.worker.tick(&mut ctx);
-        ctx.locks.hold_one(feed::APART);
         feed::note_apart(&mut ctx, args.view(), true);
         ctx.locks.release();
     }
