@@ -55,6 +55,9 @@ pub const CURSOR_UNIT: u32 = 12;
 /// Items that a segment is to hold at most where room is made for many: with some more it is neither grown nor split soon.
 const RESERVED_SLOTS_MAX: usize = 300;
 
+/// Items that are fetched before the one is looked at that moves to another segment.
+const AHEAD: usize = 12;
+
 /// Segments that [`Table::sample`] looks at, once it has found something.
 const SAMPLED_SEGMENTS_MAX: usize = 4;
 
@@ -445,8 +448,7 @@ impl<T: Item> Table<T> {
         }
         let (skip, half) = (self.skip, BUCKETS_MAX * 3 / 4);
         let mut parts = [Segment::new(depth + 1, half), Segment::new(depth + 1, half)];
-        for word in seg.words() {
-            let hash = hash_of(T::from_word(word));
+        for (word, hash) in hashed(seg, hash_of) {
             let side = ((hash << skip) >> (63 - depth)) as usize & 1;
             let part = &mut parts[side];
             while !part.insert(hash << skip, hash as u8, word) {
@@ -499,8 +501,7 @@ impl<T: Item> Table<T> {
             return;
         }
         let mut merged = Segment::new(depth - 1, BUCKETS_MAX * 3 / 4);
-        for word in seg.words().chain(buddy.words()) {
-            let hash = hash_of(T::from_word(word));
+        for (word, hash) in hashed(seg, hash_of).chain(hashed(buddy, hash_of)) {
             while !merged.insert(hash << self.skip, hash as u8, word) {
                 merged = grown(merged, self.skip, hash_of);
             }
@@ -560,12 +561,22 @@ impl<T: Item> Table<T> {
     }
 }
 
+/// A segment's words and their hashes. What those are read from is fetched ahead: it is seldom in the cache.
+fn hashed<T: Item>(seg: Segment, hash_of: &impl Fn(T) -> u64) -> impl Iterator<Item = (u64, u64)> {
+    let fetch = |word: u64| prefetch((word & ADDRESS) as *const u8);
+    let mut ahead = seg.words();
+    ahead.by_ref().take(AHEAD).for_each(fetch);
+    seg.words().map(move |word| {
+        ahead.next().into_iter().for_each(fetch);
+        (word, hash_of(T::from_word(word)))
+    })
+}
+
 /// A copy of `seg` with at least `buckets` buckets.
 fn copied<T: Item>(seg: Segment, buckets: u32, skip: u32, hash_of: &impl Fn(T) -> u64) -> Segment {
     let new = Segment::new(seg.depth(), buckets);
     new.set_due(seg.due());
-    for word in seg.words() {
-        let hash = hash_of(T::from_word(word));
+    for (word, hash) in hashed(seg, hash_of) {
         if !new.insert(hash << skip, hash as u8, word) {
             new.free();
             return copied(seg, buckets + (buckets / 2).max(1), skip, hash_of);
