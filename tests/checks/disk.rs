@@ -377,6 +377,72 @@ fn a_damaged_log_is_cut_where_it_ends_or_refused() {
     }
 }
 
+/// The manifest says what a start reads: one that is damaged, gone or of an earlier time stops it, and no file of the log is
+/// touched.
+#[test]
+fn a_damaged_manifest_is_refused_and_no_file_is_lost() {
+    let mut server = filled(&["--appendonly", "yes"]);
+    let mut client = server.client();
+    ask(&mut client, "BGREWRITEAOF");
+    wait_until("it is rewritten", SOON, || {
+        info(&server, "aof_rewrite_in_progress:0") && info(&server, "aof_rewrites:1")
+    });
+    ask(&mut client, "SET after 1");
+    let expected = digest(&server);
+    server.kill();
+    let path = server.dir().join("appendonlydir/appendonly.aof.manifest");
+    let sound = fs::read_to_string(&path).unwrap();
+    let contents = |dir: &Path| -> Vec<_> {
+        files(dir).into_iter().map(|file| (file.clone(), fs::read(file).unwrap())).collect()
+    };
+    let first_line = sound.split_inclusive('\n').next().unwrap();
+    for (damaged, reason) in [
+        (Some(first_line.to_owned()), "does not list it"),
+        (Some(sound.replace("type i", "type h")), "is no longer needed, but"),
+        (Some(sound.replace("seq 2 type i", "seq 3 type i")), "another sequence number"),
+        (Some(sound.replace(".2.incr", ".6.incr").replace("seq 2 type i", "seq 6 type i")), "doesn't exist"),
+        (Some(sound[..sound.len() - 5].to_owned()), "AOF MANIFEST FILE ERROR"),
+        (Some(String::new()), "Found an empty AOF manifest"),
+        (None, "does not list it"),
+    ] {
+        assert_ne!(damaged.as_ref(), Some(&sound));
+        match &damaged {
+            Some(text) => fs::write(&path, text).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+        let before = contents(path.parent().unwrap());
+        match start(&mut server) {
+            Start::Refused(log) => assert!(log.contains(reason), "{damaged:?}: {log}"),
+            Start::Loaded(_) => panic!("{damaged:?} was loaded"),
+        }
+        assert_eq!(contents(path.parent().unwrap()), before, "{damaged:?}");
+    }
+    fs::write(&path, &sound).unwrap();
+    assert_eq!(start(&mut server), Start::Loaded(expected));
+}
+
+/// Until there is a base the log that has been turned on is worth nothing: what it has is not taken for the end of another one.
+#[test]
+fn a_log_that_got_no_base_is_passed_by() {
+    let mut server = Server::start(Kind::Everwrite);
+    let mut client = server.client();
+    ask(&mut client, "SET long-ago 1");
+    ask(&mut client, "CONFIG SET rdb-key-save-delay 10000000");
+    ask(&mut client, "CONFIG SET appendonly yes");
+    for _ in 0..5 {
+        ask(&mut client, "INCR counter");
+    }
+    server.kill();
+    server.set_options(vec!["--appendonly".into(), "yes".into()]);
+    server.start_again();
+    loaded(&server);
+    ask(&mut server.client(), "SET new 1");
+    for _ in 0..2 {
+        assert_eq!(ask(&mut server.client(), "DBSIZE"), "1", "{}", server.log());
+        crash(&mut server);
+    }
+}
+
 /// What a member's files say has checksums: nothing that is damaged is loaded, and nothing but an end that is torn is cut off.
 #[test]
 fn a_damaged_member_is_refused_or_cut_where_it_ends() {

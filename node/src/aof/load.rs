@@ -49,7 +49,7 @@ pub fn at_start(server: &'static Server) -> Result<(), String> {
         }
         None => adopt_old(&names)?,
     };
-    check_files(&names, &manifest)?;
+    manifest.check(&names)?;
     let mut ctx = background::own_context(server);
     let began = Instant::now();
     let found = manifest.entries.iter().any(|entry| entry.part != Part::History);
@@ -101,17 +101,6 @@ fn cannot_move(names: &Names, e: &std::io::Error) -> String {
         names.dir.display(),
         process::reason(e)
     )
-}
-
-fn check_files(names: &Names, manifest: &Manifest) -> Result<(), String> {
-    for entry in manifest.entries.iter().filter(|entry| entry.part != Part::History) {
-        let path = names.path(entry);
-        if !path.exists() {
-            let reason = "No such file or directory";
-            return Err(format!("The append log file {} doesn't exist: {reason}", entry.name));
-        }
-    }
-    Ok(())
 }
 
 /// Opens the file that is written from now on, after what it takes for a start to find everything.

@@ -5,6 +5,10 @@
 //! file appendonly.aof.4.incr.aof seq 4 type i      what was done since, oldest first
 //! file appendonly.aof.1.incr.aof seq 1 type h      no longer needed, to be deleted
 //! ```
+//!
+//! It has no checksum, for Redis reads it, too. A damaged one shows all the same: names and numbers say the same twice, and
+//! what is written last is always in the newest increment. A start refuses what does not fit ([`Manifest::check`]), before
+//! it would load less than there is, delete what is needed, or write over it.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -15,6 +19,8 @@ use crate::persist::rdb_file;
 
 /// Longest line that is taken for one.
 const LINE_MAX: usize = 1024;
+/// A base without data is not longer, bytes.
+const EMPTY_BASE_MAX: u64 = 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -70,6 +76,36 @@ impl Names {
 
     fn increment(&self, seq: u64) -> Entry {
         Entry { name: format!("{}.{seq}.incr.aof", self.stem), seq, part: Part::Increment }
+    }
+
+    /// Where the first increment is kept until there is a base that it follows: a start knows nothing of it.
+    pub fn first_increment(&self) -> PathBuf {
+        self.dir.join(format!("temp-{}.incr", self.stem))
+    }
+
+    /// Increments and bases in the directory, by their names, with their sizes in bytes.
+    fn found(&self) -> Vec<(Entry, u64)> {
+        let files = fs::read_dir(&self.dir).into_iter().flatten().flatten();
+        files
+            .filter_map(|file| {
+                let name = file.file_name().into_string().ok()?;
+                let numbered = name.strip_prefix(&self.stem)?.starts_with('.');
+                let (seq, part) = numbered.then(|| told_by(&name)).flatten()?;
+                Some((Entry { name, seq, part }, file.metadata().ok()?.len()))
+            })
+            .collect()
+    }
+}
+
+/// Number and kind in the name of a file of a log; `None`: it says neither.
+fn told_by(name: &str) -> Option<(u64, Part)> {
+    let (rest, form) = name.rsplit_once('.')?;
+    let (rest, kind) = rest.rsplit_once('.')?;
+    let seq = rest.rsplit_once('.')?.1.parse().ok()?;
+    match (kind, form) {
+        ("base", "rdb" | "aof") => Some((seq, Part::Base)),
+        ("incr", "aof") => Some((seq, Part::Increment)),
+        _ => None,
     }
 }
 
@@ -157,6 +193,46 @@ impl Manifest {
         })
     }
 
+    /// Whether all files are there that a start needs, and none that it would have to know of. What is wrong.
+    pub fn check(&self, names: &Names) -> Result<(), String> {
+        for entry in self.entries.iter().filter(|entry| entry.part != Part::History) {
+            if !names.path(entry).exists() {
+                let reason = "No such file or directory";
+                return Err(format!("The append log file {} doesn't exist: {reason}", entry.name));
+            }
+        }
+        let newest = self.next_seq(Part::Increment) - 1;
+        // Only a new base makes history, and of the one before, too.
+        let past = |part| self.entries.iter().filter(move |e| e.part == Part::History && is_a(e, part));
+        if let Some(entry) = past(Part::Increment).find(|e| names.path(e).exists())
+            && past(Part::Base).next().is_none()
+        {
+            return Err(format!(
+                "The AOF manifest says that {} is no longer needed, but names no base that another has replaced: the manifest \
+                 is damaged. Call the file's type i there; or remove its line, if the base has what is in the file.",
+                entry.name
+            ));
+        }
+        let is_listed = |name: &str| self.entries.iter().any(|entry| entry.name == name);
+        for (entry, len) in names.found().iter().filter(|(entry, _)| !is_listed(&entry.name)) {
+            // What is begun is empty until the manifest lists it; a base may come before its manifest, the first of a log
+            // without data.
+            let stray = match entry.part {
+                Part::Increment => entry.seq > newest && *len > 0,
+                _ => self.entries.is_empty() && (entry.seq > 1 || *len > EMPTY_BASE_MAX),
+            };
+            if stray {
+                return Err(format!(
+                    "The append log file {} is in {}, but the AOF manifest does not list it: the manifest is damaged or of an \
+                     earlier time. Put the right one there, or move the file away to begin without it.",
+                    entry.name,
+                    names.dir.display()
+                ));
+            }
+        }
+        Ok(())
+    }
+
     pub fn base(&self) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.part == Part::Base)
     }
@@ -166,9 +242,7 @@ impl Manifest {
     }
 
     fn next_seq(&self, part: Part) -> u64 {
-        // History was one or the other; a file without either word is a base of an earlier time.
-        let of_kind = |entry: &&Entry| entry.name.contains(".incr.") != (part == Part::Base);
-        self.entries.iter().filter(of_kind).map(|entry| entry.seq).max().unwrap_or(0) + 1
+        self.entries.iter().filter(|entry| is_a(entry, part)).map(|entry| entry.seq).max().unwrap_or(0) + 1
     }
 
     /// Adds another increment.
@@ -205,6 +279,11 @@ impl Manifest {
     }
 }
 
+/// Whether a file is of a kind, or was before it became history. One whose name does not say is a base of an earlier time.
+fn is_a(entry: &Entry, part: Part) -> bool {
+    entry.name.contains(".incr.") == (part == Part::Increment)
+}
+
 fn quoted(name: &str) -> String {
     if name.bytes().any(|b| b <= b' ' || b == b'"' || b == b'\\' || b == b'\'') {
         String::from_utf8_lossy(&protocol::quote::quoted(name.as_bytes())).into_owned()
@@ -226,6 +305,7 @@ fn parse_line(line: &str) -> Result<Entry, &'static str> {
             b"file" if Path::new(&value).file_name().is_none_or(|base| base != value.as_str()) => {
                 return Err("File can't be a path, just a filename");
             }
+            b"file" if name.is_some() => return Err(FORMAT),
             b"file" => name = Some(value),
             b"seq" => seq = value.parse().unwrap_or(0),
             b"type" => part = value.chars().next(),
@@ -240,6 +320,9 @@ fn parse_line(line: &str) -> Result<Entry, &'static str> {
         None => return Err(FORMAT),
     };
     match name {
+        Some(name) if told_by(&name).is_some_and(|(number, _)| number != seq && seq > 0) => {
+            Err("The file's name has another sequence number")
+        }
         Some(name) if seq > 0 => Ok(Entry { name, seq, part }),
         _ => Err(FORMAT),
     }
@@ -282,6 +365,8 @@ mod tests {
             ("file a seq 0 type b\n", "Invalid AOF manifest file format"),
             ("file a seq 1 type b\nfile b seq 2 type b\n", "Found duplicate base file information"),
             ("file a seq 2 type i\nfile b seq 1 type i\n", "Found a non-monotonic sequence number"),
+            ("file a.2.incr.aof seq 1 type i\n", "The file's name has another sequence number"),
+            ("file a seq 1 type b file b seq 1 type i\n", "Invalid AOF manifest file format"),
         ] {
             assert_eq!(Manifest::parse(text).unwrap_err().reason, reason, "{text}");
         }
@@ -289,5 +374,65 @@ mod tests {
             Manifest { entries: vec![Entry { name: " \n\"a\\'.aof".into(), seq: 1, part: Part::Base }] };
         assert_eq!(Manifest::parse(&strange.text()).unwrap(), strange);
         assert!(Manifest::parse("# comment\nfile \"a b\" seq 1 type i future x\n").is_ok());
+    }
+
+    /// A directory with the files of a log of two increments, and no manifest yet.
+    fn log(name: &str) -> (Names, Manifest) {
+        let dir = std::env::temp_dir().join(format!("everwrite-manifest-{}-{name}", std::process::id()));
+        let names = Names { dir, stem: "a.aof".into() };
+        fs::create_dir_all(&names.dir).unwrap();
+        let mut manifest = Manifest { entries: vec![names.base(2, true)] };
+        for seq in [4, 5] {
+            manifest.entries.push(names.increment(seq));
+        }
+        manifest.entries.iter().for_each(|entry| fs::write(names.path(entry), &entry.name).unwrap());
+        (names, manifest)
+    }
+
+    /// What a start would take a file's bytes for.
+    fn read(names: &Names, bytes: &[u8]) -> Result<Manifest, String> {
+        fs::write(names.manifest(), bytes).unwrap();
+        let manifest = Manifest::load(names)?.unwrap();
+        manifest.check(names).map(|()| manifest)
+    }
+
+    #[test]
+    fn a_damaged_one_is_refused_or_says_the_same() {
+        let (names, manifest) = log("damaged");
+        let sound = manifest.text().into_bytes();
+        assert_eq!(read(&names, &sound).as_ref(), Ok(&manifest));
+        for at in 0..sound.len() {
+            assert!(read(&names, &sound[..at]).is_err(), "cut at {at}");
+            for bit in 0..8 {
+                let mut bytes = sound.clone();
+                bytes[at] ^= 1 << bit;
+                if let Ok(read) = read(&names, &bytes) {
+                    assert_eq!(read, manifest, "byte {at}, bit {bit}");
+                }
+            }
+        }
+        fs::remove_file(names.manifest()).unwrap();
+        assert!(Manifest::default().check(&names).is_err(), "files, but no manifest");
+        fs::remove_dir_all(&names.dir).unwrap();
+    }
+
+    /// Whatever a crash of ours or of Redis can leave behind.
+    #[test]
+    fn what_a_crash_leaves_is_no_damage() {
+        let (names, mut manifest) = log("crash");
+        fs::write(names.path(&names.increment(6)), "").unwrap();
+        fs::write(names.path(&names.base(3, true)), "all data").unwrap();
+        fs::write(names.first_increment(), "commands").unwrap();
+        fs::write(names.path(&names.increment(3)), "what could not be removed").unwrap();
+        assert_eq!(manifest.check(&names), Ok(()));
+        // A base that was made while the log was off, and what came before has yet to be deleted.
+        manifest.rebase(names.base(3, true), u64::MAX);
+        assert!(manifest.increments().next().is_none());
+        assert_eq!(manifest.check(&names), Ok(()));
+        let empty = Names { stem: "other.aof".into(), ..names.clone() };
+        fs::write(empty.path(&empty.base(1, true)), "no data").unwrap();
+        fs::write(empty.path(&empty.increment(1)), "").unwrap();
+        assert_eq!(Manifest::default().check(&empty), Ok(()));
+        fs::remove_dir_all(&names.dir).unwrap();
     }
 }

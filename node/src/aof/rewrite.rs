@@ -2,7 +2,8 @@
 //!
 //! A rewrite is a snapshot: at its cut, which has a version, another file begins, and the groups above that version go
 //! there. When the snapshot is complete the manifest names it as the base and that file as what follows; until then it
-//! names all the files, so that whatever happens a start finds everything.
+//! names all the files, so that whatever happens a start finds everything. When the log is turned on there is nothing that a
+//! start could find before the first base: until then that file has a name of its own, and a start passes it by.
 
 use std::fs;
 use std::io;
@@ -124,7 +125,7 @@ impl Aof {
             state.manifest.clone()
         };
         let entry = manifest.add_increment(names);
-        let path = names.path(&entry);
+        let path = if first { names.first_increment() } else { names.path(&entry) };
         if first {
             let _ = fs::remove_file(&path);
         }
@@ -154,6 +155,9 @@ impl Aof {
         let entry = state.manifest.next_base(&begun.names, !begun.job.in_commands());
         let path = begun.names.path(&entry);
         rdb_file::replace(temporary, &path)?;
+        if let Some(increment) = begun.increment.as_ref().filter(|_| begun.first) {
+            rdb_file::replace(&begun.names.first_increment(), &begun.names.path(increment))?;
+        }
         let mut manifest = state.manifest.clone();
         // Without an increment that follows, all there are belong to the time before.
         manifest.rebase(entry, begun.increment.as_ref().map_or(u64::MAX, |entry| entry.seq));
@@ -227,10 +231,10 @@ fn run(server: &'static Server, begun: &Begun, stand_in: Option<StandIn>) -> boo
     if !ok && begun.first {
         // Without a base the log is worth nothing: it is tried again.
         turn_off_log(server);
-        if let Some(increment) = &begun.increment {
-            tracing::info!("Removing the temp incr aof file {} in the background", increment.name);
-            let _ = fs::remove_file(begun.names.path(increment));
-        }
+        let path = begun.names.first_increment();
+        let name = path.file_name().unwrap_or_default().display();
+        tracing::info!("Removing the temp incr aof file {name} in the background");
+        let _ = fs::remove_file(&path);
         server.aof.note(|books| books.scheduled = true);
     }
     ok
