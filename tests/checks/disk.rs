@@ -443,6 +443,34 @@ fn a_log_that_got_no_base_is_passed_by() {
     }
 }
 
+/// Who a node is decides what its peers think that it has.
+#[test]
+fn a_damaged_identity_is_refused() {
+    let mut server = Server::start_with(Kind::Everwrite, &[&ACTIVE[..], &["--appendonly", "yes"]].concat());
+    ask(&mut server.client(), "SET kept 1");
+    let expected = digest(&server);
+    server.kill();
+    let path = server.dir().join("everwrite.node");
+    let sound = fs::read(&path).unwrap();
+    let mut rng = Rng::new(1);
+    for round in 0..12 {
+        let mut bytes = sound.clone();
+        if round % 2 == 0 {
+            bytes[rng.below(sound.len())] ^= 1 << rng.below(7);
+        } else {
+            bytes.truncate(rng.below(sound.len()));
+        }
+        fs::write(&path, &bytes).unwrap();
+        match start(&mut server) {
+            Start::Refused(log) => assert!(log.contains("does not hold an identity"), "{log}"),
+            Start::Loaded(_) => panic!("{:?} was taken for an identity", String::from_utf8_lossy(&bytes)),
+        }
+        assert_eq!(fs::read(&path).unwrap(), bytes);
+    }
+    fs::write(&path, &sound).unwrap();
+    assert_eq!(start(&mut server), Start::Loaded(expected));
+}
+
 /// What a member's files say has checksums: nothing that is damaged is loaded, and nothing but an end that is torn is cut off.
 #[test]
 fn a_damaged_member_is_refused_or_cut_where_it_ends() {

@@ -1,6 +1,7 @@
 //! Who this node is, in a file beside its data: what lets its peers tell a node that comes back from a new one.
 //!
 //! ```text
+//! sum 4f3c2a9917b0d6e1
 //! uuid 1b4e28ba2fa111d2883f0016d3cca427
 //! incarnation 1795600000000
 //! bound 1882818…
@@ -8,6 +9,9 @@
 //! member 6fa459eaee8a3ca4894edb77e160355e 1795600000001
 //! gone 74738ff55367e9589aee98fffdcd1876 1795600000002
 //! ```
+//!
+//! `sum`: the CRC-64 of all that follows its line; a file of an earlier time begins with `uuid`. A damaged file would make the
+//! node another one, or have it hand out versions twice: it stops the start.
 //!
 //! `bound`: no version above it was ever handed out. The file is replaced as a whole, so a crash leaves the old one or the
 //! new one.
@@ -20,6 +24,8 @@ use replication::origin::{Author, Uuid};
 
 /// The file's name in `dir`.
 pub const FILE: &str = "everwrite.node";
+/// How the first line begins.
+const SUM: &str = "sum ";
 /// Members that are read from the file at most.
 const MEMBERS_MAX: usize = 65_536;
 
@@ -69,6 +75,13 @@ impl Identity {
     }
 
     fn parse(path: &Path, text: &str) -> Option<Identity> {
+        let text = match text.strip_prefix(SUM) {
+            Some(rest) => {
+                let (sum, rest) = rest.split_once('\n')?;
+                (sum == sum_of(rest)).then_some(rest)?
+            }
+            None => text,
+        };
         let mut uuid = None;
         let (mut incarnation, mut bound, mut members, mut gone) = (None, None, Vec::new(), Vec::new());
         let mut boot = String::new();
@@ -107,7 +120,7 @@ impl Identity {
                 let _ = writeln!(text, "{word} {:032x} {}", author.uuid, author.incarnation);
             }
         }
-        text
+        format!("{SUM}{}\n{text}", sum_of(&text))
     }
 
     /// Replaces the file. `durable`: waits until it would survive a power failure.
@@ -124,6 +137,10 @@ impl Identity {
             _ => Ok(()),
         }
     }
+}
+
+fn sum_of(text: &str) -> String {
+    format!("{:016x}", protocol::crc64::checksum(text.as_bytes()))
 }
 
 /// Names the machine's start; empty if the system does not say.
@@ -172,6 +189,25 @@ mod tests {
         {
             std::fs::write(dir.join(FILE), text).unwrap();
             assert!(Identity::load(&dir).is_err(), "{text:?}");
+        }
+        let mut identity = Identity::new(&dir, 7, 1_000);
+        identity.bound = 123_456;
+        identity.members = vec![Author { uuid: 8, incarnation: 3 }];
+        let sound = identity.text();
+        let earlier = sound.split_once('\n').unwrap().1;
+        for text in [&sound, earlier] {
+            std::fs::write(dir.join(FILE), text).unwrap();
+            assert_eq!(Identity::load(&dir).as_ref(), Ok(&Some(identity.clone())), "{text:?}");
+        }
+        for at in 0..sound.len() {
+            std::fs::write(dir.join(FILE), &sound[..at]).unwrap();
+            assert!(Identity::load(&dir).is_err(), "cut at {at}");
+            for bit in 0..8 {
+                let mut bytes = sound.clone().into_bytes();
+                bytes[at] ^= 1 << bit;
+                std::fs::write(dir.join(FILE), &bytes).unwrap();
+                assert!(Identity::load(&dir).is_err(), "byte {at}, bit {bit}");
+            }
         }
         std::fs::remove_dir_all(&dir).unwrap();
     }
