@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! zipmap = count:u8  (length field  length free:u8 value unused)*  0xFF      count 254: count them yourself
-//! length = u8 below 254 | 0xFE u32le                                         free: bytes of `unused`
+//! length = u8 below 254 | 0xFE u32le from 254 on                            free: bytes of `unused`
 //! ```
 
 use crate::listpack::Listpack;
@@ -84,7 +84,8 @@ fn decode_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
         [END, ..] => None,
         [WIDE, rest @ ..] => {
             let (len, rest) = rest.split_first_chunk()?;
-            Some((u32::from_le_bytes(*len) as usize, rest))
+            let len = u32::from_le_bytes(*len) as usize;
+            (len >= usize::from(WIDE)).then_some((len, rest))
         }
         [narrow, rest @ ..] => Some((usize::from(*narrow), rest)),
         [] => None,
@@ -124,6 +125,12 @@ mod tests {
             assert_eq!(Zipmap::new(&bad).unwrap_err().rule, rule, "{at}");
         }
         assert!(Zipmap::new(b"\xff").is_err());
+        // Nobody writes a short length as a long one: Redis, too, takes it for damage.
+        for bytes in
+            [&b"\x01\xfe\x01\x00\x00\x00k\x01\x00v\xff"[..], b"\x01\x01k\xfe\x01\x00\x00\x00\x00v\xff"]
+        {
+            assert_eq!(Zipmap::new(bytes).unwrap_err().rule, "pair cut off");
+        }
         assert!(Zipmap::new(b"\xfe\x01a\x00\x00\xff").is_ok());
     }
 

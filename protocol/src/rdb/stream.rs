@@ -193,8 +193,7 @@ impl Group {
     fn check_owners(&self, reader: &Reader<'_>) -> Result<(), Error> {
         let mut owned: Vec<_> =
             self.consumers.iter().flat_map(|consumer| consumer.pending.iter().copied()).collect();
-        let taken = "Stream consumer PEL entry already has a consumer assigned";
-        sort_unique(&mut owned, |id| *id, taken, reader)?;
+        sort_unique(&mut owned, |id| *id, TAKEN, reader)?;
         let mut pending = self.pending.iter();
         if !owned.iter().all(|id| pending.any(|pending| pending.id == *id)) {
             return Err(reader.malformed("consumer's pending entry is not the group's").into());
@@ -237,7 +236,7 @@ impl Consumer {
         for _ in 0..reader.count(16)? {
             pending.push(read_id(reader)?);
         }
-        sort_unique(&mut pending, |id| *id, PENDING_TWICE, reader)?;
+        sort_unique(&mut pending, |id| *id, TAKEN, reader)?;
         Ok(Consumer { name, seen_ms, active_ms, pending })
     }
 }
@@ -249,6 +248,7 @@ fn twice<'n>(names: impl Iterator<Item = &'n [u8]>) -> bool {
 }
 
 const PENDING_TWICE: &str = "pending entry twice";
+const TAKEN: &str = "Stream consumer PEL entry already has a consumer assigned";
 
 /// Puts elements in the order in which Redis writes them anyway. None may be there twice, says `rule`.
 fn sort_unique<T>(
