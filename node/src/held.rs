@@ -175,11 +175,25 @@ fn settle(worker: &Worker, waker: &Waker) {
     held.let_go(worker);
 }
 
+/// Whether workers write for their connections at the end of their turns, instead of leaving that to the feed's threads. A
+/// member's log they leave to the mesh.
+#[inline]
+pub fn is_for_workers(aof: &Aof) -> bool {
+    if aof.is_member() {
+        return false;
+    }
+    match aof.wait() {
+        Wait::Nothing => false,
+        Wait::Written => true,
+        Wait::Durable => aof.group.is_quick(),
+    }
+}
+
 /// Has what was done written to the log, here if that keeps the worker from nothing else.
 fn write(server: &'static Server) {
     if server.aof.is_member() {
         server.mesh.wake();
-    } else if server.aof.wait() == Wait::Written && !server.aof.is_writing_slow() {
+    } else if is_for_workers(&server.aof) && !server.aof.is_writing_slow() {
         server.pump.round(server);
     } else {
         server.aof.hurry(server);

@@ -6,10 +6,13 @@
 //! the last one took, and not where nobody has come for an eighth of that. Where synchronising takes less time than serving those
 //! clients does, that changes little, and the two overlap.
 //!
+//! Where synchronising takes no longer than to wake two threads does, nobody is woken: each worker does it itself for what it has
+//! just served ([`Group::is_quick`]), as Redis does.
+//!
 //! Two may be under way: who is there when nobody else may come does not wait for the end of the one before. Disks and file
 //! systems have them share much of their work.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,6 +20,9 @@ use parking_lot::Mutex;
 
 /// Nobody waits for others for less than this: it takes as long to fall asleep.
 const WORTH_WAITING: Duration = Duration::from_micros(50);
+
+/// Below this a worker waits for the disk itself: to wake a thread for it, and to be woken, costs as much.
+const QUICK: Duration = Duration::from_micros(40);
 
 /// See the [module's page](self).
 #[derive(Default)]
@@ -26,6 +32,7 @@ pub struct Group {
     /// Those of them for whom a synchronisation is under way.
     gone: AtomicUsize,
     last: Mutex<Last>,
+    quick: AtomicBool,
 }
 
 /// The last synchronisation.
@@ -35,6 +42,8 @@ struct Last {
     held: usize,
     took: Duration,
     ended: Option<Instant>,
+    /// What the last ones took, the younger the more weight.
+    usual: Duration,
 }
 
 impl Group {
@@ -61,12 +70,25 @@ impl Group {
 
     /// A synchronisation has ended; those for whom it was have yet to be let go.
     pub fn synced(&self, took: Duration) {
-        *self.last.lock() = Last { held: self.held.load(Relaxed), took, ended: Some(Instant::now()) };
+        let mut last = self.last.lock();
+        let usual = last.ended.map_or(took, |_| (last.usual * 7 + took) / 8);
+        *last = Last { held: self.held.load(Relaxed), took, ended: Some(Instant::now()), usual };
+        drop(last);
+        let quick = usual < QUICK;
+        if self.quick.load(Relaxed) != quick {
+            self.quick.store(quick, Relaxed);
+        }
+    }
+
+    /// Whether synchronising takes so little that a worker had better not leave it to others.
+    #[inline]
+    pub fn is_quick(&self) -> bool {
+        self.quick.load(Relaxed)
     }
 
     /// Waits until those that may come are there. Whoever comes wakes this thread.
     pub fn gather(&self) {
-        let Last { held: expected, took, ended } = *self.last.lock();
+        let Last { held: expected, took, ended, .. } = *self.last.lock();
         let Some(ended) = ended else { return };
         let (until, pause) = (ended + took / 2, took / 8);
         let (mut had, mut came) = (self.held.load(Relaxed), Instant::now());
@@ -118,6 +140,20 @@ mod tests {
         }
         let took = waits.join().expect("it ends");
         assert!(took < LONG / 8, "{took:?}");
+    }
+
+    #[test]
+    fn what_is_usual_says_who_synchronises() {
+        let group = Group::default();
+        assert!(!group.is_quick(), "nothing is known yet");
+        group.synced(QUICK / 2);
+        assert!(group.is_quick());
+        group.synced(QUICK * 3);
+        assert!(group.is_quick(), "one alone says little");
+        (0..8).for_each(|_| group.synced(QUICK * 3));
+        assert!(!group.is_quick());
+        (0..16).for_each(|_| group.synced(QUICK / 2));
+        assert!(group.is_quick());
     }
 
     #[test]

@@ -18,7 +18,6 @@ use parking_lot::Mutex;
 use engine::journal::{Drain, Run};
 use replication::stamp;
 
-use crate::aof::Wait;
 use crate::held;
 use crate::server::Server;
 use crate::worker::unix_ms;
@@ -71,9 +70,7 @@ impl Pump {
         if !self.started.swap(true, AcqRel) {
             self.start(server, 0);
             server.keyspace.feed.on_wake(move || {
-                // Where a member's log is kept, workers write nothing.
-                let comes_by = || !server.aof.is_member() && held::comes_by();
-                if server.aof.wait() != Wait::Written || !comes_by() {
+                if !held::is_for_workers(&server.aof) || !held::comes_by() {
                     server.pump.wake();
                 }
             });
