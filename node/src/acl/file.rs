@@ -1,6 +1,7 @@
 //! The file of users: a line for each, `user name modifier...`, words separated by blanks. There are no quotes and no
 //! comments in it. It is read as a whole or not at all, and replaced in one step when it is written.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
@@ -11,6 +12,9 @@ use super::rules::Rules;
 use super::users::{Described, line};
 use crate::config::replace_file;
 
+/// Bytes of a line that Redis reads at once.
+const PIECE: usize = 1023;
+
 /// Reads the users of a file. The error tells of all lines that are wrong.
 pub fn read(path: &str, all_channels: bool) -> Result<BTreeMap<Vec<u8>, Rules>, String> {
     let text = std::fs::read(path)
@@ -19,7 +23,7 @@ pub fn read(path: &str, all_channels: bool) -> Result<BTreeMap<Vec<u8>, Rules>, 
 }
 
 fn parse(path: &str, text: &[u8], all_channels: bool) -> Result<BTreeMap<Vec<u8>, Rules>, String> {
-    let (mut users, mut errors) = (BTreeMap::new(), String::new());
+    let (mut users, mut errors, text) = (BTreeMap::new(), String::new(), without_nul(text));
     for (index, line) in text.split(|b| *b == b'\n').enumerate() {
         if let Err(error) = read_line(line, all_channels, &mut users) {
             errors += &error.text(path, index + 1);
@@ -29,6 +33,17 @@ fn parse(path: &str, text: &[u8], all_channels: bool) -> Result<BTreeMap<Vec<u8>
         return Ok(users);
     }
     Err(errors + "WARNING: ACL errors detected, no change to the previously active ACL rules was performed")
+}
+
+/// What Redis makes of a file that has NUL bytes in it: of the pieces in which it reads (a line, or as much of one as there is room
+/// for) what follows such a byte is lost, the end of the line as well.
+fn without_nul(text: &[u8]) -> Cow<'_, [u8]> {
+    if !text.contains(&0) {
+        return Cow::Borrowed(text);
+    }
+    let pieces = text.split_inclusive(|byte| *byte == b'\n').flat_map(|line| line.chunks(PIECE));
+    let shown = pieces.map(|piece| piece.split(|byte| *byte == 0).next().unwrap_or_default());
+    Cow::Owned(shown.collect::<Vec<_>>().concat())
 }
 
 /// What is wrong with a line.
