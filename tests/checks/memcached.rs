@@ -131,6 +131,9 @@ const CONVERSATIONS: &[&str] = &[
     "set a 1 0 1\r\nb\r\ntouch a 100\r\nmg a t\r\ntouch a x\r\ntouch b 1\r\ngat 200 a b\r\nmg a t\r\ngat x a\r\ntouch a 0 noreply\r\nmg a t\r\n",
     "set a 1 0 1\r\nb\r\ngat -1 a\r\nget a\r\n",
     "set a 1 0 1\r\nb\r\nflush_all noreply\r\nget a\r\nflush_all 0\r\nflush_all x\r\nflush_all -1\r\nverbosity 1\r\nverbosity 1 noreply\r\n",
+    // The limit of memory.
+    "cache_memlimit\r\ncache_memlimit x\r\ncache_memlimit 4\r\ncache_memlimit 200\r\ncache_memlimit 300 noreply\r\ncache_memlimit 200 foo\r\n",
+    "cache_memlimit 1 2 3\r\ncache_memlimit 1000000001\r\ncache_memlimit -1\r\ncache_memlimit 0 noreply\r\ncache_memlimit x noreply\r\ncache_memlimit noreply\r\n",
     // Too much.
     "set a 0 0 1\r\nx\r\nset a 0 0 2000000 noreply\r\n{2000000}\r\nget a\r\nset a 0 0 2000000\r\n{2000000}\r\nms a 2000000\r\n{2000000}\r\n",
     "set a 0 0 1\r\nx\r\nadd a 0 0 2000000\r\n{2000000}\r\nget a\r\n",
@@ -180,6 +183,19 @@ fn answers_like_memcached() {
         });
         assert_eq!(answers[1], answers[0], "{script:?}");
     }
+}
+
+/// What memcached calls its limit is the server's; who may not change that is refused.
+#[test]
+fn the_limit_of_memory_is_maxmemory() {
+    let (server, port) = start(&[]);
+    let (mut client, mut mc) = (server.client(), Talk::to(port));
+    assert_eq!(mc.say("cache_memlimit 100\r\ncache_memlimit 7\r\n").split('|').next(), Some("OK"));
+    assert_eq!(cmd(&mut client, "CONFIG GET maxmemory"), r#"["maxmemory", "104857600"]"#);
+    cmd(&mut client, "ACL SETUSER default -config|set");
+    let refused = Talk::to(port).say("cache_memlimit 200\r\n");
+    assert!(refused.starts_with("SERVER_ERROR NOPERM"), "{refused}");
+    assert_eq!(cmd(&mut client, "CONFIG GET maxmemory"), r#"["maxmemory", "104857600"]"#);
 }
 
 #[test]

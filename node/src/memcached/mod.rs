@@ -21,6 +21,7 @@ mod count;
 pub mod flush;
 mod get;
 mod item;
+mod limit;
 mod meta;
 mod serve;
 mod stats;

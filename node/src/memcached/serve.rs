@@ -6,7 +6,7 @@ use protocol::Reply;
 use protocol::memcached::{Limits, Refusal, Request, Step, TOO_LARGE, parse};
 
 use super::call::{Call, Halt};
-use super::{count, flush, get, meta, stats, store};
+use super::{count, flush, get, limit, meta, stats, store};
 use crate::session::Session;
 use crate::worker::Worker;
 
@@ -128,6 +128,7 @@ fn is_quiet(request: &Request<'_>) -> bool {
         | Request::Count { quiet, .. }
         | Request::Touch { quiet, .. }
         | Request::Flush { quiet, .. }
+        | Request::Memory { quiet, .. }
         | Request::Verbosity { quiet } => *quiet,
         _ => false,
     }
@@ -150,6 +151,7 @@ fn run(call: &mut Call<'_>, request: Request<'_>) -> Result<(), Halt> {
         Request::Count { key, delta, up, .. } => count::count(call, key, delta, up)?,
         Request::Touch { key, exptime, .. } => get::touch(call, key, exptime)?,
         Request::Flush { at, .. } => flush::flush_all(call, at)?,
+        Request::Memory { megabytes, .. } => limit::set(call, megabytes)?,
         Request::Stats(what) => stats::stats(call, what),
         Request::Version => call.line(&format!("VERSION {}", stats::VERSION)),
         Request::Verbosity { .. } => call.line("OK"),

@@ -29,6 +29,7 @@ pub(super) fn line<'a>(verb: &'a [u8], words: Words<'a>, limits: Limits) -> Opti
         b"decr" => hushed(words, count(words, false)),
         b"touch" => hushed(words, touch(words)),
         b"flush_all" => hushed(words, flush(words)),
+        b"cache_memlimit" => memory(words),
         b"verbosity" => verbosity(words),
         b"stats" => whole(Request::Stats({ words }.next().unwrap_or_default())),
         b"version" => whole(Request::Version),
@@ -163,6 +164,19 @@ fn flush(words: Words<'_>) -> Parsed<'_> {
         _ => 0,
     };
     whole(Request::Flush { at, quiet })
+}
+
+fn memory(words: Words<'_>) -> Parsed<'_> {
+    let mut room = [&b""[..]; WORDS_MAX];
+    let words = gather(words, &mut room);
+    if words.is_empty() || words.len() > 2 {
+        return Err(ERROR.into());
+    }
+    let quiet = is_quiet(words.last());
+    match number(words[0]) {
+        Some(megabytes) => whole(Request::Memory { megabytes, quiet }),
+        None => Err(Bad { quiet, ..ERROR.into() }),
+    }
 }
 
 fn verbosity(words: Words<'_>) -> Parsed<'_> {

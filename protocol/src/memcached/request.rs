@@ -36,6 +36,11 @@ pub enum Request<'a> {
         at: i64,
         quiet: bool,
     },
+    /// cache_memlimit: megabytes.
+    Memory {
+        megabytes: u64,
+        quiet: bool,
+    },
     /// The word behind it, which may be empty.
     Stats(&'a [u8]),
     Version,
