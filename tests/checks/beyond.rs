@@ -270,21 +270,24 @@ fn members_keep_their_deadlines_on_the_way() {
         "HPEXPIREAT h 4000000000000 FIELDS 1 g",
         "SADD s 1 2 x",
         "PEXPIREMEMBERAT s 2 4000000000000",
+        "ZADD z 1 a 2 b",
+        "PEXPIREMEMBERAT z b 4000000000000",
         "HSET short f 1",
         "HPEXPIRE short 1 FIELDS 1 f",
         "COPY h h-copy",
         "COPY s s-copy",
+        "COPY z z-copy",
     ] {
         ok(&mut client, line);
     }
-    for key in ["h", "s"] {
+    for key in ["h", "s", "z"] {
         let Value::Bulk(dump) = ok(&mut client, &format!("DUMP {key}")) else { panic!() };
         for (to, name) in [(&mut client, format!("{key}-restored")), (&mut other, key.to_string())] {
             to.send(&[b"RESTORE", name.as_bytes(), b"0", &dump]).unwrap();
             assert_eq!(to.receive().unwrap(), Value::Simple("OK".into()));
         }
     }
-    for (key, member, all) in [("h", "g", "HLEN"), ("s", "2", "SCARD")] {
+    for (key, member, all) in [("h", "g", "HLEN"), ("s", "2", "SCARD"), ("z", "b", "ZCARD")] {
         for form in ["", "-copy", "-restored"] {
             let left = ok(&mut client, &format!("PTTL {key}{form} {member}")).int().unwrap();
             assert!(left > 1_000_000_000, "{key}{form}: {left}");
@@ -324,4 +327,37 @@ fn crc64(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |crc: u64, byte| {
         (0..8).fold(crc ^ u64::from(*byte), |crc, _| (crc >> 1) ^ (REFLECTED * (crc & 1)))
     })
+}
+
+/// Options of newer servers that are not here are refused in words that say so, and nothing is done.
+#[test]
+fn options_that_are_not_there_say_so() {
+    let server = Server::start(Kind::Everwrite);
+    let mut client = server.client();
+    ok(&mut client, "GEOADD g 13 38 p");
+    for (line, option) in [
+        ("XADD x IDMP producer 1 * f v", "XADD IDMP"),
+        ("XADD x NOMKSTREAM idmpauto producer * f v", "XADD IDMPAUTO"),
+        ("GEOSEARCH g BYPOLYGON 3 0 0 0 1 1 0", "GEOSEARCH BYPOLYGON"),
+        ("GEOSEARCHSTORE to g BYPOLYGON 3 0 0 0 1 1 0", "GEOSEARCHSTORE BYPOLYGON"),
+        ("BGSAVE CANCEL", "BGSAVE CANCEL"),
+    ] {
+        let refused = client.cmd(line).unwrap().to_string();
+        let begins = format!("-ERR syntax error, {option} is not supported here: ");
+        assert!(refused.starts_with(&begins), "{line}: {refused}");
+    }
+    assert_eq!(ok(&mut client, "DBSIZE"), Value::Int(1));
+    assert_eq!(
+        client.cmd("XADD x NOID * f v").unwrap().to_string(),
+        "-ERR Invalid stream ID specified as stream command argument"
+    );
+    for (line, what) in
+        [("CLIENT IMPORT-SOURCE ON", "subcommand 'IMPORT-SOURCE'"), ("STICK k", "command 'STICK'")]
+    {
+        let refused = client.cmd(line).unwrap().to_string();
+        assert!(
+            refused.starts_with(&format!("-ERR unknown {what}, which is not supported here: ")),
+            "{refused}"
+        );
+    }
 }

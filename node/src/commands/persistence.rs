@@ -1,5 +1,6 @@
 //! SAVE and its kin.
 
+use engine::command::absent;
 use protocol::{ErrorReply, error};
 
 use super::{NodeRow, row};
@@ -37,7 +38,7 @@ fn bgsave(call: &mut Call<'_>) -> Result<Next, ErrorReply> {
     let schedule = match call.args.get(1) {
         None => false,
         Some(word) if call.args.len() == 2 && word.eq_ignore_ascii_case(b"schedule") => true,
-        Some(_) => return Err(error::SYNTAX),
+        Some(word) => return Err(absent::option("BGSAVE", word).unwrap_or(error::SYNTAX)),
     };
     let server = call.worker.server;
     call.worker.count_lookups(call.ctx);

@@ -36,6 +36,10 @@ pub fn commands_page(supported: impl Fn(&str) -> bool) -> String {
     for group in groups {
         section(group, &supported, &mut page);
     }
+    page += "\n## Options that are not there\n\nOf commands that are. They are refused as a syntax error, with the reason.\n\n";
+    for (command, option, since, reason) in absent::OPTIONS {
+        let _ = writeln!(page, "- `{command} {option}` ({since}): {reason}");
+    }
     page
 }
 

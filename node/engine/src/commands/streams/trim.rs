@@ -6,6 +6,7 @@ use protocol::{Args, ErrorReply, OwnedArgs, Reply, StreamId, WrittenId};
 
 use super::id::id;
 use super::remove_with_references::{References, remove_all};
+use crate::command::absent;
 use crate::commands::{DONE, Flow, Row, int, is, row};
 use crate::ctx::{Ctx, KeyMut};
 use crate::effect::Effect;
@@ -77,7 +78,8 @@ pub fn options(args: Args<'_>, adds: bool, tuning: &Tuning) -> Result<Options, E
                 at + 1
             }
             _ if adds => {
-                let written = WrittenId::parse(arg).ok_or(INVALID_ID)?;
+                let written =
+                    WrittenId::parse(arg).ok_or_else(|| absent::option("XADD", arg).unwrap_or(INVALID_ID))?;
                 reading.options.id = Some(NewId::Given(written));
                 at + 1
             }
