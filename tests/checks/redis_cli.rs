@@ -153,6 +153,71 @@ fn overheard(server: &Server, options: &[&str], ready: &str, act: impl FnOnce())
     text()
 }
 
+/// Every format in which it shows replies, beside the real server: what it makes of them depends on their types.
+#[test]
+fn formats_are_those_of_redis() {
+    let servers = [filled(), { Server::start(Kind::Redis) }];
+    for line in [
+        "RPUSH list a b c",
+        "HSET hash f v",
+        "SADD set a b",
+        "ZADD zset 1 a 2 b",
+        "DEBUG POPULATE 3000 key 20",
+    ] {
+        drop(servers[1].client().cmd(line).unwrap());
+    }
+    let commands: &[&[&str]] = &[
+        &["GET", "key:1"],
+        &["GET", "nothing"],
+        &["DBSIZE"],
+        &["LRANGE", "list", "0", "-1"],
+        &["HGETALL", "hash"],
+        &["SMISMEMBER", "set", "a", "z"],
+        &["ZRANGE", "zset", "0", "-1", "WITHSCORES"],
+        &["ZSCORE", "zset", "b"],
+        &["CONFIG", "GET", "maxmemory"],
+        &["COMMAND", "INFO", "get", "nothing"],
+        &["LPOP", "hash"],
+        &["EVAL", "return {1, 'a', {2}, false}", "0"],
+        &["EVAL", "redis.setresp(3) return {double=1.5}", "0"],
+        &["CLIENT", "GETNAME"],
+        &["EXEC"],
+    ];
+    let formats: &[&[&str]] = &[
+        &[],
+        &["--csv"],
+        &["--json"],
+        &["--raw"],
+        &["--no-raw"],
+        &["-3"],
+        &["-3", "--no-raw"],
+        &["-3", "--csv"],
+        &["-2", "--json"],
+    ];
+    for format in formats {
+        for command in commands {
+            let options = [*format, *command].concat();
+            let [ours, real] = [0, 1].map(|i| output(&servers[i], 20, "redis-cli", &options, ""));
+            assert_eq!(ours, real, "{options:?}");
+        }
+    }
+    // What comes from its input is a command's last word (-x) or one that is named (-X).
+    for (options, expected) in [
+        (&["-x", "SET", "key:1"][..], "OK\n"),
+        (&["GET", "key:1"][..], "from input\n"),
+        (&["-X", "tag", "SET", "tag", "value"][..], "OK\n"),
+        (&["GET", "from input"][..], "value\n"),
+        (&["-n", "3", "DBSIZE"][..], "0\n"),
+        (
+            &["-e", "LPOP", "hash"][..],
+            "WRONGTYPE Operation against a key holding the wrong kind of value\n\n",
+        ),
+    ] {
+        let [ours, real] = [0, 1].map(|i| output(&servers[i], 20, "redis-cli", options, "from input"));
+        assert_eq!((&ours[..], &real[..]), (expected, expected), "{options:?}");
+    }
+}
+
 #[test]
 fn what_listens() {
     let server = filled();

@@ -295,17 +295,29 @@ fn redis_cli_gets_in() {
         std::fs::write(fixture.dir.join(name), text).unwrap();
         fixture.dir.join(name)
     };
-    let output = std::process::Command::new("redis-cli")
-        .args(["-h", "localhost", "-p", &fixture.tls.port().to_string(), "--tls", "--cacert"])
-        .arg(fixture.dir.join("ca.crt"))
-        .arg("--cert")
-        .arg(path("cli.crt", &own.cert_pem))
-        .arg("--key")
-        .arg(path("cli.key", &own.key_pem))
-        .args(["ECHO", "hello"])
-        .output()
-        .expect("redis-cli is there");
-    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "hello", "{output:?}");
+    let (cert, key) = (path("cli.crt", &own.cert_pem), path("cli.key", &own.key_pem));
+    let cli = |words: &[&str]| {
+        let output = std::process::Command::new("redis-cli")
+            .args(["-h", "localhost", "-p", &fixture.tls.port().to_string(), "--tls", "--cacert"])
+            .arg(fixture.dir.join("ca.crt"))
+            .arg("--cert")
+            .arg(&cert)
+            .arg("--key")
+            .arg(&key)
+            .args(words)
+            .stdin(std::process::Stdio::null())
+            .output()
+            .expect("redis-cli is there");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert_eq!(cli(&["ECHO", "hello"]), "hello\n");
+    assert_eq!(cli(&["-3", "--csv", "MSET", "a", "1", "b", "2"]), "\"OK\"\n");
+    assert_eq!(cli(&["--scan"]).lines().count(), 2);
+    let big = cli(&["--bigkeys"]);
+    assert!(big.contains("Sampled 2 keys"), "{big}");
+    let rdb = fixture.dir.join("cli.rdb");
+    let said = cli(&["--rdb", rdb.to_str().unwrap()]);
+    assert!(std::fs::read(&rdb).is_ok_and(|bytes| bytes.starts_with(b"REDIS")), "{said}");
 }
 
 /// Both ends of a link between servers, one of them Redis's.
