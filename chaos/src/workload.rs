@@ -66,7 +66,7 @@ impl<'a> Client<'a> {
         match &write.effect {
             Effect::AddMember(name) => cell(name).is_some(),
             Effect::SetField { field, value, .. } => cell(field) == Some(Cell::Text(value.clone(), None)),
-            Effect::SetScore { member, score, .. } => cell(member) == Some(Cell::Score(*score)),
+            Effect::SetScore { member, score, .. } => cell(member) == Some(Cell::Score(*score, None)),
             Effect::Put { value, deadline: None, .. } => {
                 self.store.plain.value(&write.key).as_ref() == Some(value)
                     && self.store.plain.deadline(&write.key).is_none()
@@ -210,7 +210,7 @@ impl<'a> Client<'a> {
         let Some((key, absent)) = self.writable(rng, "z", Kind::Zset) else { return };
         let member = word(rng, 3);
         let old = match self.store.plain.cell(&key, &member) {
-            Some(Cell::Score(score)) if !absent => Some(score),
+            Some(Cell::Score(score, _)) if !absent => Some(score),
             _ => None,
         };
         let score = rng.below(100) as f64;

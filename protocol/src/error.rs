@@ -130,7 +130,7 @@ pub const EXPIRE_NEGATIVE: ErrorReply = ErrorReply::new("ERR invalid expire time
 pub const EXPIRE_MISSING: ErrorReply = ErrorReply::new("ERR missing expire time");
 pub const BAD_UNIT: ErrorReply = ErrorReply::new("ERR Invalid unit arg");
 pub const MEMBERS_CANNOT_EXPIRE: ErrorReply =
-    ErrorReply::new("ERR only members of hashes and sets can expire");
+    ErrorReply::new("ERR only members of hashes, sets and sorted sets can expire");
 pub const LIMIT_NEGATIVE: ErrorReply = ErrorReply::new("ERR LIMIT can't be negative");
 pub const COUNT_NOT_POSITIVE: ErrorReply = ErrorReply::new("ERR count should be greater than 0");
 pub const ZADD_XX_AND_NX: ErrorReply =

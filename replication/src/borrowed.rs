@@ -52,6 +52,7 @@ pub enum EffectRef<'a> {
     SetScore { member: &'a [u8], score: f64, only: ScoreCondition },
     AddScore { member: &'a [u8], delta: f64, result: f64 },
     DelScored(&'a [u8]),
+    ScoredExpire { member: &'a [u8], at: Option<u64> },
     Insert { spot: Spot, element: &'a [u8] },
     SetElement { id: Element, element: &'a [u8] },
     DelElements(Encoded<'a>),
@@ -271,6 +272,7 @@ impl<'a> EffectRef<'a> {
             tag @ (31 | 32) => SetPart { part: r.bytes()?, value: r.bytes()?, present: tag == 32 },
             33 => RaisePart { part: r.bytes()?, value: r.bytes()? },
             34 => DelPart(r.bytes()?),
+            35 => ScoredExpire { member: r.bytes()?, at: r.option()? },
             tag => return Err(Malformed::Tag(tag)),
         })
     }
@@ -307,6 +309,7 @@ impl<'a> EffectRef<'a> {
             SetScore { member, score, only } => Effect::SetScore { member: own(member), score, only },
             AddScore { member, delta, result } => Effect::AddScore { member: own(member), delta, result },
             DelScored(member) => Effect::DelScored(own(member)),
+            ScoredExpire { member, at } => Effect::ScoredExpire { member: own(member), at },
             Insert { spot, element } => Effect::Insert { spot, element: own(element) },
             SetElement { id, element } => Effect::SetElement { id, element: own(element) },
             DelElements(ids) => Effect::DelElements(ids.elements().collect()),

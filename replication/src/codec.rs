@@ -246,6 +246,7 @@ pub fn put_effect(w: &mut Writer, effect: &Effect) {
         AddBits(add) => add_bits(w, add),
         FieldExpire { field, at } => field_expire(w, field, *at),
         MemberExpire { member, at } => member_expire(w, member, *at),
+        ScoredExpire { member, at } => scored_expire(w, member, *at),
         SetPart { part, value, present } => set_part(w, part, value, *present),
         RaisePart { part, value } => raise_part(w, part, value),
         DelPart(part) => del_part(w, part),
@@ -429,6 +430,12 @@ pub fn field_expire(w: &mut Writer, field: &[u8], at: Option<u64>) {
 
 pub fn member_expire(w: &mut Writer, member: &[u8], at: Option<u64>) {
     w.int(29);
+    w.bytes(member);
+    w.option(at);
+}
+
+pub fn scored_expire(w: &mut Writer, member: &[u8], at: Option<u64>) {
+    w.int(35);
     w.bytes(member);
     w.option(at);
 }

@@ -279,6 +279,11 @@ pub enum Effect {
         result: f64,
     },
     DelScored(Bytes),
+    /// Sets or clears the deadline of a member that is there. A SetScore clears it, an addition keeps it.
+    ScoredExpire {
+        member: Bytes,
+        at: Option<u64>,
+    },
 
     Insert {
         spot: Spot,
@@ -321,7 +326,7 @@ impl Effect {
                 Kind::Hash
             }
             AddMember(_) | DelMember(_) | MemberExpire { .. } => Kind::Set,
-            SetScore { .. } | AddScore { .. } | DelScored(_) => Kind::Zset,
+            SetScore { .. } | AddScore { .. } | DelScored(_) | ScoredExpire { .. } => Kind::Zset,
             Insert { .. } | SetElement { .. } | DelElements(_) => Kind::List,
             SetPart { .. } | RaisePart { .. } | DelPart(_) => Kind::Stream,
         })

@@ -264,10 +264,17 @@ impl State {
                     self.fields.retain(|name, _| P::parent(name).as_ref() != Some(part));
                 }
             }
-            Effect::FieldExpire { field: name, at } | Effect::MemberExpire { member: name, at } => {
+            Effect::FieldExpire { field: name, at }
+            | Effect::MemberExpire { member: name, at }
+            | Effect::ScoredExpire { member: name, at } => {
                 self.due.remove(name);
+                let has = |name| {
+                    self.fields.contains_key(name)
+                        || self.members.contains_key(name)
+                        || self.scores.contains_key(name)
+                };
                 if let Some(at) = at
-                    && (self.fields.contains_key(name) || self.members.contains_key(name))
+                    && has(name)
                 {
                     self.due.insert(name.clone(), *at);
                 }
@@ -290,13 +297,17 @@ impl State {
             }
             Effect::SetScore { member, score, only } => {
                 if self.scores.get(member).is_none_or(|old| only.permits(*old, *score)) {
+                    self.due.remove(member);
                     self.scores.insert(member.clone(), *score);
                 }
             }
             Effect::AddScore { member, delta, .. } => {
                 *self.scores.entry(member.clone()).or_insert(0.0) += delta
             }
-            Effect::DelScored(member) => drop(self.scores.remove(member)),
+            Effect::DelScored(member) => {
+                self.due.remove(member);
+                self.scores.remove(member);
+            }
             other => self.change_list(place, other),
         }
     }

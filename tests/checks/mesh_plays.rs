@@ -273,6 +273,7 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     ("", "KEYDB.CRON job SINGLE 100000000 return(1)", "TYPE job"),
     ("SET pre b", "PREPEND pre a", "GET pre"),
     ("SADD em a b", "PEXPIREMEMBERAT em b 1", "SCARD em"),
+    ("ZADD ez 1 a 2 b", "PEXPIREMEMBERAT ez b 1", "ZRANGE ez 0 -1 WITHSCORES"),
     ("", "SADDEX sx 1000 a", "SCARD sx"),
     ("HSET fe a 1", "FIELDEXPIRE fe 1000 a", "HEXPIRETIME fe FIELDS 1 a"),
     ("", "CL.THROTTLE th 5 10 60", "EXISTS th"),

@@ -75,11 +75,20 @@ fn keys_of_all_types_arrive_and_are_gone_here() {
 #[test]
 fn deadlines_of_members_arrive() {
     let mut pair = pair(Kind::Everwrite, Kind::Everwrite);
-    for line in ["SADD s a b", "EXPIREMEMBER s a 1000", "HSET h f v", "HEXPIRE h 1000 FIELDS 1 f"] {
+    for line in [
+        "SADD s a b",
+        "EXPIREMEMBER s a 1000",
+        "HSET h f v",
+        "HEXPIRE h 1000 FIELDS 1 f",
+        "ZADD z 1 a 2 b",
+        "EXPIREMEMBER z a 1000",
+    ] {
         assert!(!pair.from.cmd(line).unwrap().is_error(), "{line}");
     }
-    assert_eq!(pair.migrate("'' 0 5000 AUTH secret KEYS s h"), "+OK");
-    for (line, least) in [("TTL s a", 900), ("TTL h f", 900), ("TTL s b", -1)] {
+    assert_eq!(pair.migrate("'' 0 5000 AUTH secret KEYS s h z"), "+OK");
+    for (line, least) in
+        [("TTL s a", 900), ("TTL h f", 900), ("TTL s b", -1), ("TTL z a", 900), ("TTL z b", -1)]
+    {
         let ttl = pair.to.cmd(line).unwrap().int().unwrap();
         assert!((least..=1000).contains(&ttl), "{line}: {ttl}");
     }

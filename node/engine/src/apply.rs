@@ -38,6 +38,7 @@ pub(crate) fn apply(key: &mut KeyMut<'_, '_>, effect: Effect<'_>) -> Outcome {
         SetScore { member, score, only } => zset::apply_set(key, member, score, only),
         AddScore { member, result, .. } => zset::apply_set(key, member, result, Default::default()),
         DelScored(member) => zset::apply_del(key, member),
+        ScoredExpire { member, deadline } => zset::apply_expire(key, member, deadline),
         Insert { at, element } => list::apply_insert(key, at, element),
         SetElement { at, element } => list::apply_set(key, at, element),
         DelElements { at, count } => list::apply_del(key, at, count),

@@ -15,13 +15,14 @@ use crate::apply;
 use crate::db::Detached;
 use crate::effect::{Effect, Outcome};
 use crate::entry::EntryRef;
+use crate::family::Family;
 use crate::journal::Writer;
 use crate::keyspace::{Keyspace, Locks};
 use crate::shard::Shard;
 use crate::table::Pos;
 use crate::tuning::{Tuning, notify};
-use crate::types::{List, LiveHash, LiveSet, Stream, Zset};
-use crate::value::{Kind, Value, ValueMut, ValueRef};
+use crate::types::{Deadlines, List, LiveHash, LiveSet, LiveZset, Stream};
+use crate::value::{Kind, Value, ValueRef};
 
 /// What commands see of the world: one per worker, refreshed once per batch.
 pub struct Env {
@@ -338,10 +339,15 @@ impl<'e> Ctx<'e> {
         }
     }
 
-    pub fn read_zset(&self, key: &[u8]) -> Result<Option<&Zset>, ErrorReply> {
+    /// A sorted set as it is now: without members whose time has come.
+    pub fn read_zset(&self, key: &[u8]) -> Result<Option<LiveZset<'_>>, ErrorReply> {
         match self.value(key) {
             None => Ok(None),
-            Some(ValueRef::Zset(v)) => Ok(Some(v)),
+            Some(ValueRef::Zset(v)) => {
+                let live = v.live(self.env.due());
+                self.note_due(key, live.has_due());
+                Ok(Some(live))
+            }
             Some(_) => Err(WRONGTYPE),
         }
     }
@@ -622,10 +628,10 @@ impl KeyMut<'_, '_> {
         }
     }
 
-    pub fn zset(&self) -> Result<Option<&Zset>, ErrorReply> {
+    pub fn zset(&self) -> Result<Option<LiveZset<'_>>, ErrorReply> {
         match self.value() {
             None => Ok(None),
-            Some(ValueRef::Zset(v)) => Ok(Some(v)),
+            Some(ValueRef::Zset(v)) => Ok(Some(v.live(self.env.due()))),
             Some(_) => Err(WRONGTYPE),
         }
     }
@@ -740,23 +746,20 @@ impl KeyMut<'_, '_> {
     /// Removes members whose time has come, a bounded number of them, and the key with its last one.
     #[cold]
     fn expire_members(&mut self, now: u64) {
-        let (class, event, all) = match self.value() {
-            Some(ValueRef::Hash(v)) => (notify::HASH, "hexpired", v.live(now).is_empty()),
-            Some(ValueRef::Set(v)) => (notify::SET, "sexpired", v.live(now).is_empty()),
-            _ => return,
-        };
-        self.tell_due_members(now, if all { usize::MAX } else { RECLAIM_MAX });
+        let Some(value) = self.value() else { return };
+        let Some(family) = Family::of(value) else { return };
+        // If all go, the key goes as a whole.
+        let all = value.is_spent(now).then(|| value.deadlines().map_or(0, Deadlines::len));
+        self.tell_due_members(now, if all.is_some() { usize::MAX } else { RECLAIM_MAX });
         self.out.reclaimed += 1;
-        let (removed, left) = match self.value_mut() {
-            Some(ValueMut::Hash(v)) if all => (v.len(), 0),
-            Some(ValueMut::Set(v)) if all => (v.len(), 0),
-            Some(ValueMut::Hash(v)) => (v.reclaim(now, RECLAIM_MAX), v.len()),
-            Some(ValueMut::Set(v)) => (v.reclaim(now, RECLAIM_MAX), v.len()),
-            _ => return,
+        let reclaimed = match all {
+            Some(all) => Some((all, 0)),
+            None => self.value_mut().and_then(|mut value| value.reclaim(now, RECLAIM_MAX)),
         };
+        let Some((removed, left)) = reclaimed else { return };
         self.shard.stats.expired_members += removed as u64;
         self.changed(false);
-        self.notify(class, event);
+        self.notify(family.class(), family.expired_event());
         if left == 0 {
             self.remove(self.env.tuning.lazyfree_expire);
             self.notify(notify::GENERIC, "del");

@@ -98,6 +98,11 @@ pub enum Effect<'a> {
         result: f64,
     },
     DelScored(&'a [u8]),
+    /// Sets or clears the expire register of a member that is there. A SetScore and an AddScore do not touch it.
+    ScoredExpire {
+        member: &'a [u8],
+        deadline: Option<u64>,
+    },
 
     /// Inserts a list element so that it has the index `at` (0: new head, length: new tail). Into a list that is not there, 0 is its head for
     /// who makes it, too, and 1 its tail.
@@ -191,7 +196,8 @@ impl Effect<'_> {
         match self {
             Put { absent, .. } | SetField { absent, .. } => !absent,
             SetScore { only, .. } => *only == ScoreCondition::default(),
-            Clear | ExpireOnly { .. } | FieldExpire { .. } | MemberExpire { .. } => false,
+            Clear | ExpireOnly { .. } => false,
+            FieldExpire { .. } | MemberExpire { .. } | ScoredExpire { .. } => false,
             DelField(_) | DelMember(_) | DelScored(_) | DelElements { .. } | DelElementsAt(_) => false,
             DelEntry(_) | TrimEntries { .. } | DelGroup(_) | DelConsumer { .. } | Acknowledge { .. } => false,
             AddEntry { .. } | AddGroup { .. } | SeeConsumer { .. } => false,

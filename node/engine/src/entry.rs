@@ -166,7 +166,7 @@ impl Entry {
     }
 
     fn tagged(at: NonNull<u8>, kind: Kind, expires: bool) -> Entry {
-        let members = matches!(kind, Kind::Hash | Kind::Set);
+        let members = matches!(kind, Kind::Hash | Kind::Set | Kind::Zset);
         let tags = if expires { HAS_DEADLINE } else { 0 } | if members { HAS_MEMBERS } else { 0 };
         Entry(NonZeroU64::new(at.as_ptr() as u64 | tags).expect("allocations are not at zero"))
     }
@@ -384,15 +384,16 @@ impl<'a> EntryRef<'a> {
         Some(unsafe { self.at.as_ptr().add(HEAD).cast::<u64>().read() })
     }
 
-    /// The earliest deadline of a member of the value: of a hash's field or a set's member.
+    /// The earliest deadline of a member of the value: of a hash's field or of a set's or sorted set's member.
     #[inline]
     pub fn next_member_deadline(&self) -> Option<u64> {
-        if !matches!(self.kind(), Kind::Hash | Kind::Set) {
+        if !matches!(self.kind(), Kind::Hash | Kind::Set | Kind::Zset) {
             return None;
         }
         match self.value() {
             ValueRef::Hash(hash) => hash.next_deadline(),
             ValueRef::Set(set) => set.next_deadline(),
+            ValueRef::Zset(zset) => zset.next_deadline(),
             _ => None,
         }
     }

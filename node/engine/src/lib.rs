@@ -18,6 +18,7 @@ pub mod effect;
 pub mod entry;
 pub mod eviction;
 pub mod expiry;
+pub mod family;
 pub mod geo;
 pub mod interest;
 pub mod jobs;

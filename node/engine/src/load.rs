@@ -47,11 +47,12 @@ fn late_ids(text: &[u8]) -> impl Iterator<Item = StreamId> + use<'_> {
     text.split(|byte| *byte == b' ').filter_map(WrittenId::parse).map(|id| id.or_seq(0))
 }
 
-/// Gives a member of a hash or set its deadline, or tells when a job runs next; false if it is not there.
+/// Gives a member of a hash, set or sorted set its deadline, or tells when a job runs next; false if it is not there.
 pub fn expire_member(value: &mut Value, member: &[u8], deadline: u64) -> bool {
     match value {
         Value::Hash(hash) => hash.live(0).contains(member) && hash.expire_at(member, Some(deadline)),
         Value::Set(set) => set.live(0).contains(member) && set.expire_at(member, Some(deadline)),
+        Value::Zset(zset) => zset.contains(member) && zset.expire_at(member, Some(deadline)),
         Value::Tagged(_) => match Job::of(value.as_ref()) {
             Some(job) => {
                 *value = Job { due: deadline, ..job }.to_value();

@@ -55,7 +55,7 @@ pub fn write(value: ValueRef<'_>, due: u64, out: &mut Writer) {
         ValueRef::Tagged(v) => out.text(&v.bytes),
         ValueRef::List(list) => write_list(list, out),
         ValueRef::Set(set) => write_set(set, due, out),
-        ValueRef::Zset(zset) => write_zset(zset, out),
+        ValueRef::Zset(zset) => write_zset(zset, due, out),
         ValueRef::Hash(hash) => write_hash(hash, due, out),
         ValueRef::Stream(stream) => stream.write(out),
     }
@@ -65,11 +65,9 @@ pub fn write(value: ValueRef<'_>, due: u64, out: &mut Writer) {
 /// groups.
 pub fn write_facts(value: ValueRef<'_>, due: u64, out: &mut Writer) {
     let deadlines = match value {
-        ValueRef::Hash(hash) => hash.deadlines(),
-        ValueRef::Set(set) => set.deadlines(),
         ValueRef::Tagged(string) => return out.aux(TAG, itoa::Buffer::new().format(string.tag).as_bytes()),
         ValueRef::Stream(stream) => return write_late(stream, out),
-        _ => None,
+        collection => collection.deadlines(),
     };
     for (member, at) in deadlines.into_iter().flat_map(|d| d.iter()).filter(|(_, at)| *at > due) {
         out.aux(SUBKEY, member.text(&mut itoa::Buffer::new()));
@@ -106,15 +104,6 @@ pub fn read_facts(reader: &mut Reader<'_>, mut value: Value) -> Value {
     value
 }
 
-/// Whether all members of a collection are due by then.
-pub(crate) fn is_spent(value: ValueRef<'_>, due: u64) -> bool {
-    match value {
-        ValueRef::Hash(hash) => hash.live(due).is_empty(),
-        ValueRef::Set(set) => set.live(due).is_empty(),
-        _ => false,
-    }
-}
-
 pub(crate) fn text(entry: Entry<'_>, out: &mut Writer) {
     match entry {
         Entry::Str(bytes) => out.text(bytes),
@@ -142,13 +131,14 @@ fn write_set(set: &Set, due: u64, out: &mut Writer) {
     members.iter().for_each(|member| text(member, out));
 }
 
-fn write_zset(zset: &Zset, out: &mut Writer) {
+fn write_zset(zset: &Zset, due: u64, out: &mut Writer) {
     if let Some(packed) = zset.listpack() {
         return out.text(packed.as_bytes());
     }
-    out.length(zset.len() as u64);
+    let live = zset.live(due);
+    out.length(live.len() as u64);
     // The highest first: who builds a skip list of it then always adds at its front.
-    for (member, score) in zset.walk(0..zset.len(), true) {
+    for (member, score) in live.walk(0..live.len(), true) {
         text(member, out);
         out.double(score);
     }

@@ -30,8 +30,9 @@ pub fn write(value: ValueRef<'_>, due: u64, out: &mut Writer) {
             });
         }
         ValueRef::Zset(zset) => {
-            out.length(zset.len() as u64);
-            for (member, score) in zset.walk(0..zset.len(), true) {
+            let live = zset.live(due);
+            out.length(live.len() as u64);
+            for (member, score) in live.walk(0..live.len(), true) {
                 text(member, out);
                 out.double(score);
             }

@@ -4,6 +4,7 @@
 use engine::command::{CommandId, id};
 use engine::commands::streams::{References, trim};
 use engine::ctx::Ctx;
+use engine::family::Family;
 use engine::types::string::IntText;
 use engine::value::ValueRef;
 use protocol::listpack::Entry;
@@ -242,13 +243,10 @@ impl State<'_, '_> {
     /// FIELDEXPIRE: what became of each field or member.
     fn expiring_fields(&self) -> Vec<OwnedArgs> {
         let key = &self.args[1];
-        let removal = |field| {
-            let is_set = matches!(self.ctx.peek(key).map(|entry| entry.value()), Some(ValueRef::Set(_)));
-            self.words(&[if is_set { b"SREM" } else { b"HDEL" }, key, field])
-        };
-        if self.ctx.peek(key).is_none() {
+        let Some(family) = self.ctx.peek(key).and_then(|entry| Family::of(entry.value())) else {
             return vec![self.expired(key)];
-        }
+        };
+        let removal = |field| self.words(&[family.removal_word(), key, field]);
         let fields = self.args.rest(3);
         let command = |field| self.member_deadline(field).unwrap_or_else(|| removal(field));
         fields.iter().map(command).collect()
@@ -385,11 +383,7 @@ impl State<'_, '_> {
     /// The command that gives a field or member the deadline that it has.
     fn member_deadline(&self, member: &[u8]) -> Option<OwnedArgs> {
         let key = &self.args[1];
-        let at = match self.ctx.peek(key)?.value() {
-            ValueRef::Hash(hash) => hash.live(0).deadline(member),
-            ValueRef::Set(set) => set.live(0).deadline(member),
-            _ => None,
-        };
-        Some(self.words(&[b"PEXPIREMEMBERAT", key, member, &number(at?)]))
+        let at = self.ctx.peek(key)?.value().deadlines()?.get(member)?;
+        Some(self.words(&[b"PEXPIREMEMBERAT", key, member, &number(at)]))
     }
 }

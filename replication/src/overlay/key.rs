@@ -195,7 +195,7 @@ impl Marks {
                 );
             }
             Jot::AddScore { member, delta, result, before } => {
-                let base = before.map(|bits| Cell::Score(f64::from_bits(bits)));
+                let base = before.map(|bits| Cell::Score(f64::from_bits(bits), None));
                 let [delta, result] = [delta, result].map(f64::from_bits);
                 self.note_sum::<P>(
                     record.place,
@@ -473,7 +473,7 @@ impl Marks {
             Value::Zset(members) => {
                 let old = |(name, now): (Bytes, f64)| match base(&name) {
                     None => Some((name, now)),
-                    Some(Some(Cell::Score(score))) => Some((name, score)),
+                    Some(Some(Cell::Score(score, _))) => Some((name, score)),
                     Some(_) => None,
                 };
                 Value::Zset(members.into_iter().filter_map(old).collect())

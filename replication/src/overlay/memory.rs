@@ -52,7 +52,7 @@ fn value_of(content: &Content) -> Value {
         _ => Bytes::new(),
     };
     let score = |cell: &Cell| match cell {
-        Cell::Score(score) => *score,
+        Cell::Score(score, _) => *score,
         _ => 0.0,
     };
     match content {
@@ -82,7 +82,8 @@ fn content_of(value: Value) -> Content {
             Content::Cells(Kind::Set, members.into_iter().map(|name| (name, Cell::Member(None))).collect())
         }
         Value::Zset(members) => {
-            Content::Cells(Kind::Zset, members.into_iter().map(|(name, s)| (name, Cell::Score(s))).collect())
+            let cells = members.into_iter().map(|(name, score)| (name, Cell::Score(score, None)));
+            Content::Cells(Kind::Zset, cells.collect())
         }
         Value::Hash(fields) => Content::Cells(
             Kind::Hash,

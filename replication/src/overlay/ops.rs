@@ -243,7 +243,7 @@ impl State {
             (Delta::Text(..), Some(Cell::Text(text, _))) => {
                 P::number(text).map_or([None; 3], |number| Spot::of_text(number, text))
             }
-            (Delta::Score(_), Some(Cell::Score(score))) => {
+            (Delta::Score(_), Some(Cell::Score(score, _))) => {
                 Number::of_score(*score).map_or([None; 3], Spot::of_score)
             }
             _ => [None; 3],
@@ -255,7 +255,7 @@ impl State {
         let Some(spot) = self.spot.take() else { return };
         match &mut self.cell {
             Some(Cell::Text(text, _)) => *text = spot_text::<P>(spot),
-            Some(Cell::Score(score)) => *score = spot.score(),
+            Some(Cell::Score(score, _)) => *score = spot.score(),
             _ => {}
         }
     }

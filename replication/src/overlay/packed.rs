@@ -59,9 +59,14 @@ fn put_cell(w: &mut Writer, cell: &Option<Cell>) {
             w.bytes(text);
             w.option(*at);
         }
-        Some(Cell::Score(score)) => {
+        Some(Cell::Score(score, None)) => {
             w.int(2);
             w.float(*score);
+        }
+        Some(Cell::Score(score, at)) => {
+            w.int(4);
+            w.float(*score);
+            w.option(*at);
         }
         Some(Cell::Member(at)) => {
             w.int(3);
@@ -74,8 +79,9 @@ fn take_cell(r: &mut Reader<'_>) -> Result<Option<Cell>, Malformed> {
     Ok(Some(match r.int()? {
         0 => return Ok(None),
         1 => Cell::Text(r.bytes()?.to_vec(), r.option()?),
-        2 => Cell::Score(r.float()?),
+        2 => Cell::Score(r.float()?, None),
         3 => Cell::Member(r.option()?),
+        4 => Cell::Score(r.float()?, r.option()?),
         tag => return Err(Malformed::Tag(tag)),
     }))
 }

@@ -10,7 +10,8 @@ use crate::stamp::{Place, Stamp};
 pub enum Cell {
     /// A hash field's value and deadline.
     Text(Bytes, Option<u64>),
-    Score(f64),
+    /// A sorted set's member: its score and deadline.
+    Score(f64, Option<u64>),
     /// A set member that is there, and its deadline.
     Member(Option<u64>),
 }

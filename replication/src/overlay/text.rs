@@ -116,7 +116,7 @@ pub(super) fn cell_name(effect: &Effect) -> Option<&Bytes> {
         AddMember(member) | DelMember(member) | DelScored(member) | MemberExpire { member, .. } => {
             Some(member)
         }
-        SetScore { member, .. } | AddScore { member, .. } => Some(member),
+        SetScore { member, .. } | AddScore { member, .. } | ScoredExpire { member, .. } => Some(member),
         SetPart { part, .. } | RaisePart { part, .. } | DelPart(part) => Some(part),
         _ => None,
     }
@@ -167,16 +167,20 @@ pub(super) fn change<P: Plain>(old: Option<Cell>, effect: &Effect) -> Option<Cel
         AddMember(_) => Some(Cell::Member(None)),
         MemberExpire { at, .. } => old.map(|_| Cell::Member(*at)),
         SetScore { score, only, .. } => match old {
-            Some(Cell::Score(old)) if !only.permits(old, *score) => Some(Cell::Score(old)),
-            _ => Some(Cell::Score(*score)),
+            Some(Cell::Score(old, at)) if !only.permits(old, *score) => Some(Cell::Score(old, at)),
+            _ => Some(Cell::Score(*score, None)),
         },
         AddScore { delta, result, .. } => {
-            let sum = match old {
-                Some(Cell::Score(old)) => old + delta,
-                _ => *delta,
+            let (sum, at) = match old {
+                Some(Cell::Score(old, at)) => (old + delta, at),
+                _ => (*delta, None),
             };
-            Some(Cell::Score(if sum.is_nan() { *result } else { sum }))
+            Some(Cell::Score(if sum.is_nan() { *result } else { sum }, at))
         }
+        ScoredExpire { at, .. } => match old {
+            Some(Cell::Score(score, _)) => Some(Cell::Score(score, *at)),
+            other => other,
+        },
         SetPart { value, present, .. } => {
             (!present || old.is_some()).then(|| Cell::Text(value.clone(), None))
         }
@@ -205,8 +209,9 @@ pub(super) fn assertion(
             let expire = at.map(|_| Effect::FieldExpire { field: name.clone(), at });
             (Effect::SetField { field: name, value, absent: false }, expire)
         }
-        (Some(Cell::Score(score)), _) => {
-            (Effect::SetScore { member: name, score, only: Default::default() }, None)
+        (Some(Cell::Score(score, at)), _) => {
+            let expire = at.map(|_| Effect::ScoredExpire { member: name.clone(), at });
+            (Effect::SetScore { member: name, score, only: Default::default() }, expire)
         }
         (Some(Cell::Member(at)), _) => {
             let expire = at.map(|_| Effect::MemberExpire { member: name.clone(), at });

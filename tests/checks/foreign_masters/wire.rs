@@ -61,6 +61,11 @@ fn of_keydb_alone(due_ms: u64) -> Vec<u8> {
         aux("keydb-subexpire-key", "b"),
         aux("keydb-subexpire-when", &soon),
         stamp.clone(),
+        [&b"\x05"[..], &text("zset"), &[2], &text("a"), &1f64.to_le_bytes(), &text("b"), &2f64.to_le_bytes()]
+            .concat(),
+        aux("keydb-subexpire-key", "b"),
+        aux("keydb-subexpire-when", &soon),
+        stamp.clone(),
         [&b"\x04"[..], &text("hash"), &[1], &text("f"), &text("v")].concat(),
         aux("keydb-subexpire-key", "f"),
         aux("keydb-subexpire-when", &far),
@@ -91,6 +96,7 @@ fn what_only_keydb_has_is_taken() {
         wait_for_field(&mesh, node, 900);
     }
     everywhere(&mesh, "SMEMBERS set", "[\"a\"]");
+    everywhere(&mesh, "ZRANGE zset 0 -1", "[\"a\"]");
     // KeyDB runs its jobs itself.
     assert_eq!(ask(&mut mesh.client(0), "EXISTS job"), "0");
 

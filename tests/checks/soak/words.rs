@@ -111,6 +111,9 @@ ZINTERSTORE <kz> 2 <kz> <kS>
 ZDIFFSTORE <kz> 2 <kz> <kz>
 ZRANGESTORE <kz> <kz> 0 3
 BZPOPMIN <kz> <kz> 0.02
+EXPIREMEMBER <kz> <member> <ms> ms
+PEXPIREMEMBERAT <kz> <member> <at>
+PERSIST <kz> <member>
 BZMPOP 0.02 2 <kz> <kz> MAX COUNT 2
 GEOADD <kg> [NX|XX] (<float> <float> <member>)+
 ZREM <kg> <member>

@@ -9,7 +9,7 @@ use replication::overlay::Overlay;
 use super::stage::{Stage, built};
 use crate::ctx::Ctx;
 use crate::entry::Entry;
-use crate::types::{hash, set};
+use crate::types::{hash, set, zset};
 use crate::value::{self, Value};
 
 /// What is said of a key, but for its marks.
@@ -64,6 +64,7 @@ impl<'a> Arrival<'a> {
             match place.value() {
                 Some(value::ValueRef::Hash(_)) => drop(hash::apply_expire(&mut place, member, Some(*at))),
                 Some(value::ValueRef::Set(_)) => drop(set::apply_expire(&mut place, member, Some(*at))),
+                Some(value::ValueRef::Zset(_)) => drop(zset::apply_expire(&mut place, member, Some(*at))),
                 _ => {}
             }
         }

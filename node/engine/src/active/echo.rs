@@ -97,10 +97,16 @@ impl Stage<'_> {
                     self.echo(key, &[b"PEXPIREMEMBERAT", own, name, at.to_string().as_bytes()]);
                 }
             }
-            Some(Cell::Score(score)) => {
+            Some(Cell::Score(score, at)) => {
+                if self.cell(key, name).is_some_and(|old| matches!(old, Cell::Score(_, Some(_)))) {
+                    self.echo(key, &[b"ZREM", own, name]);
+                }
                 let mut text = Vec::new();
                 protocol::number::fmt_f64(&mut text, *score);
                 self.echo(key, &[b"ZADD", own, &text, name]);
+                if let Some(at) = at {
+                    self.echo(key, &[b"PEXPIREMEMBERAT", own, name, at.to_string().as_bytes()]);
+                }
             }
             None => match kind {
                 Some(Kind::Hash) => self.echo(key, &[b"HDEL", own, name]),

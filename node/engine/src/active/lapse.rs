@@ -10,8 +10,8 @@ use replication::stamp::COUNTER_BITS;
 
 use crate::ctx::{KeyMut, RECLAIM_MAX};
 use crate::effect::Effect;
+use crate::family::Family;
 use crate::tuning::notify;
-use crate::value::{ValueMut, ValueRef};
 
 /// When to look again at a key that could not be removed yet, ms.
 const RETRY_MS: u64 = 100;
@@ -43,20 +43,17 @@ impl KeyMut<'_, '_> {
 
     #[cold]
     fn drop_due_members(&mut self, now: u64) {
-        let (class, event, all) = match self.value() {
-            Some(ValueRef::Hash(hash)) => (notify::HASH, "hexpired", hash.live(now).is_empty()),
-            Some(ValueRef::Set(set)) => (notify::SET, "sexpired", set.live(now).is_empty()),
-            _ => return,
-        };
+        let Some(value) = self.value() else { return };
+        let (Some(family), all) = (Family::of(value), value.is_spent(now)) else { return };
         let due = self.due_members(now, if all { usize::MAX } else { RECLAIM_MAX });
         due.iter().for_each(|name| self.drop_member(name));
-        self.after_members(due.len(), class, event);
+        self.after_members(due.len(), family);
     }
 
-    fn after_members(&mut self, removed: usize, class: u32, event: &'static str) {
+    fn after_members(&mut self, removed: usize, family: Family) {
         self.shard.stats.expired_members += removed as u64;
         self.changed(false);
-        self.notify(class, event);
+        self.notify(family.class(), family.expired_event());
         if !self.exists() {
             self.notify(notify::GENERIC, "del");
         } else if let Some(next) = self.entry().and_then(|entry| entry.next_due()) {
@@ -89,13 +86,11 @@ impl KeyMut<'_, '_> {
 
     fn remove_members_unasked(&mut self, agreed: u64) {
         self.feed_members_gone(agreed);
-        let (class, event, removed, left) = match self.value_mut() {
-            Some(ValueMut::Hash(v)) => (notify::HASH, "hexpired", v.reclaim(agreed, RECLAIM_MAX), v.len()),
-            Some(ValueMut::Set(v)) => (notify::SET, "sexpired", v.reclaim(agreed, RECLAIM_MAX), v.len()),
-            _ => return,
-        };
+        let Some(family) = self.value().and_then(Family::of) else { return };
+        let reclaimed = self.value_mut().and_then(|mut value| value.reclaim(agreed, RECLAIM_MAX));
+        let Some((removed, left)) = reclaimed else { return };
         self.remove_if_empty(left == 0);
-        self.after_members(removed, class, event);
+        self.after_members(removed, family);
     }
 
     /// Tells followers of members that go by themselves.

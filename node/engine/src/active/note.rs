@@ -9,6 +9,7 @@ use super::stage::{Stage, kind_of};
 use crate::apply;
 use crate::ctx::KeyMut;
 use crate::effect::{Deadline, Effect, NewValue, Outcome};
+use crate::family::Family;
 use crate::journal::encode::Names;
 use crate::value::{Value, ValueRef};
 
@@ -95,11 +96,7 @@ impl KeyMut<'_, '_> {
     pub(super) fn jot_of<'e>(&self, effect: &Effect<'e>) -> Option<Jot<'e>> {
         let value = self.value();
         // What an effect does to deadlines of members is a matter of its own.
-        let timeless = match &value {
-            Some(ValueRef::Hash(hash)) => hash.deadlines().is_none(),
-            Some(ValueRef::Set(set)) => set.deadlines().is_none(),
-            _ => true,
-        };
+        let timeless = value.and_then(ValueRef::deadlines).is_none();
         let stays = || match &value {
             Some(ValueRef::Hash(hash)) => hash.len() > 1,
             Some(ValueRef::Set(set)) => set.len() > 1,
@@ -113,7 +110,7 @@ impl KeyMut<'_, '_> {
                 let there = matches!(&value, Some(ValueRef::Hash(hash)) if hash.live(0).contains(field));
                 Some(Jot::AddField { field, delta: *delta, result: *result, there })
             }
-            Effect::AddScore { member, delta, result } => {
+            Effect::AddScore { member, delta, result } if timeless => {
                 let before = match &value {
                     Some(ValueRef::Zset(zset)) => zset.score(member).map(f64::to_bits),
                     _ => None,
@@ -121,12 +118,12 @@ impl KeyMut<'_, '_> {
                 Some(Jot::AddScore { member, delta: delta.to_bits(), result: result.to_bits(), before })
             }
             Effect::AddMember(member) if timeless => Some(Jot::Cell(Kind::Set, member)),
-            Effect::SetScore { member, only, .. } if *only == Default::default() => {
+            Effect::SetScore { member, only, .. } if timeless && *only == Default::default() => {
                 Some(Jot::Cell(Kind::Zset, member))
             }
             Effect::DelField(field) if timeless && stays() => Some(Jot::Cell(Kind::Hash, field)),
             Effect::DelMember(member) if timeless && stays() => Some(Jot::Cell(Kind::Set, member)),
-            Effect::DelScored(member) if stays() => Some(Jot::Cell(Kind::Zset, member)),
+            Effect::DelScored(member) if timeless && stays() => Some(Jot::Cell(Kind::Zset, member)),
             Effect::ExpireAt(at) if at.is_none_or(|at| at >= self.stamp.ms()) => {
                 let kind = kind_of(self.kind()?);
                 Some(Jot::Expire { kind, at: *at, before: self.deadline() })
@@ -209,16 +206,19 @@ impl KeyMut<'_, '_> {
         let deadlines = deadlines_of(&effect, self.env.due());
         let outcome = apply::apply(self, effect);
         if let Some((member, at)) = self.kept_deadline(&deadlines) {
-            self.apply_as_member(Effect::MemberExpire { member: &member, deadline: Some(at) });
+            self.expire_as_member(&member, at);
         }
-        for (member, at, is_hash) in deadlines.of_value {
-            let deadline = Some(at);
-            self.apply_as_member(match is_hash {
-                true => Effect::FieldExpire { field: &member, deadline },
-                false => Effect::MemberExpire { member: &member, deadline },
-            });
+        for (member, at) in deadlines.of_value {
+            self.expire_as_member(&member, at);
         }
         outcome
+    }
+
+    /// Has others hear of a deadline that a member has here.
+    fn expire_as_member(&mut self, name: &[u8], at: u64) {
+        if let Some(family) = self.value().and_then(Family::of) {
+            self.apply_as_member(family.expiry(name, Some(at)));
+        }
     }
 
     fn tell_by_identity(&mut self, overlay: &Overlay, effect: &Effect<'_>) -> usize {
@@ -296,7 +296,7 @@ impl KeyMut<'_, '_> {
         let field = |name: &[u8]| match self.value() {
             Some(ValueRef::Hash(hash)) => hash.live(due).contains(name),
             Some(ValueRef::Set(set)) => set.live(due).contains(name),
-            Some(ValueRef::Zset(zset)) => zset.contains(name),
+            Some(ValueRef::Zset(zset)) => zset.live(due).contains(name),
             _ => false,
         };
         match effect {
@@ -304,11 +304,13 @@ impl KeyMut<'_, '_> {
             Effect::Clear | Effect::ExpireAt(_) | Effect::ExpireOnly { .. } => self.exists(),
             Effect::SetField { field: name, absent: true, .. } => !field(name),
             Effect::DelField(name) | Effect::DelMember(name) | Effect::DelScored(name) => field(name),
-            Effect::FieldExpire { field: name, .. } | Effect::MemberExpire { member: name, .. } => {
-                field(name)
-            }
+            Effect::FieldExpire { field: name, .. }
+            | Effect::MemberExpire { member: name, .. }
+            | Effect::ScoredExpire { member: name, .. } => field(name),
             Effect::SetScore { member, score, only } => match self.value() {
-                Some(ValueRef::Zset(zset)) => zset.score(member).is_none_or(|old| only.permits(old, *score)),
+                Some(ValueRef::Zset(zset)) => {
+                    zset.live(due).score(member).is_none_or(|old| only.permits(old, *score))
+                }
                 _ => true,
             },
             Effect::DelElements { count, .. } => self.exists() && *count > 0,
@@ -355,15 +357,15 @@ impl KeyMut<'_, '_> {
         {
             self.reclaim_as_member(deadline);
         }
-        if let Some(field) = self.stale_field(effect) {
-            self.drop_member(field);
+        if let Some((_, name)) = self.stale_cell(effect) {
+            self.drop_member(name);
         }
     }
 
     /// Removes a field or member whose time has come.
     pub(crate) fn drop_member(&mut self, name: &[u8]) {
-        let is_hash = matches!(self.value(), Some(ValueRef::Hash(_)));
-        let effect = if is_hash { Effect::DelField(name) } else { Effect::DelMember(name) };
+        let Some(family) = self.value().and_then(Family::of) else { return };
+        let effect = family.removal(name);
         let place = self.next_place();
         let told = self.tell_alone(&effect, &mut Nameless);
         self.note_all(place, told);
@@ -373,9 +375,9 @@ impl KeyMut<'_, '_> {
 
     /// Tells followers of a member that goes because its time has come.
     pub(super) fn feed_member_gone(&mut self, name: &[u8]) {
-        let word: &[u8] = if matches!(self.value(), Some(ValueRef::Hash(_))) { b"HDEL" } else { b"SREM" };
+        let Some(family) = self.value().and_then(Family::of) else { return };
         if let Some(feed) = self.writer.feed() {
-            feed.command(self.db, [word, self.key, name].into_iter());
+            feed.command(self.db, [family.removal_word(), self.key, name].into_iter());
         }
     }
 
@@ -416,8 +418,7 @@ impl KeyMut<'_, '_> {
     /// The deadline of the member that was added, which the addition leaves here and clears elsewhere.
     fn kept_deadline(&self, deadlines: &Deadlines) -> Option<(Vec<u8>, u64)> {
         let member = deadlines.of_member.as_ref()?;
-        let Some(ValueRef::Set(set)) = self.value() else { return None };
-        let at = set.deadlines()?.get(member)?;
+        let at = self.value()?.deadlines()?.get(member)?;
         Some((member.clone(), at))
     }
 }
@@ -471,7 +472,8 @@ fn within_time(mut effect: Effect<'_>, ms: u64) -> Effect<'_> {
         | Effect::ExpireAt(Some(at))
         | Effect::ExpireOnly { at, .. }
         | Effect::FieldExpire { deadline: Some(at), .. }
-        | Effect::MemberExpire { deadline: Some(at), .. } => *at = ms.max(*at),
+        | Effect::MemberExpire { deadline: Some(at), .. }
+        | Effect::ScoredExpire { deadline: Some(at), .. } => *at = ms.max(*at),
         _ => {}
     }
     effect
@@ -488,6 +490,10 @@ fn without_due(mut effect: Effect<'_>, due: u64) -> Effect<'_> {
             set.reclaim(due, usize::MAX);
             set.len()
         }
+        Effect::Put { value: NewValue::Built(Value::Zset(zset)), .. } => {
+            zset.reclaim(due, usize::MAX);
+            zset.len()
+        }
         _ => return effect,
     };
     if left == 0 { Effect::Clear } else { effect }
@@ -497,22 +503,21 @@ fn without_due(mut effect: Effect<'_>, due: u64) -> Effect<'_> {
 #[derive(Default)]
 struct Deadlines {
     of_member: Option<Vec<u8>>,
-    of_value: Vec<(Vec<u8>, u64, bool)>,
+    of_value: Vec<(Vec<u8>, u64)>,
 }
 
 fn deadlines_of(effect: &Effect<'_>, due: u64) -> Deadlines {
     let mut found = Deadlines::default();
     let mut int = itoa::Buffer::new();
-    let (deadlines, is_hash) = match effect {
-        Effect::AddMember(member) => {
+    let deadlines = match effect {
+        Effect::AddMember(member) | Effect::SetScore { member, .. } => {
             found.of_member = Some(member.to_vec());
             return found;
         }
-        Effect::Put { value: NewValue::Built(Value::Hash(hash)), .. } => (hash.deadlines(), true),
-        Effect::Put { value: NewValue::Built(Value::Set(set)), .. } => (set.deadlines(), false),
+        Effect::Put { value: NewValue::Built(value), .. } => value.as_ref().deadlines(),
         _ => return found,
     };
     let all = deadlines.into_iter().flat_map(|all| all.iter()).filter(|(_, at)| *at > due);
-    found.of_value = all.map(|(name, at)| (name.text(&mut int).to_vec(), at, is_hash)).collect();
+    found.of_value = all.map(|(name, at)| (name.text(&mut int).to_vec(), at)).collect();
     found
 }

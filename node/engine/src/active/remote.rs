@@ -196,6 +196,7 @@ fn event(effect: &EffectRef<'_>) -> Option<(u32, &'static str)> {
         SetScore { .. } => (notify::ZSET, "zadd"),
         AddScore { .. } => (notify::ZSET, "zincr"),
         DelScored(_) => (notify::ZSET, "zrem"),
+        ScoredExpire { .. } => (notify::ZSET, "zexpire"),
         Insert { spot: replication::effect::Spot::Head, .. } => (notify::LIST, "lpush"),
         Insert { spot: replication::effect::Spot::Tail, .. } => (notify::LIST, "rpush"),
         Insert { .. } => (notify::LIST, "linsert"),

@@ -226,7 +226,10 @@ impl Plain for Stage<'_> {
                 let deadline = || set.deadlines().and_then(|all| all.get(name));
                 set.live(0).contains(name).then(|| Cell::Member(deadline()))
             }
-            ValueRef::Zset(zset) => zset.score(name).map(Cell::Score),
+            ValueRef::Zset(zset) => {
+                let deadline = || zset.deadlines().and_then(|all| all.get(name));
+                zset.score(name).map(|score| Cell::Score(score, deadline()))
+            }
             ValueRef::Stream(stream) => {
                 Part::parse(name).ok().and_then(|part| stream.part(part)).map(|value| Cell::Text(value, None))
             }
@@ -281,11 +284,11 @@ impl Plain for Stage<'_> {
         match cell {
             Some(Cell::Text(value, at)) => hash::fold_set(&mut key, name, &value, at),
             Some(Cell::Member(at)) => set::fold_add(&mut key, name, at),
-            Some(Cell::Score(score)) => drop(zset::apply_set(&mut key, name, score, Default::default())),
+            Some(Cell::Score(score, at)) => zset::fold_set(&mut key, name, score, at),
             None => match kind {
                 Some(Kind::Hash) => hash::fold_del(&mut key, name),
                 Some(Kind::Set) => set::fold_del(&mut key, name),
-                Some(Kind::Zset) => drop(zset::apply_del(&mut key, name)),
+                Some(Kind::Zset) => zset::fold_del(&mut key, name),
                 _ => {}
             },
         }

@@ -201,11 +201,7 @@ fn put_key(
 }
 
 fn put_deadlines(w: &mut Writer, value: ValueRef<'_>) {
-    let deadlines = match value {
-        ValueRef::Hash(hash) => hash.deadlines(),
-        ValueRef::Set(set) => set.deadlines(),
-        _ => None,
-    };
+    let deadlines = value.deadlines();
     let mut int = itoa::Buffer::new();
     w.int(deadlines.map_or(0, |all| all.len() as u64));
     for (member, at) in deadlines.into_iter().flat_map(|all| all.iter()) {

@@ -294,11 +294,7 @@ impl Node {
             if entry.deadline().is_some_and(|at| at <= now) {
                 return None;
             }
-            let deadlines = match entry.value() {
-                crate::value::ValueRef::Hash(hash) => hash.deadlines(),
-                crate::value::ValueRef::Set(set) => set.deadlines(),
-                _ => None,
-            };
+            let deadlines = entry.value().deadlines();
             let deadlines = deadlines.into_iter().flat_map(|all| all.iter());
             let deadlines = deadlines.map(|(name, at)| (name.to_vec(), at)).collect();
             visible(owned(entry.value()), entry.deadline(), deadlines, now)
@@ -366,6 +362,7 @@ fn visible(value: Value, deadline: Option<u64>, mut due: BTreeMap<Bytes, u64>, n
             Value::Hash(all)
         }
         Value::Zset(mut all) => {
+            all.retain(|(name, _)| !hidden(name));
             all.sort_by(|a, b| a.0.cmp(&b.0));
             Value::Zset(all)
         }
@@ -376,6 +373,7 @@ fn visible(value: Value, deadline: Option<u64>, mut due: BTreeMap<Bytes, u64>, n
     let empty = match &value {
         Value::Set(all) => all.is_empty(),
         Value::Hash(all) => all.is_empty(),
+        Value::Zset(all) => all.is_empty(),
         Value::Stream(_) => !made,
         _ => false,
     };
@@ -563,6 +561,8 @@ const LAST_COMMANDS: &[&str] = &[
     "FIELDEXPIRE H 1 v",
     "FIELDEXPIRE M 1 v v",
     "PEXPIREMEMBERAT H v 1700000000999",
+    "PEXPIREMEMBERAT Z v 1700000000999",
+    "PERSIST Z v",
     "KEYDB.HRENAME H v v",
     "SADDEX M 1 v v",
     "LMPOP 2 L L LEFT COUNT 2",

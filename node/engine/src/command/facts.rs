@@ -6326,7 +6326,7 @@ pub static ALL: [Facts; 470] = [
         first_key: 1, last_key: 1, step: 1,
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
-        summary: "Let a field of a hash or a member of a set expire after some time",
+        summary: "Let a field of a hash or a member of a set or sorted set expire after some time",
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "member", kind: ArgKind::String, ..ARG },
@@ -6344,7 +6344,7 @@ pub static ALL: [Facts; 470] = [
         first_key: 1, last_key: 1, step: 1,
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
-        summary: "Let a field of a hash or a member of a set expire at a Unix time in seconds",
+        summary: "Let a field of a hash or a member of a set or sorted set expire at a Unix time in seconds",
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "member", kind: ArgKind::String, ..ARG },
@@ -6972,7 +6972,7 @@ pub static ALL: [Facts; 470] = [
         first_key: 1, last_key: 1, step: 1,
         key_rule: KeyRule::Specs,
         key_specs: &[KeySpec { flags: K::RW.or(K::UPDATE), begin: Begin::Index(1), find: Find::Range { last: 0, step: 1, limit: 0 }, notes: None }],
-        summary: "Let a field of a hash or a member of a set expire at a Unix time in milliseconds",
+        summary: "Let a field of a hash or a member of a set or sorted set expire at a Unix time in milliseconds",
         args: &[
             Arg { name: "key", kind: ArgKind::Key, key_spec: Some(0), ..ARG },
             Arg { name: "member", kind: ArgKind::String, ..ARG },

@@ -6,6 +6,7 @@ use protocol::{Args, ErrorReply, Reply};
 use super::{DONE, Flow, Row, int, is, row};
 use crate::ctx::{Ctx, KeyMut};
 use crate::effect::Effect;
+use crate::family::Family;
 use crate::tuning::notify;
 use crate::value::ValueRef;
 
@@ -14,34 +15,18 @@ const MISSING: i64 = -2;
 const SET: i64 = 1;
 const REMOVED: i64 = 2;
 
-#[derive(Clone, Copy, PartialEq)]
-enum Collection {
-    Hash,
-    Set,
-}
-
-fn collection(value: Option<ValueRef<'_>>) -> Result<Option<Collection>, ErrorReply> {
-    match value {
+/// Hashes and sets only: so it is in Dragonfly.
+fn family(value: Option<ValueRef<'_>>) -> Result<Option<Family>, ErrorReply> {
+    match value.map(Family::of) {
         None => Ok(None),
-        Some(ValueRef::Hash(_)) => Ok(Some(Collection::Hash)),
-        Some(ValueRef::Set(_)) => Ok(Some(Collection::Set)),
+        Some(Some(family @ (Family::Hash | Family::Set))) => Ok(Some(family)),
         Some(_) => Err(WRONGTYPE),
     }
 }
 
 /// Whether a field or member is there, and its deadline.
-pub(super) fn look(value: Option<ValueRef<'_>>, name: &[u8], due: u64) -> Option<Option<u64>> {
-    match value {
-        Some(ValueRef::Hash(hash)) => {
-            let live = hash.live(due);
-            live.contains(name).then(|| live.deadline(name))
-        }
-        Some(ValueRef::Set(set)) => {
-            let live = set.live(due);
-            live.contains(name).then(|| live.deadline(name))
-        }
-        _ => None,
-    }
+fn look(value: Option<ValueRef<'_>>, name: &[u8], due: u64) -> Option<Option<u64>> {
+    value?.member_deadline(name, due)
 }
 
 /// A number of seconds from now as unix ms; 0 is now.
@@ -52,25 +37,19 @@ fn deadline(arg: &[u8], now_ms: u64, command: &str) -> Result<u64, ErrorReply> {
     at.ok_or_else(|| ErrorReply::invalid_expire(command))
 }
 
-fn expire_one(key: &mut KeyMut<'_, '_>, of: Collection, name: &[u8], at: u64) -> i64 {
+fn expire_one(key: &mut KeyMut<'_, '_>, of: Family, name: &[u8], at: u64) -> i64 {
     if look(key.value(), name, key.env.due()).is_none() {
         return MISSING;
     }
-    let (deadline, now) = (Some(at), key.env.write_ms);
-    let effect = match (of, at <= now) {
-        (Collection::Hash, true) => Effect::DelField(name),
-        (Collection::Set, true) => Effect::DelMember(name),
-        (Collection::Hash, false) => Effect::FieldExpire { field: name, deadline },
-        (Collection::Set, false) => Effect::MemberExpire { member: name, deadline },
-    };
-    key.apply(effect);
-    if at <= now { REMOVED } else { SET }
+    let past = at <= key.env.write_ms;
+    key.apply(if past { of.removal(name) } else { of.expiry(name, Some(at)) });
+    if past { REMOVED } else { SET }
 }
 
 /// `FIELDEXPIRE key seconds field...`: a number for each field or member.
 fn fieldexpire(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
     let mut key = ctx.key(&args[1]);
-    let of = collection(key.value())?;
+    let of = family(key.value())?;
     let at = deadline(&args[2], key.env.write_ms, "fieldexpire")?;
     let names = args.rest(3);
     out.array(names.len());
@@ -81,15 +60,12 @@ fn fieldexpire(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flo
         removed |= answer == REMOVED;
         out.int(answer);
     }
-    let (class, expires, removes) = match of {
-        Some(Collection::Set) => (notify::SET, "sexpire", "srem"),
-        _ => (notify::HASH, "hexpire", "hdel"),
-    };
+    let of = of.unwrap_or(Family::Hash);
     if set {
-        key.notify(class, expires);
+        key.notify(of.class(), of.expire_event());
     }
     if removed {
-        key.notify(class, removes);
+        key.notify(of.class(), of.removed_event());
         if !key.exists() {
             key.notify(notify::GENERIC, "del");
         }
@@ -101,7 +77,7 @@ fn fieldexpire(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flo
 fn fieldttl(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
     let (now, due) = (ctx.env.now_ms, ctx.env.due());
     let value = ctx.read(&args[1]).map(|entry| entry.value());
-    out.int(match (collection(value)?, look(value, &args[2], due)) {
+    out.int(match (family(value)?, look(value, &args[2], due)) {
         (None, _) => -2,
         (_, None) => -3,
         (_, Some(None)) => -1,

@@ -1,4 +1,5 @@
-//! KeyDB's EXPIREMEMBER, EXPIREMEMBERAT and PEXPIREMEMBERAT: deadlines of hash fields and set members.
+//! KeyDB's EXPIREMEMBER, EXPIREMEMBERAT and PEXPIREMEMBERAT: deadlines of hash fields and of members of sets and
+//! sorted sets.
 
 use protocol::error::{BAD_UNIT, MEMBERS_CANNOT_EXPIRE};
 use protocol::{Args, ErrorReply, Reply};
@@ -6,59 +7,29 @@ use protocol::{Args, ErrorReply, Reply};
 use super::strings::expiry::Unit;
 use super::{DONE, Flow, Row, int, is, row};
 use crate::ctx::{Ctx, KeyMut};
-use crate::effect::Effect;
+use crate::family::Family;
 use crate::tuning::notify;
-use crate::value::ValueRef;
 
 /// The last moment a member may expire at, unix ms: a double, which is how it is kept, is exact up to here.
 const DEADLINE_MAX: i64 = 1 << 53;
 
-#[derive(Clone, Copy)]
-enum Collection {
-    Hash,
-    Set,
+/// What holds the member, if the key's collection has it.
+fn find(key: &KeyMut<'_, '_>, member: &[u8]) -> Result<Option<Family>, ErrorReply> {
+    let Some(value) = key.value() else { return Ok(None) };
+    let family = Family::of(value).ok_or(MEMBERS_CANNOT_EXPIRE)?;
+    Ok(value.member_deadline(member, key.env.due()).map(|_| family))
 }
 
-/// The collection at the key if it has the member.
-fn find(key: &KeyMut<'_, '_>, member: &[u8]) -> Result<Option<Collection>, ErrorReply> {
-    let now = key.env.due();
-    match key.value() {
-        None => Ok(None),
-        Some(ValueRef::Hash(hash)) => Ok(hash.live(now).contains(member).then_some(Collection::Hash)),
-        Some(ValueRef::Set(set)) => Ok(set.live(now).contains(member).then_some(Collection::Set)),
-        Some(_) => Err(MEMBERS_CANNOT_EXPIRE),
-    }
+fn give(key: &mut KeyMut<'_, '_>, family: Family, member: &[u8], deadline: u64) {
+    key.apply(family.expiry(member, Some(deadline)));
+    key.notify(family.class(), family.expire_event());
 }
 
-impl Collection {
-    fn expire(self, key: &mut KeyMut<'_, '_>, member: &[u8], deadline: u64) {
-        let deadline = Some(deadline);
-        match self {
-            Collection::Hash => {
-                key.apply(Effect::FieldExpire { field: member, deadline });
-                key.notify(notify::HASH, "hexpire");
-            }
-            Collection::Set => {
-                key.apply(Effect::MemberExpire { member, deadline });
-                key.notify(notify::SET, "sexpire");
-            }
-        }
-    }
-
-    fn remove(self, key: &mut KeyMut<'_, '_>, member: &[u8]) {
-        match self {
-            Collection::Hash => {
-                key.apply(Effect::DelField(member));
-                key.notify(notify::HASH, "hdel");
-            }
-            Collection::Set => {
-                key.apply(Effect::DelMember(member));
-                key.notify(notify::SET, "srem");
-            }
-        }
-        if !key.exists() {
-            key.notify(notify::GENERIC, "del");
-        }
+fn remove(key: &mut KeyMut<'_, '_>, family: Family, member: &[u8]) {
+    key.apply(family.removal(member));
+    key.notify(family.class(), family.removed_event());
+    if !key.exists() {
+        key.notify(notify::GENERIC, "del");
     }
 }
 
@@ -79,8 +50,8 @@ fn expire(
     let found = find(&key, member)?;
     match found {
         None => {}
-        Some(collection) if deadline <= now => collection.remove(&mut key, member),
-        Some(collection) => collection.expire(&mut key, member, deadline),
+        Some(family) if deadline <= now => remove(&mut key, family, member),
+        Some(family) => give(&mut key, family, member, deadline),
     }
     out.int(i64::from(found.is_some()));
     DONE
@@ -207,6 +178,100 @@ mod tests {
     }
 
     #[test]
+    fn members_of_sorted_sets_expire() {
+        check_by_hand(
+            "> ZADD z 1 a 2 b 3 c 4 d
+            :4¶
+            ! zadd z
+            > EXPIREMEMBER z b 500 ms
+            :1¶
+            ! zexpire z
+            > EXPIREMEMBER z nope 10
+            :0¶
+            > PTTL z b
+            :500¶
+            > TTL z a
+            :-1¶
+            > ZADD z 2.5 b
+            :0¶
+            ! zadd z
+            > ZINCRBY z 0.5 b
+            $1¶3¶
+            ! zincr z
+            > PTTL z b
+            :500¶
+            > PERSIST z b
+            :1¶
+            ! zpersist z
+            > PERSIST z b
+            :0¶
+            > EXPIREMEMBER z b 10 ms
+            :1¶
+            ! zexpire z
+            > WAIT 10
+            > ZRANK z c
+            :1¶
+            ! zexpired z
+            > ZRANGE z 0 -1
+            *3¶$1¶a¶$1¶c¶$1¶d¶
+            > ZADD z 2 b
+            :1¶
+            ! zadd z
+            > TTL z b
+            :-1¶
+            > PEXPIREMEMBERAT z a 1
+            :1¶
+            ! zrem z
+            > EXPIREMEMBER z b 10 ms
+            :1¶
+            ! zexpire z
+            > EXPIREMEMBER z d 10 ms
+            :1¶
+            ! zexpire z
+            > WAIT 10
+            > ZPOPMIN z
+            *2¶$1¶c¶$1¶3¶
+            ! zexpired z
+            ! zpopmin z
+            ! del z
+            > ZADD z 1 a
+            :1¶
+            ! zadd z
+            > EXPIREMEMBER z a 10 ms
+            :1¶
+            ! zexpire z
+            > COPY z y
+            :1¶
+            ! copy_to y
+            > RENAME z x
+            +OK¶
+            ! rename_from z
+            ! rename_to x
+            > PTTL y a
+            :10¶
+            > PTTL x a
+            :10¶
+            > ZUNIONSTORE u 1 x
+            :1¶
+            ! zunionstore u
+            > PTTL u a
+            :-1¶
+            > WAIT 10
+            > ZADD x XX 5 a
+            :0¶
+            ! zexpired x
+            ! del x
+            > ZINCRBY y 5 a
+            $1¶5¶
+            ! zexpired y
+            ! del y
+            ! zincr y
+            > ZCARD u
+            :1¶",
+        );
+    }
+
+    #[test]
     fn algebra_does_not_see_what_is_due() {
         check_by_hand(
             "> SADD a 1 2 3
@@ -246,7 +311,7 @@ mod tests {
             +OK¶
             ! set str
             > EXPIREMEMBER str a 1
-            -ERR only members of hashes and sets can expire¶
+            -ERR only members of hashes, sets and sorted sets can expire¶
             > EXPIREMEMBER s a x
             -ERR value is not an integer or out of range¶
             > EXPIREMEMBER s a 1 h

@@ -5,6 +5,7 @@ use replication::codec::{self, Writer};
 use replication::effect::{BitAdd, BitOverflow, DeadlineCondition, Element, Kind, Spot};
 
 use crate::effect::{Effect, NewValue, ScoreCondition};
+use crate::family::Family;
 use crate::types::bits::Overflow;
 use crate::types::hyperloglog::Rank;
 use crate::types::string::IntText;
@@ -52,6 +53,7 @@ pub fn effect(w: &mut Writer, effect: &Effect<'_>, deadline: Option<u64>, due: u
         SetScore { member, score, only } => codec::set_score(w, member, *score, condition(*only)),
         AddScore { member, delta, result } => codec::add_score(w, member, *delta, *result),
         DelScored(member) => codec::del_scored(w, member),
+        ScoredExpire { member, deadline } => codec::scored_expire(w, member, *deadline),
         Insert { at, element } => {
             let spot = spot(*at, names);
             codec::insert(w, spot, element);
@@ -148,8 +150,9 @@ pub fn value(w: &mut Writer, value: ValueRef<'_>, due: u64) {
             live.iter().for_each(|member| text(w, member, &mut int));
         }
         ValueRef::Zset(zset) => {
-            codec::collection(w, Kind::Zset, zset.len());
-            for (member, score) in zset.iter() {
+            let live = zset.live(due);
+            codec::collection(w, Kind::Zset, live.len());
+            for (member, score) in live.iter() {
                 text(w, member, &mut int);
                 w.float(score);
             }
@@ -179,18 +182,14 @@ fn text(w: &mut Writer, entry: Entry<'_>, int: &mut itoa::Buffer) {
 /// Appends the deadlines of a value's members that are above `due`, each as an effect of its own. `head` begins a write.
 pub fn member_deadlines(w: &mut Writer, value: ValueRef<'_>, due: u64, mut head: impl FnMut(&mut Writer)) {
     let mut int = itoa::Buffer::new();
-    let (deadlines, is_hash) = match value {
-        ValueRef::Hash(hash) => (hash.deadlines(), true),
-        ValueRef::Set(set) => (set.deadlines(), false),
-        _ => return,
-    };
-    for (member, at) in deadlines.into_iter().flat_map(|all| all.iter()).filter(|(_, at)| *at > due) {
+    let (Some(family), Some(deadlines)) = (Family::of(value), value.deadlines()) else { return };
+    for (member, at) in deadlines.iter().filter(|(_, at)| *at > due) {
         head(w);
         let member = member.text(&mut int);
-        if is_hash {
-            codec::field_expire(w, member, Some(at));
-        } else {
-            codec::member_expire(w, member, Some(at));
+        match family {
+            Family::Hash => codec::field_expire(w, member, Some(at)),
+            Family::Set => codec::member_expire(w, member, Some(at)),
+            Family::Zset => codec::scored_expire(w, member, Some(at)),
         }
     }
 }

@@ -6,6 +6,7 @@ use replication::effect::Element;
 use super::encode::{self, Names};
 use crate::ctx::KeyMut;
 use crate::effect::{Effect, NewValue};
+use crate::family::Family;
 use crate::value::ValueRef;
 
 /// Names elements by their positions: who reads that does one effect after another.
@@ -29,7 +30,7 @@ impl KeyMut<'_, '_> {
             _ => 0,
         });
         let told =
-            self.stale_field(effect).map(|field| self.tell_alone(&Effect::DelField(field), &mut names));
+            self.stale_cell(effect).map(|(family, name)| self.tell_alone(&family.removal(name), &mut names));
         let at = self.tell_alone(effect, &mut names);
         self.tell_more(effect);
         told.unwrap_or(at)
@@ -70,16 +71,19 @@ impl KeyMut<'_, '_> {
         })
     }
 
-    /// A field whose time has come, and that is about to be continued as if it were not there: it goes first.
-    pub(crate) fn stale_field<'a>(&self, effect: &Effect<'a>) -> Option<&'a [u8]> {
-        let field = match effect {
+    /// A field or member whose time has come, and that is about to be continued as if it were not there: it goes first.
+    pub(crate) fn stale_cell<'a>(&self, effect: &Effect<'a>) -> Option<(Family, &'a [u8])> {
+        let name = match effect {
             Effect::AddField { field, .. }
             | Effect::AddFieldFloat { field, .. }
             | Effect::SetField { field, absent: true, .. } => *field,
+            Effect::AddScore { member, .. } => *member,
+            Effect::SetScore { member, only, .. } if *only != Default::default() => *member,
             _ => return None,
         };
-        let Some(ValueRef::Hash(hash)) = self.value() else { return None };
-        (hash.deadlines()?.get(field)? <= self.env.due()).then_some(field)
+        let value = self.value()?;
+        let family = Family::of(value)?;
+        (value.deadlines()?.get(name)? <= self.env.due()).then_some((family, name))
     }
 
     /// What belongs to an effect and has to be told apart: deadlines of members.
@@ -97,14 +101,18 @@ impl KeyMut<'_, '_> {
                     writer.add(|w| w.0.extend_from_slice(&extra.0));
                 }
             }
-            Effect::AddMember(member) => {
+            Effect::AddMember(member) | Effect::SetScore { member, .. } => {
                 // Elsewhere the effect clears the deadline; here it does not.
-                let Some(ValueRef::Set(set)) = self.value() else { return };
-                let at = set.deadlines().and_then(|deadlines| deadlines.get(member));
+                let Some(value) = self.value() else { return };
+                let is_set = matches!(value, ValueRef::Set(_));
+                let at = value.deadlines().and_then(|deadlines| deadlines.get(member));
                 if let Some(at) = at.filter(|at| *at > self.env.due()) {
                     self.writer.add(|w| {
                         codec::put_head(w, db, false, key);
-                        codec::member_expire(w, member, Some(at));
+                        match is_set {
+                            true => codec::member_expire(w, member, Some(at)),
+                            false => codec::scored_expire(w, member, Some(at)),
+                        }
                     });
                 }
             }
@@ -123,11 +131,7 @@ impl KeyMut<'_, '_> {
 
     /// The members whose time has come, at most so many.
     pub(crate) fn due_members(&self, now: u64, max: usize) -> Vec<Vec<u8>> {
-        let deadlines = match self.value() {
-            Some(ValueRef::Hash(hash)) => hash.deadlines(),
-            Some(ValueRef::Set(set)) => set.deadlines(),
-            _ => None,
-        };
+        let deadlines = self.value().and_then(ValueRef::deadlines);
         let mut int = itoa::Buffer::new();
         let due = deadlines.into_iter().flat_map(|all| all.iter()).take_while(|(_, at)| *at <= now);
         due.take(max).map(|(member, _)| member.text(&mut int).to_vec()).collect()
@@ -138,20 +142,18 @@ impl KeyMut<'_, '_> {
         if !self.writer.is_on() && !self.writer.feeds() {
             return;
         }
-        let is_hash = matches!(self.value(), Some(ValueRef::Hash(_)));
+        let Some(family) = self.value().and_then(Family::of) else { return };
         let names = self.due_members(now, max);
         if let Some(feed) = self.writer.feed() {
-            let command: &[u8] = if is_hash { b"HDEL" } else { b"SREM" };
             for name in &names {
-                feed.command(self.db, [command, self.key, name].into_iter());
+                feed.command(self.db, [family.removal_word(), self.key, name].into_iter());
             }
         }
         if !self.writer.is_on() {
             return;
         }
         for name in names {
-            let effect = if is_hash { Effect::DelField(&name) } else { Effect::DelMember(&name) };
-            self.tell(&effect);
+            self.tell(&family.removal(&name));
         }
     }
 }

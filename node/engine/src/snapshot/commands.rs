@@ -12,7 +12,7 @@ use protocol::number::fmt_f64;
 use crate::entry::EntryRef;
 use crate::journal::feed;
 use crate::types::stream::{Group, Part};
-use crate::types::{Hash, List, Set, Stream, Zset};
+use crate::types::{Deadlines, Hash, List, Set, Stream, Zset};
 use crate::value::ValueRef;
 
 /// Elements that one command adds.
@@ -97,7 +97,7 @@ pub fn write(entry: EntryRef<'_>, due: u64, remarks: bool, out: &mut Vec<u8>) {
         }
         ValueRef::List(list) => elements_of_list(key, list, out),
         ValueRef::Set(set) => members(key, set, due, out),
-        ValueRef::Zset(zset) => scores(key, zset, out),
+        ValueRef::Zset(zset) => scores(key, zset, due, out),
         ValueRef::Hash(hash) => fields(key, hash, due, out),
         ValueRef::Stream(stream) => stream_parts(key, stream, remarks, out),
     }
@@ -122,7 +122,11 @@ fn members(key: &[u8], set: &Set, due: u64, out: &mut Vec<u8>) {
         words.element(out);
     }
     words.finish(out);
-    for (member, at) in set.deadlines().into_iter().flat_map(|d| d.iter()).filter(|(_, at)| *at > due) {
+    member_deadlines(key, set.deadlines(), due, out);
+}
+
+fn member_deadlines(key: &[u8], deadlines: Option<&Deadlines>, due: u64, out: &mut Vec<u8>) {
+    for (member, at) in deadlines.into_iter().flat_map(|d| d.iter()).filter(|(_, at)| *at > due) {
         let mut words = Words::new(&[b"PEXPIREMEMBERAT", key]);
         words.entry(member);
         words.int(at as i64);
@@ -130,10 +134,10 @@ fn members(key: &[u8], set: &Set, due: u64, out: &mut Vec<u8>) {
     }
 }
 
-fn scores(key: &[u8], zset: &Zset, out: &mut Vec<u8>) {
+fn scores(key: &[u8], zset: &Zset, due: u64, out: &mut Vec<u8>) {
     let mut words = Words::new(&[b"ZADD", key]);
     let mut score_text = Vec::new();
-    for (member, score) in zset.iter() {
+    for (member, score) in zset.live(due).iter() {
         score_text.clear();
         fmt_f64(&mut score_text, score);
         words.push(&score_text);
@@ -141,6 +145,7 @@ fn scores(key: &[u8], zset: &Zset, out: &mut Vec<u8>) {
         words.element(out);
     }
     words.finish(out);
+    member_deadlines(key, zset.deadlines(), due, out);
 }
 
 fn fields(key: &[u8], hash: &Hash, due: u64, out: &mut Vec<u8>) {

@@ -49,7 +49,7 @@ impl Encoder {
     /// Writes a key with all that is known of it. A collection all of whose members are due is left out.
     pub fn entry(&mut self, entry: EntryRef<'_>) {
         let (due, value) = (self.options.now_ms, entry.value());
-        if stored::is_spent(value, due) {
+        if value.is_spent(due) {
             return;
         }
         self.keys += 1;

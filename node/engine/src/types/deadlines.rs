@@ -89,7 +89,7 @@ pub struct Due<'a> {
     now: u64,
 }
 
-impl Due<'_> {
+impl<'a> Due<'a> {
     pub fn hides(&self, member: &[u8]) -> bool {
         self.deadlines.get(member).is_some_and(|deadline| deadline <= self.now)
     }
@@ -97,6 +97,11 @@ impl Due<'_> {
     /// [`Due::hides`] for a member that the collection has handed out.
     pub fn hides_entry(&self, member: Entry<'_>) -> bool {
         self.hides(member.text(&mut itoa::Buffer::new()))
+    }
+
+    /// All of them, the earliest first.
+    pub fn members(self) -> impl Iterator<Item = Entry<'a>> {
+        self.deadlines.iter().take_while(move |(_, at)| *at <= self.now).map(|(member, _)| member)
     }
 
     /// How many there are.

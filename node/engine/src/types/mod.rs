@@ -26,4 +26,4 @@ pub use member_hash::member_hash;
 pub use set::{LiveSet, Set};
 pub use stream::Stream;
 pub use tagged::Tagged;
-pub use zset::Zset;
+pub use zset::{LiveZset, Zset};

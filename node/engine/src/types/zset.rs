@@ -14,10 +14,15 @@
 //! Everything that asks for a stretch of the order works in two steps: bounds become ranks ([`Zset::ranks_of_scores`],
 //! [`Zset::ranks_of_members`]), then a [`Walk`] goes over those ranks in either direction. So LIMIT, REV and counting are
 //! arithmetic on ranks.
+//!
+//! A member may have a deadline ([`Deadlines`]); a sorted set with such members has the larger form. One whose time has come is
+//! hidden from readers at once ([`LiveZset`]) and removed when the key is written to or the expiry cycle comes by.
 
+mod apply;
 mod big;
 mod bounds;
 mod builder;
+mod live;
 mod packed;
 mod sample;
 #[cfg(test)]
@@ -29,13 +34,14 @@ use std::ops::Range;
 use protocol::Malformed;
 use protocol::listpack::{Entry, Listpack};
 
-use crate::ctx::KeyMut;
 use crate::effect::{Outcome, ScoreCondition};
 use crate::tuning::Tuning;
-use crate::value::{Value, ValueMut};
+use crate::types::Deadlines;
+pub(crate) use apply::{apply_del, apply_expire, apply_set, fold_del, fold_set};
 use big::Big;
 pub use bounds::{LexBound, LexRange, ScoreRange};
 pub use builder::Builder;
+pub use live::LiveZset;
 use packed::Packed;
 pub use walk::Walk;
 
@@ -75,6 +81,7 @@ impl Default for Zset {
 }
 
 impl Zset {
+    /// Members, those included that are due. So it is with all that is asked of the set itself; [`Zset::live`] hides them.
     pub fn len(&self) -> usize {
         match &self.0 {
             Form::Packed(packed) => packed.len(),
@@ -90,7 +97,7 @@ impl Zset {
     pub fn free_effort(&self) -> usize {
         match &self.0 {
             Form::Packed(_) => 1,
-            Form::Big(big) => big.len(),
+            Form::Big(big) => big.len() + self.deadlines().map_or(0, Deadlines::free_effort),
         }
     }
 
@@ -116,6 +123,27 @@ impl Zset {
             Form::Packed(packed) => Some(packed.listpack()),
             Form::Big(_) => None,
         }
+    }
+
+    /// The deadlines of the members that have one.
+    #[inline]
+    pub fn deadlines(&self) -> Option<&Deadlines> {
+        match &self.0 {
+            Form::Big(big) => big.deadlines.as_deref(),
+            Form::Packed(_) => None,
+        }
+    }
+
+    /// The earliest deadline of a member, unix ms.
+    #[inline]
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.deadlines().map(Deadlines::next)
+    }
+
+    /// The sorted set as it is at `now`: what readers are shown.
+    #[inline]
+    pub fn live(&self, now: u64) -> LiveZset<'_> {
+        LiveZset::new(self, now)
     }
 
     /// Adopts a listpack from outside: checks that it is in order and all scores are numbers.
@@ -226,12 +254,45 @@ impl Zset {
         self.big().set(member, score, only)
     }
 
-    /// Removes a member; false if it is not there.
+    /// Removes a member and its deadline, whether it is due or not; false if it is not there.
     pub(crate) fn remove(&mut self, member: &[u8]) -> bool {
         match &mut self.0 {
             Form::Packed(packed) => packed.remove(member),
-            Form::Big(big) => big.remove(member),
+            Form::Big(big) => {
+                big.forget(member);
+                big.remove(member)
+            }
         }
+    }
+
+    /// Removes a member that is due; true if it was.
+    pub(crate) fn drop_if_due(&mut self, member: &[u8], now: u64) -> bool {
+        let due = self.deadlines().and_then(|d| d.due(now)).is_some_and(|due| due.hides(member));
+        due && self.remove(member)
+    }
+
+    /// Removes up to `max` members that are due; returns how many.
+    pub(crate) fn reclaim(&mut self, now: u64, max: usize) -> usize {
+        let mut removed = 0;
+        while removed < max
+            && let Some(member) = self.deadlines().and_then(|d| d.first_due(now))
+        {
+            self.remove(&member);
+            removed += 1;
+        }
+        removed
+    }
+
+    /// Sets or forgets the deadline (unix ms) of a member that is there; false if that changes nothing.
+    pub(crate) fn expire_at(&mut self, member: &[u8], deadline: Option<u64>) -> bool {
+        if self.deadlines().and_then(|d| d.get(member)) == deadline {
+            return false;
+        }
+        match deadline {
+            Some(at) => self.big().deadlines.get_or_insert_default().set(member, at),
+            None => self.big().forget(member),
+        }
+        true
     }
 
     /// The big form, which the set takes on if it has not.
@@ -243,42 +304,5 @@ impl Zset {
             Form::Big(big) => big,
             Form::Packed(_) => unreachable!("turned into the other form above"),
         }
-    }
-}
-
-/// Gives a member of the key's sorted set a score, if `only` permits. Creates the key.
-pub(crate) fn apply_set(
-    key: &mut KeyMut<'_, '_>,
-    member: &[u8],
-    score: f64,
-    only: ScoreCondition,
-) -> Outcome {
-    let limits = Limits::of(&key.env.tuning);
-    if let Some(zset) = zset_mut(key) {
-        return zset.set(member, score, only, limits);
-    }
-    let mut zset = Zset::default();
-    zset.set(member, score, only, limits);
-    key.put_value(Value::Zset(Box::new(zset)))
-}
-
-/// Removes a member of the key's sorted set, and the key with the last one.
-pub(crate) fn apply_del(key: &mut KeyMut<'_, '_>, member: &[u8]) -> Outcome {
-    let Some(zset) = zset_mut(key) else { return Outcome::Unchanged };
-    if !zset.remove(member) {
-        return Outcome::Unchanged;
-    }
-    let empty = zset.is_empty();
-    key.remove_if_empty(empty);
-    Outcome::Changed
-}
-
-fn zset_mut<'a>(key: &'a mut KeyMut<'_, '_>) -> Option<&'a mut Zset> {
-    if !key.exists() {
-        return None;
-    }
-    match key.value_mut() {
-        Some(ValueMut::Zset(zset)) => Some(zset),
-        _ => panic!("an effect on a sorted set meets a value of another type"),
     }
 }

@@ -3,7 +3,6 @@
 use super::*;
 use crate::journal::feed::ops;
 use crate::snapshot::commands;
-use crate::value::ValueRef;
 
 pub(super) struct Follower {
     console: Console<'static>,
@@ -100,11 +99,7 @@ fn stored(ctx: &mut Ctx<'_>, key: &Key) -> Seen {
     with_stage(ctx, &key.name, |stage| {
         let db = &stage.shard.dbs[key.db as usize];
         let entry = db.get(db.hash(&key.name), &key.name)?;
-        let deadlines = match entry.value() {
-            ValueRef::Hash(hash) => hash.deadlines(),
-            ValueRef::Set(set) => set.deadlines(),
-            _ => None,
-        };
+        let deadlines = entry.value().deadlines();
         let deadlines = deadlines.into_iter().flat_map(|all| all.iter());
         let deadlines = deadlines.map(|(name, at)| (name.to_vec(), at)).collect();
         visible(owned(entry.value()), entry.deadline(), deadlines, 0)

@@ -111,7 +111,7 @@ fn restore(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, E
     let base = if options.absolute { 0 } else { key.env.write_ms };
     let deadline = if ttl > 0 { Deadline::At(ttl.saturating_add(base)) } else { Deadline::Clear };
     out.ok();
-    let spent = stored::is_spent(value.as_ref(), key.env.due());
+    let spent = value.as_ref().is_spent(key.env.due());
     if spent || matches!(deadline, Deadline::At(at) if at <= key.env.due()) {
         if key.apply(Effect::Clear).changed() {
             key.notify(notify::GENERIC, "del");

@@ -1,13 +1,13 @@
-//! Asking when keys expire, and making them stay. KeyDB's form of TTL, PTTL and PERSIST names a field of a hash or a member of a set.
+//! Asking when keys expire, and making them stay. KeyDB's form of TTL, PTTL and PERSIST names a field of a hash or a member of a
+//! set or sorted set.
 
 use protocol::{Args, ErrorReply, Reply};
 
-use crate::commands::field_expiry::look;
 use crate::commands::{DONE, Flow, Row, row};
 use crate::ctx::{Ctx, KeyMut};
 use crate::effect::Effect;
+use crate::family::Family;
 use crate::tuning::notify;
-use crate::value::ValueRef;
 
 /// Replies with what `shown` makes of the deadline, unix ms; -1: there is none, -2: there is no key.
 fn answer(ctx: &Ctx<'_>, key: &[u8], out: &mut Reply, shown: impl Fn(u64) -> u64) {
@@ -20,8 +20,8 @@ fn answer(ctx: &Ctx<'_>, key: &[u8], out: &mut Reply, shown: impl Fn(u64) -> u64
 /// [`answer`] of a member of the collection at a key, if one is named: -1: it has no deadline, -2: it is not there.
 fn answer_of_any(ctx: &Ctx<'_>, args: Args<'_>, out: &mut Reply, shown: impl Fn(u64) -> u64) {
     let Some(member) = args.get(2) else { return answer(ctx, &args[1], out, shown) };
-    let value = ctx.glance(&args[1]).map(|entry| entry.value());
-    out.int(match look(value, member, ctx.env.due()) {
+    let found = ctx.glance(&args[1]).and_then(|entry| entry.value().member_deadline(member, ctx.env.due()));
+    out.int(match found {
         None => -2,
         Some(deadline) => deadline.map_or(-1, |at| shown(at) as i64),
     });
@@ -68,16 +68,14 @@ fn persist(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, E
 
 /// Makes a field or member stay. False if it does, or is not there.
 fn persist_member(key: &mut KeyMut<'_, '_>, member: &[u8]) -> bool {
-    let Some(Some(_)) = look(key.value(), member, key.env.due()) else { return false };
-    let (effect, class, event) = match key.value() {
-        Some(ValueRef::Hash(_)) => {
-            (Effect::FieldExpire { field: member, deadline: None }, notify::HASH, "hpersist")
-        }
-        _ => (Effect::MemberExpire { member, deadline: None }, notify::SET, "spersist"),
+    let Some(value) = key.value() else { return false };
+    let (Some(family), Some(Some(_))) = (Family::of(value), value.member_deadline(member, key.env.due()))
+    else {
+        return false;
     };
-    let changed = key.apply(effect).changed();
+    let changed = key.apply(family.expiry(member, None)).changed();
     if changed {
-        key.notify(class, event);
+        key.notify(family.class(), family.persist_event());
     }
     changed
 }

@@ -9,7 +9,7 @@ use crate::commands::zsets::add;
 use crate::commands::{DONE, Flow, Row, is, row};
 use crate::ctx::Ctx;
 use crate::geo::{Cell, Point, distance, geohash};
-use crate::types::Zset;
+use crate::types::LiveZset;
 
 fn geoadd(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, ErrorReply> {
     let mut options = add::Options::default();
@@ -36,7 +36,7 @@ fn geoadd(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, Er
     add::add(ctx, &args[1], scores.into_iter().zip(members), &options, out)
 }
 
-fn place_of(zset: Option<&Zset>, member: &[u8]) -> Option<Point> {
+fn place_of(zset: Option<LiveZset<'_>>, member: &[u8]) -> Option<Point> {
     zset?.score(member).map(Cell::place_of)
 }
 

@@ -8,9 +8,10 @@ use protocol::error::{
 use protocol::{Args, ErrorReply, number};
 
 use super::{point, unit};
+use crate::command::absent;
 use crate::commands::{int, is};
 use crate::geo::{Cell, Point, Shape};
-use crate::types::Zset;
+use crate::types::LiveZset;
 
 #[derive(Clone, Copy, PartialEq)]
 pub enum Order {
@@ -92,7 +93,7 @@ impl<'a> Request<'a> {
     }
 
     /// Centres the search on a member. Nothing is found in a key that is not there, so its members may be any.
-    pub fn take_member(&mut self, zset: Option<&Zset>, member: &[u8]) -> Result<(), ErrorReply> {
+    pub fn take_member(&mut self, zset: Option<LiveZset<'_>>, member: &[u8]) -> Result<(), ErrorReply> {
         if let Some(zset) = zset {
             self.centre = Some(Cell::place_of(zset.score(member).ok_or(GEO_MEMBER)?));
         }
@@ -102,7 +103,7 @@ impl<'a> Request<'a> {
     /// Reads the options.
     pub fn options(
         &mut self,
-        zset: Option<&Zset>,
+        zset: Option<LiveZset<'_>>,
         args: Args<'a>,
         grammar: Grammar,
     ) -> Result<Options, ErrorReply> {
@@ -153,7 +154,7 @@ impl<'a> Request<'a> {
         &mut self,
         word: &[u8],
         after: Args<'_>,
-        zset: Option<&Zset>,
+        zset: Option<LiveZset<'_>>,
         seen: &mut Options,
     ) -> Result<usize, ErrorReply> {
         let left = after.len();
@@ -177,7 +178,8 @@ impl<'a> Request<'a> {
             self.store_distance = true;
             Ok(0)
         } else {
-            Err(SYNTAX)
+            let command = if self.target.is_some() { "GEOSEARCHSTORE" } else { "GEOSEARCH" };
+            Err(absent::option(command, word).unwrap_or(SYNTAX))
         }
     }
 

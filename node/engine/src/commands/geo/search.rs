@@ -12,7 +12,7 @@ use crate::commands::zsets::algebra::store;
 use crate::commands::{DONE, Flow, Row, row};
 use crate::ctx::Ctx;
 use crate::geo::{Cell, Point, cover};
-use crate::types::Zset;
+use crate::types::LiveZset;
 use crate::types::zset::Builder;
 
 /// A place that was found.
@@ -25,7 +25,7 @@ struct Found<'a> {
 }
 
 /// All places within the shape, or the first `count` if any will do; in the order asked for.
-fn search<'a>(zset: &'a Zset, request: &Request<'_>) -> Vec<Found<'a>> {
+fn search<'a>(zset: LiveZset<'a>, request: &Request<'_>) -> Vec<Found<'a>> {
     let (Some(centre), Some(shape)) = (request.centre, request.shape) else { return Vec::new() };
     let enough = if request.any { request.count } else { usize::MAX };
     let within = |(member, score): (Entry<'a>, f64)| {
@@ -54,7 +54,7 @@ fn keep_first(found: &mut Vec<Found<'_>>, count: usize, order: impl Fn(&Found<'_
 }
 
 /// Searches; writes what is found, or hands it back to be stored.
-fn answer(zset: Option<&Zset>, request: &Request<'_>, out: &mut Reply) -> Option<Builder> {
+fn answer(zset: Option<LiveZset<'_>>, request: &Request<'_>, out: &mut Reply) -> Option<Builder> {
     let found = zset.map_or_else(Vec::new, |zset| search(zset, request));
     if request.target.is_none() {
         write(out, &found, request);
@@ -167,7 +167,7 @@ fn around_member(
 }
 
 fn radius_answer(
-    zset: Option<&Zset>,
+    zset: Option<LiveZset<'_>>,
     request: &mut Request<'_>,
     out: &mut Reply,
 ) -> Result<Option<Builder>, ErrorReply> {

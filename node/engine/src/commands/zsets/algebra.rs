@@ -10,7 +10,7 @@ use crate::ctx::Ctx;
 use crate::effect::{Deadline, Effect, NewValue};
 use crate::tuning::notify;
 use crate::types::zset::{Builder, Limits};
-use crate::types::{Either, LiveSet, Zset};
+use crate::types::{Either, LiveSet, LiveZset};
 use crate::value::{Value, ValueRef};
 
 /// What goes into an operation.
@@ -18,7 +18,7 @@ use crate::value::{Value, ValueRef};
 enum Operand<'a> {
     Absent,
     Set(LiveSet<'a>),
-    Zset(&'a Zset),
+    Zset(LiveZset<'a>),
 }
 
 impl<'a> Operand<'a> {
@@ -263,7 +263,7 @@ fn operands<'a>(ctx: &'a Ctx<'_>, keys: Args<'_>) -> Result<Vec<Weighted<'a>>, E
     let operand = |key: &[u8]| match ctx.value(key) {
         None => Ok(Operand::Absent),
         Some(ValueRef::Set(set)) => Ok(Operand::Set(set.live(ctx.env.due()))),
-        Some(ValueRef::Zset(zset)) => Ok(Operand::Zset(zset)),
+        Some(ValueRef::Zset(zset)) => Ok(Operand::Zset(zset.live(ctx.env.due()))),
         Some(_) => Err(WRONGTYPE),
     };
     keys.iter().map(|key| Ok(Weighted { operand: operand(key)?, weight: 1.0, counts: false })).collect()

@@ -11,7 +11,7 @@ use crate::commands::blocking::timeout_ms;
 use crate::commands::{Block, DONE, Flow, NullReply, Row, int, is, row};
 use crate::ctx::{Ctx, KeyMut};
 use crate::effect::Effect;
-use crate::types::Zset;
+use crate::types::LiveZset;
 use crate::value::Kind;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -34,7 +34,7 @@ impl End {
     }
 
     /// The ranks of `count` members from this end.
-    fn ranks(self, zset: &Zset, count: usize) -> Range<usize> {
+    fn ranks(self, zset: LiveZset<'_>, count: usize) -> Range<usize> {
         let len = zset.len();
         if self == End::Lowest { 0..count } else { len - count..len }
     }
@@ -75,7 +75,7 @@ fn pop_from_one(ctx: &mut Ctx<'_>, args: Args<'_>, end: End, out: &mut Reply) ->
         _ => return Err(SYNTAX),
     };
     let mut key = ctx.key(&args[1]);
-    let len = key.zset()?.map_or(0, Zset::len);
+    let len = key.zset()?.map_or(0, LiveZset::len);
     let wanted = count.unwrap_or(1).min(len);
     if wanted == 0 {
         out.array(0);

@@ -10,7 +10,7 @@ use super::algebra::store;
 use super::bounds::{Positions, lex_range, score_range};
 use crate::commands::{DONE, Flow, Row, int, is, row};
 use crate::ctx::Ctx;
-use crate::types::Zset;
+use crate::types::LiveZset;
 use crate::types::zset::{Builder, LexRange, ScoreRange};
 
 #[derive(Clone, Copy, PartialEq)]
@@ -86,7 +86,7 @@ impl<'a> Request<'a> {
     }
 
     /// The ranks that are asked for, to be walked in the direction asked for.
-    fn ranks(&self, zset: &Zset) -> Range<usize> {
+    fn ranks(&self, zset: LiveZset<'_>) -> Range<usize> {
         let ranks = match &self.bounds {
             Bounds::Ranks(positions) => {
                 let Range { start, end } = positions.within(zset.len());

@@ -87,7 +87,7 @@ fn zscan(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> Result<Flow, Err
         return DONE;
     };
     let options = ScanOptions::parse(args.rest(3), Some("NOSCORES"))?;
-    let (compact, mut found) = (zset.listpack().is_some(), Vec::new());
+    let (compact, mut found) = (zset.is_compact(), Vec::new());
     let next = zset.scan(cursor, options.count, |member, score| {
         if options.admits(member) {
             found.push((member, score));

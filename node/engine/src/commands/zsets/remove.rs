@@ -9,7 +9,7 @@ use crate::commands::{DONE, Flow, Row, row};
 use crate::ctx::{Ctx, KeyMut};
 use crate::effect::Effect;
 use crate::tuning::notify;
-use crate::types::Zset;
+use crate::types::LiveZset;
 
 /// Announces that members were removed, and that the key went with the last one.
 pub fn announce_removal(key: &mut KeyMut<'_, '_>, event: &'static str) {
@@ -35,7 +35,7 @@ fn remove_ranks(
     ctx: &mut Ctx<'_>,
     key: &[u8],
     event: &'static str,
-    ranks: impl FnOnce(&Zset) -> Range<usize>,
+    ranks: impl FnOnce(LiveZset<'_>) -> Range<usize>,
 ) -> Result<usize, ErrorReply> {
     let mut key = ctx.key(key);
     let Some(zset) = key.zset()? else { return Ok(0) };

@@ -12,8 +12,8 @@ use super::{LexBound, LexRange, ScoreRange};
 use crate::effect::{Outcome, ScoreCondition};
 use crate::table::{Pos, Table};
 use crate::thin::{Scored, Thin};
-use crate::types::member_hash;
 use crate::types::rank_tree::{MemberSource, RankTree};
+use crate::types::{Deadlines, member_hash};
 
 /// Bits of a scan position that a cursor leaves out, so that cursors are below 2^52 and survive clients' doubles.
 const CURSOR_UNIT: u32 = 12;
@@ -24,6 +24,7 @@ pub(super) struct Big {
     pub(super) tree: RankTree<Thin<Scored>>,
     /// Bytes of the members' allocations.
     pub(super) bytes: usize,
+    pub(super) deadlines: Option<Box<Deadlines>>,
 }
 
 /// Lends the tree the bytes behind its handles.
@@ -60,7 +61,8 @@ impl Big {
     }
 
     pub fn heap_bytes(&self) -> usize {
-        self.table.heap_bytes() + self.tree.heap_bytes() + self.bytes
+        let deadlines = self.deadlines.as_ref().map_or(0, |all| size_of::<Deadlines>() + all.heap_bytes());
+        self.table.heap_bytes() + self.tree.heap_bytes() + self.bytes + deadlines
     }
 
     #[inline]
@@ -147,6 +149,17 @@ impl Big {
         Outcome::Changed
     }
 
+    /// Forgets a member's deadline, and with the last the table of them.
+    pub fn forget(&mut self, member: &[u8]) {
+        if let Some(deadlines) = &mut self.deadlines {
+            deadlines.remove(member);
+            if deadlines.is_empty() {
+                self.deadlines = None;
+            }
+        }
+    }
+
+    /// Removes a member that has no deadline.
     pub fn remove(&mut self, member: &[u8]) -> bool {
         let Some(pos) = self.find(member_hash(member), member) else { return false };
         let m = self.table.remove(pos, hash_of);
@@ -160,7 +173,9 @@ impl Big {
 
 impl Clone for Big {
     fn clone(&self) -> Big {
-        Big::from_ascending(self.walk(0..self.len(), false))
+        let mut big = Big::from_ascending(self.walk(0..self.len(), false));
+        big.deadlines.clone_from(&self.deadlines);
+        big
     }
 }
 

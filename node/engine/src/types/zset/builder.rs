@@ -79,7 +79,7 @@ impl Builder {
         }
         let tree = RankTree::from_sorted(sorted.into_iter());
         let table = std::mem::take(&mut self.table);
-        Zset(Form::Big(Box::new(Big { table, tree, bytes: self.bytes })))
+        Zset(Form::Big(Box::new(Big { table, tree, bytes: self.bytes, deadlines: None })))
     }
 
     fn packed(sorted: &[(f64, Thin<Scored>)], limits: Limits) -> Option<Packed> {

@@ -4,26 +4,27 @@ use std::collections::HashSet;
 
 use protocol::listpack::Entry;
 
-use super::Zset;
+use super::LiveZset;
 use crate::types::sample::{below, shuffle_front};
 
-/// Sets up to this size are unpacked before several elements are drawn from them: a listpack is slow to reach into.
+/// Sets up to this size are unpacked before several elements are drawn from them: a listpack is slow to reach into, as is a set
+/// of which something is due.
 const UNPACKED_MAX: usize = 1024;
 
-impl Zset {
+impl<'a> LiveZset<'a> {
     /// An element, each as likely as any other.
-    pub fn random(&self, mut rng: impl FnMut() -> u64) -> Option<(Entry<'_>, f64)> {
+    pub fn random(self, mut rng: impl FnMut() -> u64) -> Option<(Entry<'a>, f64)> {
         if self.is_empty() { None } else { self.at(below(&mut rng, self.len())) }
     }
 
     /// Hands over `count` elements, each drawn from all.
-    pub fn random_repeated<'a>(
-        &'a self,
+    pub fn random_repeated(
+        self,
         count: usize,
         mut rng: impl FnMut() -> u64,
         mut each: impl FnMut((Entry<'a>, f64)),
     ) {
-        if self.len() > UNPACKED_MAX {
+        if self.len() > UNPACKED_MAX && !self.has_due() {
             return (0..count).filter_map(|_| self.at(below(&mut rng, self.len()))).for_each(each);
         }
         let all: Vec<_> = self.iter().collect();
@@ -33,8 +34,8 @@ impl Zset {
     }
 
     /// Hands over `count` different elements (or all there are, highest first), every choice as likely as any other.
-    pub fn random_distinct<'a>(
-        &'a self,
+    pub fn random_distinct(
+        self,
         count: usize,
         mut rng: impl FnMut() -> u64,
         each: impl FnMut((Entry<'a>, f64)),
@@ -43,7 +44,7 @@ impl Zset {
             return self.walk(0..self.len(), true).for_each(each);
         }
         // Above a third, drawing again what was drawn before costs more than a list of all elements.
-        if self.len() <= UNPACKED_MAX || count.saturating_mul(3) > self.len() {
+        if self.has_due() || self.len() <= UNPACKED_MAX || count.saturating_mul(3) > self.len() {
             let mut all: Vec<_> = self.iter().collect();
             shuffle_front(&mut all, count, &mut rng);
             return all.into_iter().take(count).for_each(each);

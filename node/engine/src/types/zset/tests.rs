@@ -72,14 +72,14 @@ fn set(model: &mut Model, member: &[u8], score: f64, only: ScoreCondition) -> Ou
     Outcome::Changed
 }
 
-fn listed(walk: Walk<'_>) -> Model {
+fn listed(walk: live::LiveWalk<'_>) -> Model {
     let size = walk.len();
     let all: Model = walk.map(|(member, score)| (score, member.to_vec())).collect();
     assert_eq!(all.len(), size);
     all
 }
 
-fn check(zset: &Zset, model: &Model) {
+fn check(zset: LiveZset<'_>, model: &Model) {
     assert_eq!(listed(zset.iter()), *model);
     assert_eq!((zset.len(), zset.is_empty()), (model.len(), model.is_empty()));
     let half = model.len() / 3..model.len() * 2 / 3;
@@ -106,7 +106,7 @@ fn check(zset: &Zset, model: &Model) {
     assert_eq!(scanned, *model);
 }
 
-fn check_scores(zset: &Zset, model: &Model, range: ScoreRange) {
+fn check_scores(zset: LiveZset<'_>, model: &Model, range: ScoreRange) {
     let above = |s: f64| if range.min_excluded { s > range.min } else { s >= range.min };
     let below = |s: f64| if range.max_excluded { s < range.max } else { s <= range.max };
     let expected: Model = model.iter().filter(|(s, _)| above(*s) && below(*s)).cloned().collect();
@@ -140,11 +140,53 @@ proptest! {
                 Op::RemoveAt(_) => {}
                 Op::Clone => zset = zset.clone(),
             }
-            check(&zset, &model);
+            check(zset.live(0), &model);
         }
         for (min, max, min_excluded, max_excluded) in bounds {
-            check_scores(&zset, &model, ScoreRange { min, max, min_excluded, max_excluded });
+            check_scores(zset.live(0), &model, ScoreRange { min, max, min_excluded, max_excluded });
         }
+    }
+
+    /// Who is due is not seen, as if it had been removed; and then it is.
+    #[test]
+    fn what_is_due_is_hidden_and_reclaimed(
+        elements in prop::collection::vec((member(), score(), prop::option::of(1u64..20)), 0..60),
+        range in (score(), score(), any::<bool>(), any::<bool>()),
+        now in 0u64..22,
+    ) {
+        let (mut zset, mut model, mut deadlines) = (Zset::default(), Model::new(), std::collections::BTreeMap::new());
+        for (member, score, deadline) in elements {
+            set(&mut model, &member, score, ScoreCondition::default());
+            zset.set(&member, score, ScoreCondition::default(), LIMITS);
+            let before = deadlines.get(&member).copied();
+            assert_eq!(zset.expire_at(&member, deadline), before != deadline);
+            match deadline {
+                Some(at) => deadlines.insert(member, at),
+                None => deadlines.remove(&member),
+            };
+        }
+        assert_eq!(zset.next_deadline(), deadlines.values().min().copied());
+        let all = model.len();
+        let mut due: Vec<Vec<u8>> = deadlines.iter().filter(|(_, at)| **at <= now).map(|(m, _)| m.clone()).collect();
+        model.retain(|(_, member)| !due.contains(member));
+        let (min, max, min_excluded, max_excluded) = range;
+        let range = ScoreRange { min, max, min_excluded, max_excluded };
+        let mut copy = zset.clone();
+        check(zset.live(now), &model);
+        check_scores(zset.live(now), &model, range);
+        due.iter().for_each(|member| assert_eq!((zset.live(now).rank(member), zset.live(now).score(member)), (None, None)));
+        if let Some(member) = due.pop() {
+            assert!(zset.drop_if_due(&member, now) && !zset.drop_if_due(&member, now));
+        }
+        check(zset.live(now), &model);
+        assert_eq!((zset.reclaim(now, 3), zset.len()), (due.len().min(3), all - usize::from(all > model.len()) - due.len().min(3)));
+        zset.reclaim(now, usize::MAX);
+        assert_eq!(zset.len(), model.len());
+        check(zset.live(0), &model);
+        deadlines.retain(|_, at| *at > now);
+        assert_eq!(zset.deadlines().map_or(0, Deadlines::len), deadlines.len());
+        copy.reclaim(now, usize::MAX);
+        check(copy.live(0), &model);
     }
 
     #[test]
@@ -159,7 +201,7 @@ proptest! {
             for max in [Lowest, Highest, Included(&high), Excluded(&high)] {
                 let range = LexRange { min, max };
                 let expected: Vec<_> = members.iter().filter(|m| range.begins_by(m) && range.reaches(m)).collect();
-                let got = listed(zset.walk(zset.ranks_of_members(&range), false));
+                let got = listed(zset.live(0).walk(zset.live(0).ranks_of_members(&range), false));
                 prop_assert!(got.iter().map(|(_, m)| m).eq(expected));
             }
         }
@@ -172,7 +214,7 @@ proptest! {
             builder.put(member, *score);
             zset.set(member, *score, ScoreCondition::default(), LIMITS);
         }
-        let model = listed(zset.iter());
+        let model = listed(zset.live(0).iter());
         prop_assert!(builder.sorted().map(|(m, s)| (s, m.to_vec())).eq(model.iter().cloned()));
         if let Some((_, gone)) = elements.first() {
             builder.put(b"to be removed", *gone);
@@ -180,7 +222,7 @@ proptest! {
         }
         let fits = model.len() <= LIMITS.entries && model.iter().all(|(_, m)| m.len() <= LIMITS.value);
         let built = builder.finish(LIMITS);
-        check(&built, &model);
+        check(built.live(0), &model);
         prop_assert_eq!(built.encoding(), if fits { "listpack" } else { "skiplist" });
     }
 
@@ -201,7 +243,7 @@ proptest! {
             model.iter().rev().for_each(|(s, m)| { packed = Packed::default(); packed.push(m, *s); listpack.append(packed.listpack().view()); });
         }
         match Zset::from_listpack(listpack, LIMITS) {
-            Ok(zset) => { prop_assert!(!broken); check(&zset, &model) }
+            Ok(zset) => { prop_assert!(!broken); check(zset.live(0), &model) }
             Err(_) => prop_assert!(broken),
         }
     }

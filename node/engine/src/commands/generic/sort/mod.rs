@@ -38,7 +38,7 @@ fn source(ctx: &Ctx<'_>, key: &[u8]) -> Result<Source, ErrorReply> {
     match ctx.value(key) {
         None => {}
         Some(ValueRef::List(list)) => list.range(0, false, list.len(), &mut add),
-        Some(ValueRef::Zset(zset)) => zset.iter().for_each(|(member, _)| add(member)),
+        Some(ValueRef::Zset(zset)) => zset.live(ctx.env.due()).iter().for_each(|(member, _)| add(member)),
         Some(ValueRef::Set(set)) => {
             set.live(ctx.env.due()).iter().for_each(&mut add);
             ordered = false;
