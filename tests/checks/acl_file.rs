@@ -5,7 +5,7 @@ use harness::{Client, Kind, Server};
 
 const FILES: usize = 500;
 
-/// (No parenthesis without its other one: at that Redis 7.0.15 ends now and then.)
+/// (No parentheses: at one without its other, which a NUL byte makes, too, Redis 7.0.15 ends now and then.)
 const WORDS: &[&str] = &[
     "user",
     "user",
@@ -42,8 +42,6 @@ const WORDS: &[&str] = &[
     "-config|set",
     "+config|nothing",
     "+get|a",
-    "(~k +get)",
-    "()",
     "clearselectors",
     "reset",
     "#zz",
@@ -70,7 +68,7 @@ fn line(rng: &mut Rng) -> Vec<u8> {
     }
     if rng.percent(8) {
         let at = rng.below(line.len() + 1);
-        line.insert(at, *rng.pick(&[0, 0, 0, 0xff, b'%', b'"', 7]));
+        line.insert(at, *rng.pick(&[0, 0, 0, b'%', b'"', 7]));
     }
     line
 }
