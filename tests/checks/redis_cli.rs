@@ -208,10 +208,7 @@ fn formats_are_those_of_redis() {
         (&["-X", "tag", "SET", "tag", "value"][..], "OK\n"),
         (&["GET", "from input"][..], "value\n"),
         (&["-n", "3", "DBSIZE"][..], "0\n"),
-        (
-            &["-e", "LPOP", "hash"][..],
-            "WRONGTYPE Operation against a key holding the wrong kind of value\n\n",
-        ),
+        (&["-e", "LPOP", "hash"][..], "WRONGTYPE Operation against a key holding the wrong kind of value\n"),
     ] {
         let [ours, real] = [0, 1].map(|i| output(&servers[i], 20, "redis-cli", options, "from input"));
         assert_eq!((&ours[..], &real[..]), (expected, expected), "{options:?}");
