@@ -117,7 +117,9 @@ pub(crate) fn built(value: &Value, tuning: &Tuning) -> value::Value {
 /// Whether a cell is the same to its last bit.
 fn is_same(old: &Cell, new: &Cell) -> bool {
     match (old, new) {
-        (Cell::Score(old), Cell::Score(new)) => old.to_bits() == new.to_bits(),
+        (Cell::Score(old, before), Cell::Score(new, after)) => {
+            old.to_bits() == new.to_bits() && before == after
+        }
         (old, new) => old == new,
     }
 }
