@@ -21,10 +21,13 @@ const ROTATION: u64 = 10;
 /// Runs for ever.
 pub async fn run(server: &'static Server) {
     let mut pulse = Pulse::new().expect("housekeeping needs a timer");
+    // The first look is at once: what counts from the start counts from then.
+    let mut wait = Duration::ZERO;
     let mut generation = server.config.generation();
     let mut looks = 0u64;
     loop {
-        pulse.after(PERIOD).await.expect("a timer can be set and read");
+        pulse.after(wait).await.expect("a timer can be set and read");
+        wait = PERIOD;
         if !server.switches.cron() {
             continue;
         }

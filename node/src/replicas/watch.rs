@@ -65,8 +65,8 @@ impl State {
 
     fn ping(&mut self, server: &Server, now: u64) {
         let period = u64::from(server.config.get().repl_ping_replica_period) * SECOND_MS;
-        if self.links.is_empty() || self.history.is_relayed() {
-            // The first one is due a period after the first replica has come.
+        if self.links.is_empty() || self.history.is_relayed() || self.clock.pinged_ms == 0 {
+            // The first one is due a period after the first replica has come, however soon that was.
             self.clock.pinged_ms = now;
             return;
         }
