@@ -242,7 +242,8 @@ fn cut_off_under_load(kind: Kind, backlog: &str) -> u64 {
         } else {
             proxy.hang_up();
         }
-        wait_until("the replica is back", SOON, || syncs() > before && is_up(&replica));
+        let back = wait_for(SOON, || (syncs() > before && is_up(&replica)).then_some(()));
+        assert!(back.is_some(), "cut {cut}: not back\n{}\n{}", master.log(), replica.log());
     }
     load.end();
     agree(&master, &replica);
