@@ -22,7 +22,7 @@ use parking_lot::Mutex;
 const WORTH_WAITING: Duration = Duration::from_micros(50);
 
 /// Below this a worker waits for the disk itself: to wake a thread for it, and to be woken, costs as much.
-const QUICK: Duration = Duration::from_micros(40);
+const QUICK: Duration = Duration::from_micros(250);
 
 /// See the [module's page](self).
 #[derive(Default)]
